@@ -1,0 +1,161 @@
+"""What happens around every RPC of every server: the caller is resolved, and errors leave as statuses with a name.
+
+One gRPC interceptor wraps the four kinds of handlers. A `ServiceError` becomes its code with an ErrorInfo; gRPC's own AbortError
+and cancellation pass; anything else is a fault of ours: logged with its traceback under an error id, and INTERNAL to the caller,
+who sees that id and nothing of the exception.
+"""
+
+import contextlib
+import ipaddress
+import re
+import secrets
+import urllib.parse
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any, TypeAlias
+
+import grpc
+import grpc.aio
+import structlog
+
+from longshore.rpc import caller, errors, status, tls
+
+_log = structlog.get_logger(__name__)
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+COMPONENT_PREFIX = "longshore-"
+"""A client certificate whose common name begins so belongs to a component, which may call on behalf of others."""
+
+_PLAIN = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,126}")
+"""What is believed of a name in metadata: printable, and short enough for a log line and a column."""
+
+
+class Interceptor(grpc.aio.ServerInterceptor):
+    """Wraps every handler. `trusting` is for servers told `--insecure`: they believe any peer whom it speaks for."""
+
+    def __init__(self, *, region: str = caller.DEFAULT_REGION, trusting: bool = False) -> None:
+        self._region = region
+        self._trusting = trusting
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], "Awaitable[grpc.RpcMethodHandler[Any, Any] | None]"],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        """Wrap the method's handler; None (no such method) becomes UNIMPLEMENTED by gRPC itself."""
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        method = str(handler_call_details.method)
+        serializers = {
+            "request_deserializer": handler.request_deserializer,
+            "response_serializer": handler.response_serializer,
+        }
+        # Typing knows a handler's functions as plain attributes of any type.
+        kinds: Any = handler
+        if kinds.unary_unary:
+            return grpc.unary_unary_rpc_method_handler(self._answering(kinds.unary_unary, method), **serializers)
+        if kinds.stream_unary:
+            return grpc.stream_unary_rpc_method_handler(self._answering(kinds.stream_unary, method), **serializers)
+        if kinds.unary_stream:
+            return grpc.unary_stream_rpc_method_handler(self._streaming(kinds.unary_stream, method), **serializers)
+        return grpc.stream_stream_rpc_method_handler(self._streaming(kinds.stream_stream, method), **serializers)
+
+    def _answering(self, function: Callable[[Any, Context], Any], method: str) -> Callable[[Any, Context], Any]:
+        async def answer(request: Any, context: Context) -> Any:
+            self._enter(context, method)
+            try:
+                result = function(request, context)
+                return await result if isinstance(result, Awaitable) else result
+            except Exception as error:  # noqa: BLE001 - the boundary of the RPC
+                return await _refuse(error, context, method)
+
+        return answer
+
+    def _streaming(self, function: Callable[[Any, Context], Any], method: str) -> Callable[[Any, Context], Any]:
+        async def stream(request: Any, context: Context) -> None:
+            self._enter(context, method)
+            try:
+                result = function(request, context)
+                if isinstance(result, AsyncIterator):
+                    # Closed here and now when the RPC is cancelled, so that the servicer's finally blocks run in its task.
+                    async with contextlib.aclosing(result):  # type: ignore[type-var]  # generators, in practice
+                        async for message in result:
+                            await context.write(message)
+                elif isinstance(result, Awaitable):
+                    await result
+            except Exception as error:  # noqa: BLE001 - the boundary of the RPC
+                await _refuse(error, context, method)
+
+        return stream
+
+    def _enter(self, context: Context, method: str) -> None:
+        """Set who is calling, for the task of this RPC."""
+        sent = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        who = resolve(
+            sent,
+            peer=context.peer(),
+            common_names=context.auth_context().get("x509_common_name", ()),
+            region=self._region,
+            trusting=self._trusting,
+        )
+        caller.set_current(who)
+        structlog.contextvars.bind_contextvars(request_id=who.request_id, rpc=method)
+
+
+def resolve(
+    sent: dict[str, str], *, peer: str, common_names: Iterable[bytes], region: str, trusting: bool
+) -> caller.Caller:
+    """Who calls: from the peer's address, its certificate and, where the peer may speak for others, from what it sent."""
+    name = next((name.decode("utf-8", "replace") for name in common_names), None)
+    local = is_loopback_peer(peer)
+    if local:
+        principal = caller.LOCAL_ADMIN
+    elif name is not None:
+        principal = f"cert:{name}"
+    else:
+        principal = caller.ANONYMOUS
+    believed = local or trusting or (name is not None and name.startswith(COMPONENT_PREFIX))
+    if believed:
+        principal = _plain(sent.get(caller.PRINCIPAL_KEY)) or principal
+    return caller.Caller(
+        principal=principal,
+        request_id=_plain(sent.get(caller.REQUEST_ID_KEY)) or secrets.token_hex(16),
+        region=_plain(sent.get(caller.REGION_KEY)) or region,
+    )
+
+
+def is_loopback_peer(peer: str) -> bool:
+    """Whether gRPC's description of a peer (`ipv4:127.0.0.1:4711`, `ipv6:%5B::1%5D:4711`, `unix:…`) is on this machine."""
+    scheme, _, address = peer.partition(":")
+    if scheme == "unix":
+        return True
+    host = urllib.parse.unquote(address).rpartition(":")[0].strip("[]")
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return tls.is_loopback_host(host)
+
+
+def _plain(value: str | None) -> str | None:
+    return value if value and _PLAIN.fullmatch(value) else None
+
+
+async def _refuse(error: Exception, context: Context, method: str) -> None:
+    """End the RPC with the status of an exception. Always raises."""
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    if isinstance(error, NotImplementedError):
+        error = errors.UnsupportedFeatureException(f"{method} is not supported by this server.")
+    if isinstance(error, errors.ServiceError):
+        _log.debug("rpc_refused", reason=error.reason, message=error.message)
+        refusal = error
+    else:
+        error_id = secrets.token_hex(8)
+        _log.error("rpc_failed", error_id=error_id, exc_info=error)
+        refusal = errors.ServerException(
+            f"Internal error {error_id}; the component's log tells more.", error_id=error_id
+        )
+    message = status.to_proto(refusal)
+    await context.abort(status.code_of(refusal), message.message, status.trailers(message))
