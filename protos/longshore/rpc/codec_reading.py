@@ -215,7 +215,8 @@ def _check_timestamp(value: Any, path: Path, faults: Collector) -> Any:
         faults.add(path, f"expected epoch seconds as a number, got {codec_faults.shown(value)}")
         return _BAD
     least, end = TIMESTAMP_BOUNDS
-    if not least <= value < end:  # also refuses what is not a number
+    # The end itself is what the last microsecond before it looks like as a float.
+    if not least <= value <= end:  # also refuses what is not a number
         faults.add(path, f"expected epoch seconds from {least} to {end}, got {codec_faults.shown(value)}")
         return _BAD
     # Exact arithmetic: a float times a million would round a second time, and lose the microsecond that was written.
