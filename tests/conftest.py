@@ -1,0 +1,31 @@
+"""What holds for every test: the engines' fixtures, and marks by folder and by engine."""
+
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["tests.engines.fixtures"]
+
+_FOLDERS = frozenset({"unit", "property", "rpc", "integration", "e2e"})
+_ENGINES = {
+    "postgres_session": "postgres",
+    "make_postgres": "postgres",
+    "redis_session": "redis",
+    "docker_engine": "docker",
+    "private_docker": "docker",
+}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark each test by its folder and by the engines that its fixtures start, so that nobody marks by hand."""
+    root = config.rootpath / "tests"
+    for item in items:
+        for folder in _FOLDERS.intersection(_parts_below(root, item.path)[:1]):
+            item.add_marker(folder)
+        names: list[str] = getattr(item, "fixturenames", [])
+        for fixture in _ENGINES.keys() & set(names):
+            item.add_marker(_ENGINES[fixture])
+
+
+def _parts_below(root: Path, path: Path) -> tuple[str, ...]:
+    return path.relative_to(root).parts if path.is_relative_to(root) else ()
