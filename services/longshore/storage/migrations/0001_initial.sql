@@ -123,7 +123,8 @@ CREATE TABLE membership (
 );
 
 -- Writer: state-tracker. body is a ContainerInstance without counts, status and connection. membership_revision is the
--- cluster's at the last change of this row. given_up: its tasks were declared stopped while it was silent.
+-- cluster's at the last change of this row. given_up: its tasks were declared stopped while it was silent. connected_at and
+-- disconnected_at: when that happened last, NULL where it never did.
 CREATE TABLE container_instances (
     instance_id {text} NOT NULL PRIMARY KEY,
     cluster {text} NOT NULL,
@@ -134,6 +135,7 @@ CREATE TABLE container_instances (
     membership_revision BIGINT NOT NULL,
     version BIGINT NOT NULL,
     registered_at BIGINT NOT NULL,
+    connected_at BIGINT,
     disconnected_at BIGINT,
     credential_hash {bytes} NOT NULL,
     body {bytes} NOT NULL
