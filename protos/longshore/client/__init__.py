@@ -1,0 +1,1 @@
+"""The public Python library: what programs, and the command line, call Longshore with."""

@@ -1,0 +1,46 @@
+"""When a client repeats a call: on UNAVAILABLE alone, with jitter, until an overall deadline.
+
+UNAVAILABLE says that the call was not carried out or may be repeated (AIP-194). A call that would act twice is repeated only under
+a client token, so that the second one joins the first.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from longshore.rpc import backoff, errors
+
+T = TypeVar("T")
+
+FIRST_PAUSE_S = 0.05
+"""A leader that has just changed answers within a second or two: the first repetitions come fast."""
+
+LONGEST_PAUSE_S = 1.0
+
+
+async def until(
+    deadline_s: float, attempt: Callable[[float], Awaitable[T]], *, source: random.Random | None = None
+) -> T:
+    """Await `attempt(seconds left)`, again after each Unavailable, for `deadline_s` seconds in all; then raise the last one."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + deadline_s
+    pauses = backoff.Backoff(first=FIRST_PAUSE_S, cap=LONGEST_PAUSE_S, source=source or random.Random())  # noqa: S311 - jitter
+    while True:
+        try:
+            return await attempt(max(end - loop.time(), FIRST_PAUSE_S))
+        except errors.Unavailable:
+            pause = pauses.next()
+            if loop.time() + pause >= end:
+                raise
+            await asyncio.sleep(pause)
+
+
+def with_token(request: Any, token: Callable[[], str]) -> Any:
+    """A copy of the request that carries a client token, where its message has one and the caller gave none."""
+    if "client_token" not in request.DESCRIPTOR.fields_by_name or request.client_token:
+        return request
+    tokened = type(request)()
+    tokened.CopyFrom(request)
+    tokened.client_token = token()
+    return tokened

@@ -1,0 +1,1 @@
+"""The `longshore` command: a client of the public library, and a launcher of components."""

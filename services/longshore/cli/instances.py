@@ -1,0 +1,164 @@
+"""`longshore instance`: list, describe, drain, activate, deregister."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from longshore.cli import arguments, connection, output
+from longshore.client import client as clients
+from longshore.v1 import container_instance_pb2, state_tracker_service_pb2
+
+app = typer.Typer(no_args_is_help=True, help="Container instances: the hosts of a cluster.")
+
+Instances = Annotated[list[str], typer.Argument(metavar="INSTANCE...", help="Ids or ARNs of container instances.")]
+COLUMNS = ["INSTANCE", "STATUS", "AGENT", "RUNNING", "PENDING", "CPU FREE", "MEMORY FREE", "REGISTERED"]
+
+BATCH = 100
+"""Most instances that one describe takes."""
+
+
+@app.command("list")
+def list_instances(context: typer.Context, cluster: arguments.Cluster = arguments.DEFAULT_CLUSTER) -> None:
+    """List a cluster's container instances, with what is free on each."""
+
+    async def work(client: clients.Client) -> list[container_instance_pb2.ContainerInstance]:
+        request = state_tracker_service_pb2.ListContainerInstancesRequest(cluster=cluster)
+        pages = client.pages(client.state_tracker.ListContainerInstances, request)
+        arns = [arn async for page in pages for arn in page.container_instance_arns]
+        found: list[container_instance_pb2.ContainerInstance] = []
+        for start in range(0, len(arns), BATCH):
+            describe = state_tracker_service_pb2.DescribeContainerInstancesRequest(
+                cluster=cluster, container_instances=arns[start : start + BATCH]
+            )
+            answer = await client.call(client.state_tracker.DescribeContainerInstances, describe)
+            found.extend(answer.container_instances)
+        return found
+
+    found = connection.run(context, work)
+    if connection.options(context).format is output.Format.JSON:
+        output.print_json({"containerInstanceArns": [instance.container_instance_arn for instance in found]})
+    else:
+        _print(found, f"Cluster {cluster} has no container instances. Join a host with `longshore agent`.")
+
+
+@app.command()
+def describe(
+    context: typer.Context, instances: Instances, cluster: arguments.Cluster = arguments.DEFAULT_CLUSTER
+) -> None:
+    """Describe container instances: resources, attributes, versions."""
+    request = state_tracker_service_pb2.DescribeContainerInstancesRequest(
+        cluster=cluster,
+        container_instances=instances,
+        include=[state_tracker_service_pb2.CONTAINER_INSTANCE_FIELD_TAGS],
+    )
+    answer = connection.run(
+        context, lambda client: client.call(client.state_tracker.DescribeContainerInstances, request)
+    )
+    if connection.options(context).format is output.Format.JSON:
+        output.print_json(answer)
+    else:
+        for instance in answer.container_instances:
+            _print_one(instance)
+    arguments.fail_on(answer.failures)
+
+
+@app.command()
+def drain(context: typer.Context, instances: Instances, cluster: arguments.Cluster = arguments.DEFAULT_CLUSTER) -> None:
+    """Place nothing new on container instances; what runs goes on."""
+    _set_state(context, cluster, instances, container_instance_pb2.CONTAINER_INSTANCE_STATUS_DRAINING)
+
+
+@app.command()
+def activate(
+    context: typer.Context, instances: Instances, cluster: arguments.Cluster = arguments.DEFAULT_CLUSTER
+) -> None:
+    """End the draining of container instances."""
+    _set_state(context, cluster, instances, container_instance_pb2.CONTAINER_INSTANCE_STATUS_ACTIVE)
+
+
+@app.command()
+def deregister(
+    context: typer.Context,
+    instance: Annotated[str, typer.Argument(help="Id or ARN of the container instance.")],
+    cluster: arguments.Cluster = arguments.DEFAULT_CLUSTER,
+    *,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also while tasks run: they are given up and stopped.")
+    ] = False,
+) -> None:
+    """Take a container instance out of its cluster."""
+    request = state_tracker_service_pb2.DeregisterContainerInstanceRequest(
+        cluster=cluster, container_instance=instance, force=force
+    )
+    answer = connection.run(
+        context, lambda client: client.call(client.state_tracker.DeregisterContainerInstance, request)
+    )
+    if connection.options(context).format is output.Format.JSON:
+        output.print_json(answer)
+    else:
+        _print([answer.container_instance], "")
+
+
+def _set_state(
+    context: typer.Context,
+    cluster: str,
+    instances: list[str],
+    status: "container_instance_pb2.ContainerInstanceStatus.ValueType",
+) -> None:
+    request = state_tracker_service_pb2.UpdateContainerInstancesStateRequest(
+        cluster=cluster, container_instances=instances, status=status
+    )
+    answer = connection.run(
+        context, lambda client: client.call(client.state_tracker.UpdateContainerInstancesState, request)
+    )
+    if connection.options(context).format is output.Format.JSON:
+        output.print_json(answer)
+    else:
+        _print(answer.container_instances, "No instance was changed.")
+    arguments.fail_on(answer.failures)
+
+
+def amount(instance: container_instance_pb2.ContainerInstance, name: str, *, registered: bool = False) -> int:
+    """A countable resource of an instance: what is free, or what it registered."""
+    resources = instance.registered_resources if registered else instance.remaining_resources
+    return next((resource.integer_value for resource in resources if resource.name == name), 0)
+
+
+def _print(found: Sequence[container_instance_pb2.ContainerInstance], empty: str) -> None:
+    rows = [
+        (
+            output.short(instance.container_instance_arn),
+            arguments.spelled(container_instance_pb2.ContainerInstanceStatus, instance.status),
+            "connected" if instance.agent_connected else "away",
+            instance.running_tasks_count,
+            instance.pending_tasks_count,
+            f"{amount(instance, 'CPU')}/{amount(instance, 'CPU', registered=True)}",
+            f"{amount(instance, 'MEMORY')}/{amount(instance, 'MEMORY', registered=True)} MiB",
+            output.when(instance.registered_at),
+        )
+        for instance in found
+    ]
+    output.print_table(COLUMNS, rows, empty=empty)
+
+
+def _print_one(instance: container_instance_pb2.ContainerInstance) -> None:
+    _print([instance], "")
+    ports: Sequence[str] = next((r.string_set_value for r in instance.remaining_resources if r.name == "PORTS"), [])
+    output.print_fields(
+        [
+            ("ARN", instance.container_instance_arn),
+            ("Agent", instance.version_info.agent_version),
+            ("Docker", instance.version_info.docker_version),
+            ("Ports in use", ", ".join(sorted(ports, key=int))),
+            ("Attributes", _attributes(instance)),
+            ("Tags", ", ".join(f"{tag.key}={tag.value}" for tag in instance.tags)),
+            ("Version", instance.version),
+        ]
+    )
+
+
+def _attributes(instance: container_instance_pb2.ContainerInstance) -> str:
+    """Attributes one below the other; those without a value are capabilities."""
+    named = sorted((attribute.name, attribute.value) for attribute in instance.attributes)
+    return "\n".join(f"{name} = {value}" if value else name for name, value in named)
