@@ -52,7 +52,6 @@ class Follower:
         known.containers |= {container.name: container for container in change.containers}
         return known
 
-    @property
     def finished(self) -> bool:
         """Whether every task has stopped."""
         return all(task.stopped for task in self.tasks.values())

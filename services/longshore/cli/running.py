@@ -275,7 +275,7 @@ async def _follow(
             for text in narration.changed(task, before[task.task_id], time.monotonic() - started.began):
                 narrator.say(text)
             before[task.task_id] = task.last_status
-        if follower.finished:
+        if follower.finished():
             break
     if narrator.json:
         request = state_tracker_service_pb2.DescribeTasksRequest(cluster=cluster, tasks=ids)
