@@ -40,6 +40,18 @@ class CursorPruned(Exception):  # noqa: N818 - see Conflict
         self.oldest = oldest
 
 
+class LogRewound(Exception):  # noqa: N818 - see Conflict
+    """The log ends before an event that was already seen: the database was restored from an older copy. Start anew."""
+
+    def __init__(self, *, cluster: str, position: int, head: int) -> None:
+        super().__init__(
+            f"the log of cluster {cluster} ends at {head}, before event {position} that was already read from it"
+        )
+        self.cluster = cluster
+        self.position = position
+        self.head = head
+
+
 class NoLog(Exception):  # noqa: N818 - see Conflict
     """The cluster has no log: it was never created."""
 
