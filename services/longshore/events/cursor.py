@@ -1,32 +1,34 @@
-"""The opaque cursor of a cluster's event log: a position that RunTask answers, WatchEvents gives and takes. Pure.
+"""Cursors: a position in a cluster's log as clients carry it, opaque to them. Pure.
 
-It names its cluster, so that one of another cluster is refused instead of silently meaning another place.
+The text names the cluster, so that a cursor of another one is refused instead of pointing somewhere.
 """
 
 import base64
 import binascii
+import re
 
 from longshore.rpc import errors
 
-# Says what the rest means, so that the form can change and old cursors are still told apart.
-_FORM = "1"
+_TEXT = re.compile(r"1:(?P<cluster>[^:]+):(?P<sequence>\d{1,19})")
+"""Format 1: cluster and sequence of the last event that is known."""
 
 
-def render(cluster: str, sequence: int) -> str:
-    """The cursor of the position just after the event with this sequence number."""
-    return base64.urlsafe_b64encode(f"{_FORM}:{sequence}:{cluster}".encode()).rstrip(b"=").decode()
+def encode(cluster: str, sequence: int) -> str:
+    """The cursor after the event with this sequence."""
+    return base64.urlsafe_b64encode(f"1:{cluster}:{sequence}".encode()).decode().rstrip("=")
 
 
-def parse(text: str, *, cluster: str) -> int:
-    """The sequence number of a cursor of this cluster. Raises InvalidParameterException for anything else."""
+def decode(cursor: str, cluster: str) -> int:
+    """The sequence of a cursor of this cluster. Raises InvalidParameterException for any other text."""
     try:
-        raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True).decode()
-    except (UnicodeError, binascii.Error):
-        raw = ""
-    form, _, rest = raw.partition(":")
-    digits, _, name = rest.partition(":")
-    if form != _FORM or not (digits.isascii() and digits.isdigit()) or len(digits) > len(str(1 << 63)):
-        raise errors.InvalidParameterException("cursor is not valid: it is not one that Longshore returned.")
-    if name != cluster:
-        raise errors.InvalidParameterException(f"cursor is not valid: it is of cluster {name}, not of {cluster}.")
-    return int(digits)
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeError, ValueError):
+        text = ""
+    match = _TEXT.fullmatch(text)
+    if match is None:
+        raise errors.InvalidParameterException("The cursor is not one that Longshore gave out.")
+    if match["cluster"] != cluster:
+        raise errors.InvalidParameterException(
+            f"The cursor belongs to cluster {match['cluster']}, not to {cluster}.", cluster=match["cluster"]
+        )
+    return int(match["sequence"])
