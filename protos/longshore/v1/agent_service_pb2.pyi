@@ -147,7 +147,9 @@ class Welcome(_message.Message):
     session_epoch: _builtins.int
     """Fencing epoch of the session: reports are recorded only while it is the instance's newest."""
     recorded_report: _builtins.int
-    """Number of the last report that was ever recorded for the instance; the agent drops those up to it and sends the rest."""
+    """Number of the last report that was ever recorded for the instance; the agent drops those up to it and sends the
+    rest.
+    """
     heartbeat_interval_ms: _builtins.int
     """How often the agent sends at least something, in milliseconds."""
     lease_ms: _builtins.int

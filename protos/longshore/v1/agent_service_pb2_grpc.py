@@ -47,10 +47,10 @@ class AgentServiceServicer:
     """
 
     def Session(self, request_iterator, context):
-        """One session of one instance. The agent's first message carries a hello, the tracker's first a welcome; an error of any
-        kind ends the session and the agent opens another. In each direction at most one message with content is unacknowledged;
-        what comes up meanwhile gathers. UNAUTHENTICATED: wrong credential. NOT_FOUND: unknown or deregistered instance.
-        ABORTED: a newer session of the instance has begun.
+        """One session of one instance. The agent's first message carries a hello, the tracker's first a welcome; an error of
+        any kind ends the session and the agent opens another. In each direction at most one message with content is
+        unacknowledged; what comes up meanwhile gathers. UNAUTHENTICATED: wrong credential. NOT_FOUND: unknown or
+        deregistered instance. ABORTED: a newer session of the instance has begun.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,10 +34,10 @@ class AgentServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AgentServiceAsyncStub: ...
     Session: _grpc.StreamStreamMultiCallable[_agent_service_pb2.SessionRequest, _agent_service_pb2.SessionResponse]
-    """One session of one instance. The agent's first message carries a hello, the tracker's first a welcome; an error of any
-    kind ends the session and the agent opens another. In each direction at most one message with content is unacknowledged;
-    what comes up meanwhile gathers. UNAUTHENTICATED: wrong credential. NOT_FOUND: unknown or deregistered instance.
-    ABORTED: a newer session of the instance has begun.
+    """One session of one instance. The agent's first message carries a hello, the tracker's first a welcome; an error of
+    any kind ends the session and the agent opens another. In each direction at most one message with content is
+    unacknowledged; what comes up meanwhile gathers. UNAUTHENTICATED: wrong credential. NOT_FOUND: unknown or
+    deregistered instance. ABORTED: a newer session of the instance has begun.
     """
 
 @_typing.type_check_only
@@ -46,10 +46,10 @@ class AgentServiceAsyncStub(AgentServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Session: _aio.StreamStreamMultiCallable[_agent_service_pb2.SessionRequest, _agent_service_pb2.SessionResponse]  # type: ignore[assignment]
-    """One session of one instance. The agent's first message carries a hello, the tracker's first a welcome; an error of any
-    kind ends the session and the agent opens another. In each direction at most one message with content is unacknowledged;
-    what comes up meanwhile gathers. UNAUTHENTICATED: wrong credential. NOT_FOUND: unknown or deregistered instance.
-    ABORTED: a newer session of the instance has begun.
+    """One session of one instance. The agent's first message carries a hello, the tracker's first a welcome; an error of
+    any kind ends the session and the agent opens another. In each direction at most one message with content is
+    unacknowledged; what comes up meanwhile gathers. UNAUTHENTICATED: wrong credential. NOT_FOUND: unknown or
+    deregistered instance. ABORTED: a newer session of the instance has begun.
     """
 
 class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -61,10 +61,10 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_agent_service_pb2.SessionRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_agent_service_pb2.SessionResponse], _abc.AsyncIterator[_agent_service_pb2.SessionResponse]]:
-        """One session of one instance. The agent's first message carries a hello, the tracker's first a welcome; an error of any
-        kind ends the session and the agent opens another. In each direction at most one message with content is unacknowledged;
-        what comes up meanwhile gathers. UNAUTHENTICATED: wrong credential. NOT_FOUND: unknown or deregistered instance.
-        ABORTED: a newer session of the instance has begun.
+        """One session of one instance. The agent's first message carries a hello, the tracker's first a welcome; an error of
+        any kind ends the session and the agent opens another. In each direction at most one message with content is
+        unacknowledged; what comes up meanwhile gathers. UNAUTHENTICATED: wrong credential. NOT_FOUND: unknown or
+        deregistered instance. ABORTED: a newer session of the instance has begun.
         """
 
 def add_AgentServiceServicer_to_server(servicer: AgentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -24,7 +24,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Event(_message.Message):
-    """One change that was committed. The sequence numbers of a cluster's events have no gaps, and their order is commit order."""
+    """One change that was committed. The sequence numbers of a cluster's events have no gaps, and their order is commit
+    order.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

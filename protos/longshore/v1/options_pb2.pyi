@@ -15,12 +15,12 @@ FLATTEN_FIELD_NUMBER: _builtins.int
 LONGSHORE_ONLY_FIELD_NUMBER: _builtins.int
 SENSITIVE_FIELD_NUMBER: _builtins.int
 ecs_value: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, _builtins.str]
-"""ECS's spelling of an enum value where it is not the value's name without its prefix (`tcp`, `EssentialContainerExited`).
-Empty means the stripped name is the spelling.
+"""ECS's spelling of an enum value where it is not the value's name without its prefix (`tcp`,
+`EssentialContainerExited`). Empty means the stripped name is the spelling.
 """
 flatten: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MessageOptions, _builtins.bool]
-"""Marks a message with one repeated field that stands for that list in JSON, so that an absent list and an empty one differ.
-False means the message is an ordinary JSON object.
+"""Marks a message with one repeated field that stands for that list in JSON, so that an absent list and an empty one
+differ. False means the message is an ordinary JSON object.
 """
 longshore_only: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.bool]
 """Marks a field that ECS's API does not have. The gateway and `--output json` leave it out.

@@ -105,7 +105,9 @@ class Publication(_message.Message):
     cluster: _builtins.str
     """Name of the cluster."""
     previous_sequence: _builtins.int
-    """Sequence of the log before this commit; a receiver whose last sequence is lower has missed something and reads the log."""
+    """Sequence of the log before this commit; a receiver whose last sequence is lower has missed something and reads the
+    log.
+    """
     sequence: _builtins.int
     """Sequence of the log after this commit."""
     @_builtins.property

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RegistryServiceStub:
-    """@@ RegistryService
+    """Owns clusters and task definitions. Any replica serves any call; what it has answered is on disk.
     """
 
     def __init__(self, channel):
@@ -103,95 +103,102 @@ class RegistryServiceStub:
 
 
 class RegistryServiceServicer:
-    """@@ RegistryService
+    """Owns clusters and task definitions. Any replica serves any call; what it has answered is on disk.
     """
 
     def CreateCluster(self, request, context):
-        """@@ rpc CreateCluster
+        """Makes a cluster ACTIVE and answers it. One that exists already, by the same name, is answered as it is.
+        InvalidParameterException for a bad name.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DescribeClusters(self, request, context):
-        """@@ rpc DescribeClusters
+        """Describes clusters. One that is not known is a failure MISSING in the answer, not an error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListClusters(self, request, context):
-        """@@ rpc ListClusters
+        """Lists the ARNs of clusters, by name, in pages. InvalidParameterException for a bad token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteCluster(self, request, context):
-        """@@ rpc DeleteCluster
+        """Makes a cluster INACTIVE. ClusterNotFoundException; ClusterContainsContainerInstancesException,
+        ClusterContainsServicesException or ClusterContainsTasksException while something is in it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RegisterTaskDefinition(self, request, context):
-        """@@ rpc RegisterTaskDefinition
+        """Checks a definition and stores it as the next revision of its family. ClientException names every fault of it
+        together. Two registrations never get the same revision.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DescribeTaskDefinition(self, request, context):
-        """@@ rpc DescribeTaskDefinition
+        """Describes one revision. ClientException where there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTaskDefinitions(self, request, context):
-        """@@ rpc ListTaskDefinitions
+        """Lists the ARNs of revisions, by family and revision, in pages. InvalidParameterException for a bad token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTaskDefinitionFamilies(self, request, context):
-        """@@ rpc ListTaskDefinitionFamilies
+        """Lists families by name, in pages. InvalidParameterException for a bad token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeregisterTaskDefinition(self, request, context):
-        """@@ rpc DeregisterTaskDefinition
+        """Makes a revision INACTIVE: what runs of it goes on, nothing new is run. ClientException where there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteTaskDefinitions(self, request, context):
-        """@@ rpc DeleteTaskDefinitions
+        """Deletes INACTIVE revisions, each as soon as nothing uses it. One that is unknown or still ACTIVE is a failure in
+        the answer, not an error.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def TagResource(self, request, context):
-        """@@ rpc TagResource
+        """Adds tags to a resource, or overwrites the values of keys that it has; forwarded to the owner of the resource.
+        ResourceNotFoundException, ClusterNotFoundException, InvalidParameterException for a bad ARN or tag.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UntagResource(self, request, context):
-        """@@ rpc UntagResource
+        """Removes tags from a resource by key; forwarded to the owner of the resource. ResourceNotFoundException,
+        ClusterNotFoundException, InvalidParameterException for a bad ARN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTagsForResource(self, request, context):
-        """@@ rpc ListTagsForResource
+        """Lists the tags of a resource; forwarded to the owner of the resource. ResourceNotFoundException,
+        ClusterNotFoundException, InvalidParameterException for a bad ARN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -274,7 +281,7 @@ def add_RegistryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RegistryService:
-    """@@ RegistryService
+    """Owns clusters and task definitions. Any replica serves any call; what it has answered is on disk.
     """
 
     @staticmethod

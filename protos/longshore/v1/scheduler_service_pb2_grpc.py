@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class SchedulerServiceStub:
-    """@@ SchedulerService
+    """Decides what runs where. One scheduler at a time decides for a cluster; the others forward to it. What it has
+    answered is on disk.
     """
 
     def __init__(self, channel):
@@ -73,25 +74,31 @@ class SchedulerServiceStub:
 
 
 class SchedulerServiceServicer:
-    """@@ SchedulerService
+    """Decides what runs where. One scheduler at a time decides for a cluster; the others forward to it. What it has
+    answered is on disk.
     """
 
     def RunTask(self, request, context):
-        """@@ rpc RunTask
+        """Places tasks on instances that fit and answers them; those that fit nowhere are failures in the answer, each with
+        an instance and its reason. ClusterNotFoundException, ConflictException for a client token of another request,
+        InvalidParameterException where the cluster has no instance, UnsupportedFeatureException.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StartTask(self, request, context):
-        """@@ rpc StartTask
+        """Places a task on each of the instances named; those it does not fit on are failures in the answer.
+        ClusterNotFoundException, UnsupportedFeatureException.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StopTask(self, request, context):
-        """@@ rpc StopTask
+        """Sets a task's desired status to STOPPED and answers it; the agent stops its containers, those that depend on others
+        first. A stopped task is answered as it is. ClusterNotFoundException, InvalidParameterException where there is no
+        such task.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -172,7 +179,8 @@ def add_SchedulerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SchedulerService:
-    """@@ SchedulerService
+    """Decides what runs where. One scheduler at a time decides for a cluster; the others forward to it. What it has
+    answered is on disk.
     """
 
     @staticmethod

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class StateTrackerServiceStub:
-    """@@ StateTrackerService
+    """Knows what is. Any replica serves any call; what it has answered is on disk, and what RunTask has answered it knows.
     """
 
     def __init__(self, channel):
@@ -108,74 +108,84 @@ class StateTrackerServiceStub:
 
 
 class StateTrackerServiceServicer:
-    """@@ StateTrackerService
+    """Knows what is. Any replica serves any call; what it has answered is on disk, and what RunTask has answered it knows.
     """
 
     def RegisterContainerInstance(self, request, context):
-        """@@ rpc RegisterContainerInstance
+        """Registers a host, or registers it again under the ARN and the credential that it got the first time.
+        ClusterNotFoundException; ClientException where resources that must not change have; UNAUTHENTICATED for a wrong
+        credential.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeregisterContainerInstance(self, request, context):
-        """@@ rpc DeregisterContainerInstance
+        """Makes an instance INACTIVE for good. ClusterNotFoundException; InvalidParameterException where there is no such
+        instance, or where it runs tasks and force is not set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DescribeContainerInstances(self, request, context):
-        """@@ rpc DescribeContainerInstances
+        """Describes instances. One that is not known is a failure MISSING in the answer. ClusterNotFoundException.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListContainerInstances(self, request, context):
-        """@@ rpc ListContainerInstances
+        """Lists the ARNs of a cluster's instances, in pages. ClusterNotFoundException; InvalidParameterException for a bad
+        filter or token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateContainerInstancesState(self, request, context):
-        """@@ rpc UpdateContainerInstancesState
+        """Sets instances ACTIVE or DRAINING. One that is unknown or in another state is a failure in the answer.
+        ClusterNotFoundException. Once it has answered, nothing new is placed on a DRAINING instance.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PutAttributes(self, request, context):
-        """@@ rpc PutAttributes
+        """Sets custom attributes of instances. ClusterNotFoundException, TargetNotFoundException,
+        AttributeLimitExceededException for more than 10 custom ones. Once it has answered, placement goes by them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteAttributes(self, request, context):
-        """@@ rpc DeleteAttributes
+        """Removes custom attributes of instances. ClusterNotFoundException, TargetNotFoundException. Once it has answered,
+        placement goes without them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAttributes(self, request, context):
-        """@@ rpc ListAttributes
+        """Lists attributes of a cluster's instances with the instances that have them, in pages. ClusterNotFoundException;
+        InvalidParameterException for a bad filter or token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DescribeTasks(self, request, context):
-        """@@ rpc DescribeTasks
+        """Describes tasks, stopped ones included for as long as history is kept. One that is not known is a failure MISSING
+        in the answer. ClusterNotFoundException.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTasks(self, request, context):
-        """@@ rpc ListTasks
+        """Lists the ARNs of a cluster's tasks, in pages. ClusterNotFoundException, ServiceNotFoundException;
+        InvalidParameterException for filters that exclude each other or a bad token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -292,7 +302,7 @@ def add_StateTrackerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class StateTrackerService:
-    """@@ StateTrackerService
+    """Knows what is. Any replica serves any call; what it has answered is on disk, and what RunTask has answered it knows.
     """
 
     @staticmethod
