@@ -97,10 +97,10 @@ class Place:
         return f"arn:{self.partition}:ecs:{self.region}:{self.account}"
 
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}")
-"""Names of clusters, services and families. (ECS takes a leading underscore or hyphen in neither.)"""
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+"""Names of clusters, services and families."""
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """Ids of tasks, instances and the like: 32 hex digits or a UUID; whether there is such a one is not decided here."""
 
 _ARN = re.compile(

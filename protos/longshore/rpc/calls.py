@@ -150,9 +150,13 @@ class Call:
     async def __aiter__(self) -> AsyncIterator[Any]:
         """The answers of a stream."""
         inner = await self._started()
-        with _named():
-            async for message in inner:
-                yield message
+        try:
+            with _named():
+                async for message in inner:
+                    yield message
+        finally:
+            # Whoever stops iterating is done with the stream; without this it would live until garbage collection.
+            inner.cancel()
 
     async def read(self) -> Any:
         """The next answer, or `grpc.aio.EOF` after the last."""
@@ -205,7 +209,11 @@ class Call:
             await inner.wait_for_connection()
 
     async def _answer(self) -> Any:
-        inner = await self._started()
+        try:
+            inner = await self._started()
+        except asyncio.CancelledError:
+            self.cancel()
+            raise
         with _named():
             return await inner
 

@@ -228,7 +228,7 @@ _BY_CODE: Mapping[Code, type[ServiceError]] = {
     Code.ALREADY_EXISTS: ConflictException,
     Code.PERMISSION_DENIED: AccessDeniedException,
     Code.RESOURCE_EXHAUSTED: ResourceExhausted,
-    Code.FAILED_PRECONDITION: ClientException,
+    Code.FAILED_PRECONDITION: ResourceInUseException,
     Code.ABORTED: Aborted,
     Code.OUT_OF_RANGE: OutOfRange,
     Code.UNIMPLEMENTED: UnsupportedFeatureException,

@@ -24,6 +24,9 @@ FILES_KEPT = 5
 _SECRET_WORDS = ("environment", "credential", "password", "passwd", "token", "secret", "authorization", "private_key")
 """A key that contains one of these is never logged with its value."""
 
+_CHATTY = ("asyncio", "grpc._cython.cygrpc", "aiodocker", "urllib3")
+"""Loggers of others that tell at debug what only their authors want to know."""
+
 _DEPTH = 6
 """How deep into nested values the redaction looks; what lies deeper is left out whole."""
 
@@ -62,6 +65,8 @@ def configure(
         old.close()
     root.addHandler(handler)
     root.setLevel(level.upper())
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(root.level, logging.INFO))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

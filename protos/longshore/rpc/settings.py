@@ -165,6 +165,17 @@ class Process(Settings):
     tls_key_file: Path | None = option(default=None, help="PEM file of the certificate's key")
     tls_ca_file: Path | None = option(default=None, help="PEM file of the authority that peers' certificates come from")
 
+    def faults(self) -> Iterable[str]:
+        """Addresses that are none, and half a certificate."""
+        for name in ("registry", "scheduler", "state_tracker"):
+            for address in getattr(self, name):
+                try:
+                    tls.HostPort.parse(address)
+                except ValueError as error:
+                    yield f"{variable(name)}: {error}"
+        if bool(self.tls_cert_file) != bool(self.tls_key_file):
+            yield f"{variable('tls_cert_file')} and {variable('tls_key_file')} go together: only one is set"
+
     @property
     def registry_addresses(self) -> tuple[str, ...]:
         """host:port of each registry."""
@@ -203,7 +214,7 @@ class Component(Process):
 
     def faults(self) -> Iterable[str]:
         """Addresses that are none, and an account that ARNs cannot carry."""
-        yield from Process.faults(self)
+        yield from Process.faults(self)  # super() needs the class before slots were added, which is another one
         for name in ("listen", "advertise"):
             if address := getattr(self, name):
                 try:
@@ -248,10 +259,10 @@ def _flags(cls: type[Settings], argv: Sequence[str]) -> tuple[dict[str, str], li
             values[positive] = value
         elif _core(hints[positive]) is bool:
             values[positive] = "true"
-        elif rest:
+        elif rest and not rest[0].startswith("--"):
             values[positive] = rest.pop(0)
         else:
-            faults.append(f"{word} needs a value")
+            faults.append(f"{word} needs a value (one that begins with -- is written {word}=VALUE)")
     return values, faults
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships stubs without a marker
 
 from longshore.rpc import errors
@@ -60,7 +61,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> errors.ServiceError:
         if key == DETAILS_KEY and isinstance(value, bytes):
             try:
                 message = status_pb2.Status.FromString(value)
-            except ValueError:
+            except DecodeError:
                 break
             if message.code == number:
                 return from_proto(message)
