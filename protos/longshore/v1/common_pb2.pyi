@@ -662,7 +662,7 @@ class StringList(_message.Message):
     VALUES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The items, in order. Empty means: given, and empty."""
+        """The items, in order. Written by whoever writes the message it stands in. Empty means: given, and empty."""
 
     def __init__(
         self,

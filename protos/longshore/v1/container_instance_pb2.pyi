@@ -254,7 +254,7 @@ class ContainerInstance(_message.Message):
     """Short name of the capacity provider it belongs to. Written by the state-tracker. Empty when it belongs to none."""
     version: _builtins.int
     """Counts the changes of this instance that made an event, from 1. Of two reads the greater is the newer. Written by
-    the state-tracker.
+    the state-tracker. Never absent.
     """
     status: Global___ContainerInstanceStatus.ValueType
     """Whether tasks may be placed on it. Written by the state-tracker. Never UNSPECIFIED."""
@@ -292,7 +292,7 @@ class ContainerInstance(_message.Message):
 
     @_builtins.property
     def registered_at(self) -> _timestamp_pb2.Timestamp:
-        """When it first registered, by the database's clock. Written by the state-tracker."""
+        """When it first registered, by the database's clock. Written by the state-tracker. Never absent."""
 
     @_builtins.property
     def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Attachment]:

@@ -462,12 +462,12 @@ class TagTaskRequest(_message.Message):
     TASK_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
-    """Short name or ARN of the cluster. Empty means `default`."""
+    """Short name or ARN of the cluster. Written by the caller. Empty means `default`."""
     task: _builtins.str
-    """Id or ARN of the task. Required."""
+    """Id or ARN of the task. Written by the caller. Required."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Tag]:
-        """Tags to add; at least one."""
+        """Tags to add. Written by the caller. Required."""
 
     def __init__(
         self,
@@ -518,12 +518,12 @@ class UntagTaskRequest(_message.Message):
     TASK_FIELD_NUMBER: _builtins.int
     TAG_KEYS_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
-    """Short name or ARN of the cluster. Empty means `default`."""
+    """Short name or ARN of the cluster. Written by the caller. Empty means `default`."""
     task: _builtins.str
-    """Id or ARN of the task. Required."""
+    """Id or ARN of the task. Written by the caller. Required."""
     @_builtins.property
     def tag_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Keys of the tags to remove; unknown keys are ignored."""
+        """Keys of the tags to remove; unknown keys are ignored. Written by the caller. Required."""
 
     def __init__(
         self,
@@ -573,9 +573,9 @@ class ListTagsForTaskRequest(_message.Message):
     CLUSTER_FIELD_NUMBER: _builtins.int
     TASK_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
-    """Short name or ARN of the cluster. Empty means `default`."""
+    """Short name or ARN of the cluster. Written by the caller. Empty means `default`."""
     task: _builtins.str
-    """Id or ARN of the task. Required."""
+    """Id or ARN of the task. Written by the caller. Required."""
     def __init__(
         self,
         *,
@@ -606,7 +606,7 @@ class ListTagsForTaskResponse(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def tags(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Tag]:
-        """The task's tags, by key. Empty when it has none."""
+        """The task's tags, by key. Written by the scheduler. Empty when it has none."""
 
     def __init__(
         self,
@@ -630,7 +630,7 @@ class DescribeLeadersRequest(_message.Message):
     CLUSTERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def clusters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Short names or ARNs of clusters. Empty means every cluster that ever had a leader."""
+        """Short names or ARNs of clusters. Written by the caller. Empty means every cluster that ever had a leader."""
 
     def __init__(
         self,
@@ -654,7 +654,7 @@ class DescribeLeadersResponse(_message.Message):
     LEADERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def leaders(self) -> _containers.RepeatedCompositeFieldContainer[Global___Leader]:
-        """One entry per cluster that ever had a leader, by cluster name."""
+        """One entry per cluster that ever had a leader, by cluster name. Written by the scheduler. Empty when none had."""
 
     def __init__(
         self,
@@ -681,15 +681,15 @@ class Leader(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     EXPIRED_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
-    """Name of the cluster."""
+    """Name of the cluster. Written by the scheduler. Never empty."""
     holder: _builtins.str
-    """Id of the scheduler process that holds the lease."""
+    """Id of the scheduler process that holds the lease. Written by the scheduler. Never empty."""
     address: _builtins.str
-    """host:port at which the other schedulers reach the holder."""
+    """host:port at which the other schedulers reach the holder. Written by the scheduler. Never empty."""
     epoch: _builtins.int
-    """Fencing epoch: grows by one with every takeover."""
+    """Fencing epoch: grows by one with every takeover. Written by the scheduler. Never zero."""
     expired: _builtins.bool
-    """Whether the lease has run out by the database's clock."""
+    """Whether the lease has run out by the database's clock. Written by the scheduler. Always set."""
     def __init__(
         self,
         *,

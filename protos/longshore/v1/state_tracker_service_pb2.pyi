@@ -885,22 +885,24 @@ class WatchEventsRequest(_message.Message):
     STARTED_BY_FIELD_NUMBER: _builtins.int
     GROUP_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
-    """Short name or ARN of the cluster. Empty means `default`."""
+    """Short name or ARN of the cluster. Written by the caller. Empty means `default`."""
     cursor: _builtins.str
-    """Where to start: events after this position. Empty means from now on."""
+    """Where to start: events after this position. Written by the caller. Empty means from now on."""
     family: _builtins.str
-    """Only events of tasks of this family. Empty means every family."""
+    """Only events of tasks of this family. Written by the caller. Empty means every family."""
     started_by: _builtins.str
-    """Only events of tasks with this started_by. Empty means any."""
+    """Only events of tasks with this started_by. Written by the caller. Empty means any."""
     group: _builtins.str
-    """Only events of tasks of this group. Empty means any."""
+    """Only events of tasks of this group. Written by the caller. Empty means any."""
     @_builtins.property
     def tasks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ids or ARNs of tasks: only their task events. Empty means every task."""
+        """Ids or ARNs of tasks: only their task events. Written by the caller. Empty means every task."""
 
     @_builtins.property
     def container_instances(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ids or ARNs of container instances: only events of them and of tasks on them. Empty means every instance."""
+        """Ids or ARNs of container instances: only events of them and of tasks on them. Written by the caller. Empty means
+        every instance.
+        """
 
     def __init__(
         self,
@@ -951,10 +953,14 @@ class WatchEventsResponse(_message.Message):
     CURSOR_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
-    """Position after the last event of this batch, events that the filters left out included. Resume here."""
+    """Position after the last event of this batch, events that the filters left out included; resume here. Written by the
+    state-tracker. Never empty.
+    """
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]:
-        """The events, oldest first. Empty in the first batch and in those that only move the cursor on."""
+        """The events, oldest first. Written by the state-tracker. Empty in the first batch and in those that only move the
+        cursor on.
+        """
 
     def __init__(
         self,
@@ -982,12 +988,12 @@ class TagContainerInstanceRequest(_message.Message):
     CONTAINER_INSTANCE_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
-    """Short name or ARN of the cluster. Empty means `default`."""
+    """Short name or ARN of the cluster. Written by the caller. Empty means `default`."""
     container_instance: _builtins.str
-    """Id or ARN of the container instance. Required."""
+    """Id or ARN of the container instance. Written by the caller. Required."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Tag]:
-        """Tags to add; at least one."""
+        """Tags to add. Written by the caller. Required."""
 
     def __init__(
         self,
@@ -1038,12 +1044,12 @@ class UntagContainerInstanceRequest(_message.Message):
     CONTAINER_INSTANCE_FIELD_NUMBER: _builtins.int
     TAG_KEYS_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
-    """Short name or ARN of the cluster. Empty means `default`."""
+    """Short name or ARN of the cluster. Written by the caller. Empty means `default`."""
     container_instance: _builtins.str
-    """Id or ARN of the container instance. Required."""
+    """Id or ARN of the container instance. Written by the caller. Required."""
     @_builtins.property
     def tag_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Keys of the tags to remove; unknown keys are ignored."""
+        """Keys of the tags to remove; unknown keys are ignored. Written by the caller. Required."""
 
     def __init__(
         self,
@@ -1093,9 +1099,9 @@ class ListTagsForContainerInstanceRequest(_message.Message):
     CLUSTER_FIELD_NUMBER: _builtins.int
     CONTAINER_INSTANCE_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
-    """Short name or ARN of the cluster. Empty means `default`."""
+    """Short name or ARN of the cluster. Written by the caller. Empty means `default`."""
     container_instance: _builtins.str
-    """Id or ARN of the container instance. Required."""
+    """Id or ARN of the container instance. Written by the caller. Required."""
     def __init__(
         self,
         *,
@@ -1126,7 +1132,7 @@ class ListTagsForContainerInstanceResponse(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def tags(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Tag]:
-        """The instance's tags, by key. Empty when it has none."""
+        """The instance's tags, by key. Written by the state-tracker. Empty when it has none."""
 
     def __init__(
         self,

@@ -698,7 +698,7 @@ class TaskDefinition(_message.Message):
 
     @_builtins.property
     def compatibilities(self) -> _containers.RepeatedScalarFieldContainer[_common_pb2.Compatibility.ValueType]:
-        """Launch types that it could run under. Written by the registry."""
+        """Launch types that it could run under. Written by the registry. Empty when it fits none."""
 
     @_builtins.property
     def runtime_platform(self) -> Global___RuntimePlatform:
@@ -718,7 +718,7 @@ class TaskDefinition(_message.Message):
 
     @_builtins.property
     def registered_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was registered, by the database's clock. Written by the registry."""
+        """When it was registered, by the database's clock. Written by the registry. Never absent."""
 
     @_builtins.property
     def deregistered_at(self) -> _timestamp_pb2.Timestamp:

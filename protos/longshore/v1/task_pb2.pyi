@@ -419,13 +419,15 @@ class Task(_message.Message):
     `family:<family>`; `service:<name>` for a service. Never empty.
     """
     health_status: _common_pb2.HealthStatus.ValueType
-    """HEALTHY when all essential containers are, UNHEALTHY when one is, otherwise UNKNOWN. Written by the state-tracker."""
+    """HEALTHY when all essential containers are, UNHEALTHY when one is, otherwise UNKNOWN. Written by the state-tracker.
+    Never UNSPECIFIED.
+    """
     last_status: Global___TaskStatus.ValueType
     """What it was last seen to be; the least advanced of its containers decides. Written by the state-tracker, and
     PENDING until it first was. Never UNSPECIFIED.
     """
     launch_type: _common_pb2.LaunchType.ValueType
-    """Launch type it was asked for. Written by the scheduler; EC2 where the request names none."""
+    """Launch type it was asked for; EC2 where the request names none. Written by the scheduler. Never UNSPECIFIED."""
     memory: _builtins.str
     """Memory of the whole task in MiB, in decimal (`512`): overrides first, then definition. Written by the scheduler.
     Empty where neither says; then its containers' memory counts.
@@ -454,7 +456,7 @@ class Task(_message.Message):
     """ARN of the revision it runs. Written by the scheduler. Never empty."""
     version: _builtins.int
     """Counts the changes that made an event: revision of the intent plus revision of the observation. Of two reads the
-    greater is the newer. Written by the caller.
+    greater is the newer. Written by scheduler and state-tracker, each its part. Never absent.
     """
     @_builtins.property
     def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Attachment]:
@@ -476,7 +478,7 @@ class Task(_message.Message):
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was placed and became PENDING. Written by the scheduler, by the database's clock."""
+        """When it was placed and became PENDING, by the database's clock. Written by the scheduler. Never absent."""
 
     @_builtins.property
     def execution_stopped_at(self) -> _timestamp_pb2.Timestamp:
@@ -536,7 +538,7 @@ class Task(_message.Message):
 
     @_builtins.property
     def fargate_ephemeral_storage(self) -> Global___TaskEphemeralStorage:
-        """Fargate's ephemeral storage. Written by the caller. Absent: Longshore has no Fargate."""
+        """Ephemeral storage that Fargate gave it. Written by nobody: Longshore has no Fargate. Always absent."""
 
     @_builtins.property
     def trusted_execution_summary(self) -> Global___TrustedExecutionSummary:
@@ -701,9 +703,11 @@ class Container(_message.Message):
     reason: _builtins.str
     """Why it failed, as `<ErrorName>: <message>`, at most 1024 characters. Written by the agent. Empty when nothing did."""
     health_status: _common_pb2.HealthStatus.ValueType
-    """Result of the health check in its definition; UNKNOWN where it has none. Written by the agent."""
+    """Result of the health check in its definition; UNKNOWN where it has none. Written by the agent. Never UNSPECIFIED."""
     cpu: _builtins.str
-    """CPU units of the definition or the override, in decimal. `0` when none was given. Written by the state-tracker."""
+    """CPU units of the definition or the override, in decimal; `0` when none was given. Written by the state-tracker.
+    Never empty.
+    """
     memory: _builtins.str
     """Hard limit of memory in MiB, in decimal. Written by the state-tracker. Empty when none was given."""
     memory_reservation: _builtins.str
