@@ -1,0 +1,131 @@
+"""What RunTask and StartTask ask for, as one value: references parsed, defaults filled in, nothing looked up yet. Pure."""
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from longshore.rpc import arns, errors
+from longshore.scheduler import request_rules, strategies
+from longshore.v1 import common_pb2, record_pb2, scheduler_service_pb2, task_pb2
+
+PlacingRequest: TypeAlias = scheduler_service_pb2.RunTaskRequest | scheduler_service_pb2.StartTaskRequest
+
+RUN_TASK = "RunTask"
+START_TASK = "StartTask"
+
+CLUSTER_TAG = "aws:ecs:clusterName"
+"""The tag that `enableECSManagedTags` adds to a task that belongs to no service."""
+
+_KINDS = {
+    task_pb2.PLACEMENT_STRATEGY_TYPE_RANDOM: strategies.Kind.RANDOM,
+    task_pb2.PLACEMENT_STRATEGY_TYPE_SPREAD: strategies.Kind.SPREAD,
+    task_pb2.PLACEMENT_STRATEGY_TYPE_BINPACK: strategies.Kind.BINPACK,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request for tasks. `revision` is None where the latest is meant; `targets` are instance ids, for StartTask."""
+
+    operation: str
+    cluster: str
+    family: str
+    revision: int | None
+    count: int
+    targets: tuple[str, ...]
+    group: str
+    started_by: str
+    launch_type: common_pb2.LaunchType.ValueType
+    overrides: task_pb2.TaskOverride
+    tags: tuple[tuple[str, str], ...]
+    inherits_tags: bool
+    distinct: bool
+    strategy: tuple[strategies.Strategy, ...]
+    has_network: bool
+    token: str
+    record: record_pb2.TaskIntentRecord
+    """What is stored of the request as it is; `body` completes it."""
+
+    def with_revision(self, revision: int) -> "Asked":
+        """The same for a definite revision."""
+        return dataclasses.replace(self, revision=revision)
+
+
+def of_run_task(request: scheduler_service_pb2.RunTaskRequest, *, place: arns.Place) -> Asked:
+    """Judge and read a RunTask. Raises InvalidParameterException, ClientException or UnsupportedFeatureException."""
+    request_rules.check_run_task(request)
+    return dataclasses.replace(
+        _common(RUN_TASK, request, place),
+        count=request.count if request.HasField("count") else 1,
+        launch_type=request.launch_type or common_pb2.LAUNCH_TYPE_EC2,
+        distinct=any(
+            constraint.type == task_pb2.PLACEMENT_CONSTRAINT_TYPE_DISTINCT_INSTANCE
+            for constraint in request.placement_constraints
+        ),
+        strategy=tuple(
+            strategies.Strategy(_KINDS[strategy.type], strategy.field) for strategy in request.placement_strategy
+        ),
+        token=request.client_token,
+    )
+
+
+def of_start_task(request: scheduler_service_pb2.StartTaskRequest, *, place: arns.Place) -> Asked:
+    """Judge and read a StartTask. Raises as `of_run_task`."""
+    request_rules.check_start_task(request)
+    asked = _common(START_TASK, request, place)
+    targets = tuple(
+        arns.same_cluster(arns.container_instance(text, place=place), asked.cluster).name
+        for text in request.container_instances
+    )
+    if len(set(targets)) != len(targets):
+        raise errors.InvalidParameterException("containerInstances names a container instance twice.")
+    return dataclasses.replace(asked, count=len(targets), targets=targets)
+
+
+def _common(operation: str, request: PlacingRequest, place: arns.Place) -> Asked:
+    definition = arns.task_definition(request.task_definition, place=place)
+    cluster = arns.cluster(request.cluster, place=place).name
+    return Asked(
+        operation=operation,
+        cluster=cluster,
+        family=definition.name,
+        revision=definition.revision,
+        count=1,
+        targets=(),
+        group=request.group or f"family:{definition.name}",
+        started_by=request.started_by,
+        launch_type=common_pb2.LAUNCH_TYPE_EC2,
+        overrides=request.overrides,
+        tags=_tags(request, cluster),
+        inherits_tags=request.propagate_tags == common_pb2.PROPAGATE_TAGS_TASK_DEFINITION,
+        distinct=False,
+        strategy=(),
+        has_network=request.HasField("network_configuration"),
+        token="",
+        record=_record(request),
+    )
+
+
+def _tags(request: PlacingRequest, cluster: str) -> tuple[tuple[str, str], ...]:
+    tags = tuple((tag.key, tag.value) for tag in request.tags)
+    return (*tags, (CLUSTER_TAG, cluster)) if request.enable_ecs_managed_tags else tags
+
+
+def _record(request: PlacingRequest) -> record_pb2.TaskIntentRecord:
+    record = record_pb2.TaskIntentRecord(
+        enable_execute_command=request.enable_execute_command,
+        reference_id=request.reference_id,
+    )
+    if request.HasField("overrides"):
+        record.overrides.CopyFrom(request.overrides)
+    if request.HasField("network_configuration"):
+        record.network_configuration.CopyFrom(request.network_configuration)
+    if isinstance(request, scheduler_service_pb2.RunTaskRequest):
+        record.platform_version = request.platform_version
+    return record
+
+
+def merged_tags(own: Iterable[tuple[str, str]], inherited: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """A task's tags: those of the definition, where asked for, overwritten by its own."""
+    return dict(inherited) | dict(own)

@@ -1,0 +1,111 @@
+"""One led cluster: its queue, its view and the loops over them, from the takeover to the end of the epoch.
+
+It ends when it is deposed; when its view can no longer be followed it reads it anew and goes on with the same queue.
+"""
+
+import asyncio
+
+import structlog
+
+from longshore.events import sequencer
+from longshore.rpc import backoff
+from longshore.scheduler import jobs, leadership, live_view, rounds, settling, standing, view, work
+from longshore.storage import errors as storage_errors
+
+_log = structlog.get_logger(__name__)
+
+FIRST_PAUSE_S = 0.05
+LONGEST_PAUSE_S = 1.0
+"""Pauses while the database is away."""
+
+
+class ClusterScheduler:
+    """Leads one cluster under one epoch. Submissions are taken from the first moment; they wait for the view."""
+
+    def __init__(self, fence: settling.Fence, around: rounds.Surroundings, *, queue: jobs.Queue | None = None) -> None:
+        self.fence = fence
+        self.standing = standing.Standing.LOADING
+        self._around = around
+        self._queue = queue if queue is not None else jobs.Queue()
+        self._deposed = asyncio.Event()
+
+    async def place(self, wanted: work.Wanted) -> jobs.Placed:
+        """Have a request decided and committed. Raises what refuses it."""
+        loop = asyncio.get_running_loop()
+        job = jobs.PlacementJob(wanted, loop.create_future(), accepted=loop.time())
+        self._put(job)
+        return await job.future
+
+    async def stop(self, stop: work.Stop) -> jobs.Stopped:
+        """Have a task stopped."""
+        loop = asyncio.get_running_loop()
+        job = jobs.StopJob(stop, loop.create_future(), accepted=loop.time())
+        self._put(job)
+        return await job.future
+
+    def depose(self) -> None:
+        """Another leads: end, as soon as what is in flight has ended."""
+        self._deposed.set()
+
+    async def run(self) -> None:
+        """Lead until deposed or cancelled. Whoever waits then is told to repeat the call."""
+        ended = standing.Change.RELEASED
+        try:
+            while await self._lead():
+                self._move(standing.Change.VIEW_LOST)
+            ended = standing.Change.DEPOSED
+        finally:
+            self._move(ended)
+            self._queue.close(leadership.no_leader(self.fence.cluster))
+            _log.info("leadership_ended", cluster=self.fence.cluster, epoch=self.fence.epoch, by=ended.value)
+
+    def _put(self, job: jobs.Job) -> None:
+        self._queue.put(job)
+        self._around.measured.queued.set(self._queue.size)
+
+    def _move(self, change: standing.Change) -> None:
+        self.standing = standing.after(self.standing, change)
+
+    async def _lead(self) -> bool:
+        """Load the view and lead with it. True: the view was lost, load anew; False: deposed."""
+        lost: BaseException | None = None
+        deposed = False
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._watch_deposed(), name="deposed")
+                live = await self._load()
+                self._move(standing.Change.VIEW_LOADED)
+                group.create_task(live.follow(), name="follow")
+                group.create_task(live.read_on(), name="read membership")
+                group.create_task(live.settler.run(), name="settle")
+                group.create_task(rounds.Rounds(self.fence, self._around, self._queue, live).run(), name="place")
+        except* leadership.Deposed:
+            deposed = True
+        except* (
+            settling.SettlingUnknown,
+            storage_errors.CursorPruned,
+            storage_errors.LogRewound,
+            sequencer.LogGapError,
+        ) as group_error:
+            lost = group_error
+        if lost is not None and not deposed:
+            _log.warning("view_lost", cluster=self.fence.cluster, error=repr(lost))
+        return not deposed
+
+    async def _watch_deposed(self) -> None:
+        await self._deposed.wait()
+        raise leadership.Deposed(self.fence.cluster, self.fence.epoch)
+
+    async def _load(self) -> live_view.LiveView:
+        database, cluster = self._around.database, self.fence.cluster
+        pauses = backoff.Backoff(first=FIRST_PAUSE_S, cap=LONGEST_PAUSE_S)
+        while True:
+            try:
+                # Where the view was lost with a transaction of unknown outcome, that is over then.
+                await database.run(lambda dialect: leadership.quiesce(dialect, cluster))
+                loaded = await database.read(lambda _: view.load(cluster))
+            except storage_errors.Unavailable as error:
+                _log.warning("view_not_loaded", cluster=self.fence.cluster, error=str(error))
+                await pauses.sleep()
+                continue
+            return live_view.LiveView(self._around.database, self._around.bus, self.fence, loaded)

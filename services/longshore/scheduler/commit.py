@@ -1,0 +1,253 @@
+"""The fenced transaction that makes a batch true: docs/design/placement.md, "The commit, step by step".
+
+A generator of statements: it computes from rows and returns an Outcome, touches nothing shared, and may be run again from its start.
+The order of its steps is the lock order of docs/design/storage.md; a request is committed whole or not at all.
+"""
+
+import dataclasses
+import operator
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from longshore.rpc import errors
+from longshore.scheduler import definition_rules, instances, leadership, ports, snapshot, stops, tokens, work
+from longshore.storage import clusters, definitions, log, steps, tasks
+from longshore.storage.dialect import Dialect
+from longshore.v1 import event_pb2, task_definition_pb2, task_pb2
+from longshore.views import visible
+
+_values = operator.attrgetter(*tasks.INTENT_COLUMNS)
+
+
+@dataclass(slots=True)
+class _Verdict:
+    """Which placements go through, as far as is known."""
+
+    kept: tuple[work.Decided, ...]
+    deferred: set[int] = field(default_factory=set)
+    refused: dict[int, errors.ServiceError] = field(default_factory=dict)
+    changed: tuple[instances.Instance, ...] = ()
+    seen: int = 0
+
+    def drop(self) -> None:
+        """Leave out what was deferred or refused."""
+        gone = self.deferred | self.refused.keys()
+        self.kept = tuple(decided for decided in self.kept if decided.number not in gone)
+
+
+def commit(dialect: Dialect, batch: work.Batch) -> steps.Step[work.Outcome]:
+    """Commit what still holds of a batch. Raises leadership.Deposed, with nothing written, where another leads."""
+    now = yield from leadership.hold(dialect, batch.cluster, batch.holder, batch.epoch)
+    verdict = _Verdict(batch.placements, seen=batch.footing.seen)
+    if batch.placements:
+        yield from _check_membership(dialect, batch, verdict)
+        yield from _check_cluster(dialect, batch.cluster, verdict)
+        yield from _check_definitions(dialect, verdict)
+    intents = {decided.number: _intents(batch.cluster, decided, now) for decided in verdict.kept}
+    answers = yield from _remember_answers(dialect, batch.cluster, verdict.kept, intents, now)
+    stopping = yield from stops.lock(dialect, batch.cluster, batch.stops)
+    raised = yield from _raise_assignments(dialect, batch.cluster, intents, stopping.acting)
+    intents = {number: _numbered(group, raised) for number, group in intents.items()}
+    yield from steps.insert_many(
+        "task_intents", tasks.INTENT_COLUMNS, [_row(intent) for group in intents.values() for intent in group]
+    )
+    stopped = yield from stops.write(stopping, raised, now)
+    head, events = yield from _tell(dialect, batch, verdict.kept, intents, stopped)
+    return work.Outcome(
+        head=head,
+        intents=intents,
+        answers=answers,
+        deferred=frozenset(verdict.deferred),
+        refused=verdict.refused,
+        stopped=stopped,
+        known=stopping.known,
+        assignments=raised,
+        events=events,
+        changed=verdict.changed,
+        seen=verdict.seen,
+    )
+
+
+def still_fits(fact: instances.Instance, reserved: snapshot.Reserved, wanted: work.Wanted) -> bool:
+    """Whether an instance that has changed since the decision still takes what was decided for it. Pure."""
+    return (
+        fact.placeable
+        and not fact.lacks(wanted.needs.attributes)
+        and reserved.cpu <= fact.cpu
+        and reserved.memory <= fact.memory
+        and not (reserved.ports & fact.reserved_ports)
+    )
+
+
+def _check_membership(dialect: Dialect, batch: work.Batch, verdict: _Verdict) -> steps.Step[None]:
+    revision = yield from steps.fetch_value(
+        f"SELECT revision FROM membership WHERE cluster = $1 {dialect.share_lock}",  # noqa: S608 - the dialect's own
+        batch.cluster,
+    )
+    if revision is None or revision == batch.footing.seen:
+        return
+    rows = yield from instances.changed(batch.cluster, batch.footing.seen)
+    verdict.changed = tuple(instances.parse(row) for row in rows)
+    verdict.seen = revision
+    facts = {fact.instance_id: fact for fact in verdict.changed}
+    for decided in verdict.kept:
+        for slot in decided.slots:
+            fact = facts.get(slot.instance_id)
+            if fact is not None and not still_fits(fact, batch.footing.reserved[slot.instance_id], decided.wanted):
+                verdict.deferred.add(decided.number)
+    verdict.drop()
+
+
+def _check_cluster(dialect: Dialect, cluster: str, verdict: _Verdict) -> steps.Step[None]:
+    found = yield from clusters.locked(dialect, cluster)
+    if found is not None and found.active:
+        return
+    for decided in verdict.kept:
+        verdict.refused[decided.number] = errors.ClusterNotFoundException(
+            "The referenced cluster was inactive.", cluster=cluster
+        )
+    verdict.drop()
+
+
+def _check_definitions(dialect: Dialect, verdict: _Verdict) -> steps.Step[None]:
+    keys = {decided.wanted.revision for decided in verdict.kept}
+    statuses = yield from definitions.statuses(dialect, keys, locked=True)
+    for decided in verdict.kept:
+        if statuses.get(decided.wanted.revision) != task_definition_pb2.TASK_DEFINITION_STATUS_ACTIVE:
+            verdict.refused[decided.number] = work.StaleDefinition(definition_rules.INACTIVE)
+    verdict.drop()
+
+
+def _intents(cluster: str, decided: work.Decided, now: int) -> tuple[tasks.Intent, ...]:
+    wanted = decided.wanted
+    taken = ports.to_column(wanted.needs.ports)
+    return tuple(
+        tasks.Intent(
+            task_id=slot.task_id,
+            cluster=cluster,
+            instance_id=slot.instance_id,
+            family=wanted.revision.family,
+            definition_revision=wanted.revision.revision,
+            group_name=wanted.asked.group,
+            started_by=wanted.asked.started_by,
+            launch_type=wanted.asked.launch_type,
+            desired_status=task_pb2.DESIRED_STATUS_RUNNING,
+            stop_code=task_pb2.TASK_STOP_CODE_UNSPECIFIED,
+            stopped_reason="",
+            created_at=now,
+            stopping_at=None,
+            revision=1,
+            assignment_revision=0,
+            settled=False,
+            cpu=wanted.needs.cpu,
+            memory=wanted.needs.memory,
+            ports=taken,
+            body=wanted.body,
+        )
+        for slot in decided.slots
+    )
+
+
+def _numbered(group: Iterable[tasks.Intent], raised: Mapping[str, work.Raised]) -> tuple[tasks.Intent, ...]:
+    """The intents with the revision of the assignment that carries them."""
+    return tuple(
+        dataclasses.replace(intent, assignment_revision=raised[intent.instance_id].revision) for intent in group
+    )
+
+
+_SETTLED = tasks.INTENT_COLUMNS.index("settled")
+
+
+def _row(intent: tasks.Intent) -> tuple[object, ...]:
+    """The values of a new row; booleans are numbers in the tables."""
+    values = _values(intent)
+    return (*values[:_SETTLED], int(intent.settled), *values[_SETTLED + 1 :])
+
+
+def _remember_answers(
+    dialect: Dialect,
+    cluster: str,
+    kept: Sequence[work.Decided],
+    intents: Mapping[int, tuple[tasks.Intent, ...]],
+    now: int,
+) -> steps.Step[dict[int, bytes]]:
+    if not any(decided.answer for decided in kept):
+        return {}
+    # The cursor of a repeated answer: a position before our own events, since theirs are numbered last of all.
+    cursor = yield from log.sequence_of(cluster)
+    answers: dict[int, bytes] = {}
+    new: list[tuple[tokens.Key, tokens.Remembered]] = []
+    for decided in kept:
+        claim = decided.wanted.claim
+        if decided.answer is not None and claim is not None:
+            answer = answers[decided.number] = decided.answer(intents[decided.number], cursor)
+            new.append((claim.key, tokens.Remembered(claim.fingerprint, answer)))
+    yield from tokens.insert(dialect, new, now)
+    return answers
+
+
+def _raise_assignments(
+    dialect: Dialect,
+    cluster: str,
+    intents: Mapping[int, tuple[tasks.Intent, ...]],
+    stopping: Iterable[tasks.Intent],
+) -> steps.Step[dict[str, work.Raised]]:
+    """Move the assignment of each instance concerned by one, however many tasks it gets or loses."""
+    placed: dict[str, int] = {intent.instance_id: 0 for intent in stopping}
+    for group in intents.values():
+        for intent in group:
+            placed[intent.instance_id] = placed.get(intent.instance_id, 0) + 1
+    if not placed:
+        return {}
+    rows = yield from steps.fetch(
+        f"SELECT instance_id, revision FROM assignments WHERE {dialect.member('instance_id', 1)} ORDER BY instance_id"  # noqa: S608 - the dialect's own
+        f" {dialect.exclusive_lock}",
+        sorted(placed),
+    )
+    raised = {row["instance_id"]: work.Raised(row["revision"], row["revision"] + 1) for row in rows}
+    yield from steps.update_many(
+        "assignments",
+        ("instance_id",),
+        ("revision", ("placed", "add")),
+        [(instance_id, moved.revision, placed[instance_id]) for instance_id, moved in raised.items()],
+    )
+    new = sorted(placed.keys() - raised.keys())
+    yield from steps.insert_many(
+        "assignments",
+        ("instance_id", "cluster", "revision", "placed"),
+        [(instance_id, cluster, 1, placed[instance_id]) for instance_id in new],
+    )
+    return raised | {instance_id: work.Raised(0, 1) for instance_id in new}
+
+
+def _tell(
+    dialect: Dialect,
+    batch: work.Batch,
+    kept: Sequence[work.Decided],
+    intents: Mapping[int, tuple[tasks.Intent, ...]],
+    stopped: Mapping[str, tasks.Intent],
+) -> steps.Step[tuple[log.Head | None, tuple[event_pb2.Event, ...]]]:
+    """Take the log's head, build the events, append them. The last steps before the commit."""
+    events = [
+        _event(decided.wanted.cause, visible.task_event(intent, None))
+        for decided in kept
+        for intent in intents[decided.number]
+    ]
+    placed = len(events)
+    if not placed and not stopped:
+        return None, ()
+    head = yield from log.take(dialect, batch.cluster, placed + len(stopped), log.Counts(pending=placed))
+    if stopped:
+        causes = {stop.task_id: stop.cause for stop in reversed(batch.stops)}
+        # Only now, with the head locked: whoever moves an observation needs the head as well.
+        observed = yield from tasks.observations(dialect, sorted(stopped))
+        events += [
+            _event(causes[task_id], visible.task_event(intent, observed.get(task_id)))
+            for task_id, intent in sorted(stopped.items())
+        ]
+    yield from log.append(batch.cluster, head, events)
+    return head, tuple(events)
+
+
+def _event(cause: work.Cause, change: event_pb2.TaskEvent) -> event_pb2.Event:
+    return event_pb2.Event(request_id=cause.request_id, principal=cause.principal, task=change)

@@ -1,0 +1,141 @@
+"""From jobs to a batch: decide each on the snapshot, reserve what is to be committed, set aside what needs another look.
+
+CPU work alone; it gives the event loop back every few milliseconds, during which nobody changes the instances (the view's lock).
+"""
+
+import asyncio
+import random as random_module
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from longshore.rpc import errors, ids
+from longshore.scheduler import answers, asked, instances, jobs, metrics, placement, refusals, snapshot, work
+from longshore.storage import tasks
+from longshore.views import task as task_view
+
+TURN_S = 0.005
+"""Time after which others have their turn on the event loop."""
+
+NO_INSTANCES = "No Container Instances were found in your cluster."
+
+
+@dataclass(slots=True)
+class Decided:
+    """What one round has decided. `asking` and `hosts` belong to `placements` by their numbers."""
+
+    footing: work.Footing = field(default_factory=lambda: work.Footing(0, {}))
+    placements: list[work.Decided] = field(default_factory=list)
+    asking: dict[int, jobs.PlacementJob] = field(default_factory=dict)
+    hosts: dict[int, dict[str, task_view.Host]] = field(default_factory=dict)
+    aside: list[jobs.PlacementJob] = field(default_factory=list)
+    """Found no room, but the view may be behind: to be decided again when it has caught up."""
+
+
+class Decider:
+    """Decides on one snapshot."""
+
+    def __init__(
+        self,
+        base: snapshot.Snapshot,
+        *,
+        random: random_module.Random,
+        new_ids: ids.Sequence,
+        now_us: Callable[[], int],
+        measured: metrics.Metrics,
+    ) -> None:
+        self._base = base
+        self._random = random
+        self._ids = new_ids
+        self._now_us = now_us
+        self._metrics = measured
+
+    async def decide(self, waiting: Iterable[jobs.PlacementJob]) -> Decided:
+        """Decide all; what is to be committed is reserved then, what is refused for good has been answered."""
+        decided = Decided()
+        placing = placement.Placement(self._base, self._random)
+        clock = asyncio.get_running_loop().time
+        turn = clock()
+        for job in waiting:
+            self._decide_one(placing, job, decided)
+            if (spent := clock() - turn) > TURN_S:
+                self._metrics.blocked(spent)
+                await asyncio.sleep(0)
+                turn = clock()
+        for one in decided.placements:
+            self._move(one, self._base.reserve)
+        decided.footing = self._footing(placing.trial.seen, decided.placements)
+        self._metrics.blocked(clock() - turn)
+        return decided
+
+    def take_back(self, one: work.Decided) -> None:
+        """Give back what was reserved for a request that was not committed."""
+        self._move(one, self._base.give_back)
+
+    def _decide_one(self, placing: placement.Placement, job: jobs.PlacementJob, decided: Decided) -> None:
+        decision = placing.decide(job.wanted.request())
+        short = len(decision.instances) < job.size
+        if short and not job.caught_up:
+            decided.aside.append(job)
+        elif decision.instances:
+            self._plan(job, decision, decided)
+        else:
+            self._refuse(job, decision.refusals)
+
+    def _plan(self, job: jobs.PlacementJob, decision: placement.Decision, decided: Decided) -> None:
+        number = len(decided.placements)
+        task_ids = self._ids.batch(self._now_us(), len(decision.instances))
+        slots = tuple(
+            work.Slot(task_id, instance_id) for task_id, instance_id in zip(task_ids, decision.instances, strict=True)
+        )
+        hosts = {
+            instance_id: answers.host_of(fact)
+            for instance_id in decision.instances
+            if (fact := self._base.instance(instance_id)) is not None
+        }
+        answer = None
+        if job.wanted.claim is not None:
+            answer = _answer(job.wanted, decision.refusals, hosts)
+        decided.placements.append(work.Decided(number, job.wanted, slots, decision.refusals, answer))
+        decided.asking[number] = job
+        decided.hosts[number] = hosts
+        self._count(decision.refusals)
+
+    def _refuse(self, job: jobs.PlacementJob, refused: Sequence[refusals.Refusal]) -> None:
+        self._count(refused)
+        if job.wanted.asked.operation == asked.RUN_TASK and not self._base.candidates:
+            jobs.fail(job, errors.InvalidParameterException(_no_instances(self._base)))
+        else:
+            jobs.finish(job, jobs.Placed(refused=tuple(refused)))
+
+    def _footing(self, seen: int, placements: Iterable[work.Decided]) -> work.Footing:
+        concerned = {slot.instance_id for one in placements for slot in one.slots}
+        return work.Footing(
+            seen, {instance_id: self._base.reserved(self._base.rows[instance_id]) for instance_id in concerned}
+        )
+
+    def _move(self, one: work.Decided, move: Callable[[str, snapshot.Load], None]) -> None:
+        load = one.wanted.load()
+        for slot in one.slots:
+            move(slot.instance_id, load)
+
+    def _count(self, refused: Iterable[refusals.Refusal]) -> None:
+        for refusal in refused:
+            self._metrics.refused.labels(refusal.reason).inc()
+
+
+def _answer(
+    wanted: work.Wanted, refused: Sequence[refusals.Refusal], hosts: dict[str, task_view.Host]
+) -> Callable[[tuple[tasks.Intent, ...], int], bytes]:
+    """What a token remembers, once the intents are known."""
+
+    def render(intents: tuple[tasks.Intent, ...], sequence: int) -> bytes:
+        return answers.respond(wanted, intents, refused, hosts, sequence).SerializeToString()
+
+    return render
+
+
+def _no_instances(base: snapshot.Snapshot) -> str:
+    draining = base.count_of(instances.DRAINING)
+    if not draining:
+        return NO_INSTANCES
+    return f"{NO_INSTANCES} {draining} {'is' if draining == 1 else 'are'} DRAINING and {'takes' if draining == 1 else 'take'} no new tasks."

@@ -1,0 +1,80 @@
+"""A container instance as placement sees it: one row of `container_instances`, parsed. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from longshore.scheduler import ports, requirements
+from longshore.storage import steps
+from longshore.v1 import container_instance_pb2
+
+COLUMNS = "instance_id, status, connected, connected_at, membership_revision, body"
+"""What `parse` needs of a row."""
+
+ACTIVE = container_instance_pb2.CONTAINER_INSTANCE_STATUS_ACTIVE
+DRAINING = container_instance_pb2.CONTAINER_INSTANCE_STATUS_DRAINING
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """What an instance has and is. CPU in units, memory in MiB, ports those that no task may take."""
+
+    instance_id: str
+    status: int
+    connected: bool
+    membership_revision: int
+    cpu: int
+    memory: int
+    reserved_ports: frozenset[int] = frozenset()
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    connected_at: int | None = None
+
+    @property
+    def placeable(self) -> bool:
+        """Whether it takes new tasks at all."""
+        return self.status == ACTIVE and self.connected
+
+    def lacks(self, required: tuple[requirements.Attribute, ...]) -> tuple[requirements.Attribute, ...]:
+        """The required attributes that it does not have."""
+        return tuple(attribute for attribute in required if not self._has(attribute))
+
+    def _has(self, required: requirements.Attribute) -> bool:
+        if required.name not in self.attributes:
+            return False
+        return required.value is None or self.attributes[required.name] == required.value
+
+
+def changed(cluster: str, seen: int) -> steps.Step[list[steps.Row]]:
+    """The rows of a cluster's instances that have changed since a membership revision, gone ones included."""
+    return (
+        yield from steps.fetch(
+            f"SELECT {COLUMNS} FROM container_instances WHERE cluster = $1 AND membership_revision > $2"  # noqa: S608 - our names
+            " ORDER BY membership_revision",
+            cluster,
+            seen,
+        )
+    )
+
+
+def parse(row: steps.Row) -> Instance:
+    """The instance of a row with `COLUMNS`."""
+    body = container_instance_pb2.ContainerInstance.FromString(row["body"])
+    amounts = {resource.name: resource.integer_value for resource in body.registered_resources}
+    return Instance(
+        instance_id=row["instance_id"],
+        status=row["status"],
+        connected=bool(row["connected"]),
+        membership_revision=row["membership_revision"],
+        cpu=amounts.get("CPU", 0),
+        memory=amounts.get("MEMORY", 0),
+        reserved_ports=frozenset(_reserved_ports(body)),
+        attributes={attribute.name: attribute.value for attribute in body.attributes},
+        connected_at=row["connected_at"],
+    )
+
+
+def _reserved_ports(body: container_instance_pb2.ContainerInstance) -> Iterator[int]:
+    for resource in body.registered_resources:
+        if resource.name == "PORTS":
+            yield from (ports.tcp(int(number)) for number in resource.string_set_value)
+        elif resource.name == "PORTS_UDP":
+            yield from (ports.udp(int(number)) for number in resource.string_set_value)

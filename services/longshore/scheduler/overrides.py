@@ -1,0 +1,122 @@
+"""Overrides of a request laid over its definition: what each container then asks for, and which overrides make no sense.
+
+Pure. Only amounts matter here; commands and environment are merged where the containers are made, by the agent.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from longshore.v1 import task_definition_pb2, task_pb2
+
+_CPU = re.compile(r"\s*(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>vcpu)?\s*", re.IGNORECASE)
+_MEMORY = re.compile(r"\s*(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>gb|gib)?\s*", re.IGNORECASE)
+
+UNITS_PER_CPU = 1024
+MIB_PER_GB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerAmounts:
+    """What one container asks for. CPU in units, memory in MiB; zero means none was given."""
+
+    name: str
+    cpu: int
+    memory: int
+    memory_reservation: int
+
+    @property
+    def scheduled_memory(self) -> int:
+        """What counts for placement: the reservation where there is one, else the limit."""
+        return self.memory_reservation or self.memory
+
+
+@dataclass(frozen=True, slots=True)
+class TaskAmounts:
+    """What a task asks for. `cpu` and `memory` are the task's own, zero where only its containers say."""
+
+    cpu: int
+    memory: int
+    containers: tuple[ContainerAmounts, ...]
+
+
+def parse_cpu(text: str) -> int | None:
+    """CPU units of `256`, `1024`, `1 vCPU`, `.5 vcpu`; None where it is none of these."""
+    return _parse(_CPU.fullmatch(text), UNITS_PER_CPU)
+
+
+def parse_memory(text: str) -> int | None:
+    """MiB of `512`, `1GB`, `0.5 GB`; None where it is none of these."""
+    return _parse(_MEMORY.fullmatch(text), MIB_PER_GB)
+
+
+def _parse(match: "re.Match[str] | None", factor: int) -> int | None:
+    if match is None:
+        return None
+    if match["unit"]:
+        return round(float(match["number"]) * factor)
+    return int(match["number"]) if match["number"].isdigit() else None
+
+
+def merge(definition: task_definition_pb2.TaskDefinition, overrides: task_pb2.TaskOverride) -> TaskAmounts:
+    """The amounts after the overrides. `faults` must have found nothing."""
+    by_name = {override.name: override for override in overrides.container_overrides}
+    none = task_pb2.ContainerOverride()
+    return TaskAmounts(
+        cpu=parse_cpu(overrides.cpu or definition.cpu) or 0,
+        memory=parse_memory(overrides.memory or definition.memory) or 0,
+        containers=tuple(
+            _merge_container(container, by_name.get(container.name, none))
+            for container in definition.container_definitions
+        ),
+    )
+
+
+def _merge_container(
+    container: task_definition_pb2.ContainerDefinition, override: task_pb2.ContainerOverride
+) -> ContainerAmounts:
+    return ContainerAmounts(
+        name=container.name,
+        cpu=override.cpu if override.HasField("cpu") else container.cpu,
+        memory=override.memory if override.HasField("memory") else container.memory,
+        memory_reservation=(
+            override.memory_reservation if override.HasField("memory_reservation") else container.memory_reservation
+        ),
+    )
+
+
+def faults(definition: task_definition_pb2.TaskDefinition, overrides: task_pb2.TaskOverride) -> Iterator[str]:
+    """What is wrong with the overrides of this definition, each as a sentence. Shape alone was judged by `request_rules`."""
+    known = {container.name for container in definition.container_definitions}
+    for override in overrides.container_overrides:
+        if override.name not in known:
+            yield f"Override for container named {override.name} is not a container in the TaskDefinition."
+    amounts = merge(definition, overrides)
+    for container in amounts.containers:
+        yield from _container_faults(container)
+    yield from _task_faults(amounts)
+
+
+def _container_faults(container: ContainerAmounts) -> Iterator[str]:
+    if 0 < container.memory < container.memory_reservation:
+        yield (
+            f"Invalid setting for container '{container.name}': memory ({container.memory} MiB) is below "
+            f"memoryReservation ({container.memory_reservation} MiB)."
+        )
+
+
+def _task_faults(amounts: TaskAmounts) -> Iterator[str]:
+    if amounts.memory:
+        reserved = sum(container.scheduled_memory for container in amounts.containers)
+        if reserved > amounts.memory:
+            yield f"The containers ask for {reserved} MiB of memory together, the task has {amounts.memory} MiB."
+    else:
+        for container in amounts.containers:
+            if not container.scheduled_memory:
+                yield (
+                    f"Invalid setting for container '{container.name}'. "
+                    "At least one of 'memory' or 'memoryReservation' must be specified."
+                )
+    shares = sum(container.cpu for container in amounts.containers)
+    if amounts.cpu and shares > amounts.cpu:
+        yield f"The containers ask for {shares} CPU units together, the task has {amounts.cpu}."

@@ -1,0 +1,46 @@
+"""How far one scheduler is with leading one cluster: the transition table. Pure."""
+
+import enum
+from collections.abc import Mapping
+
+
+class Standing(enum.Enum):
+    """Where it stands, from the takeover on."""
+
+    LOADING = "loading"
+    LEADING = "leading"
+    OVER = "over"
+
+
+class Change(enum.Enum):
+    """What can happen to it."""
+
+    VIEW_LOADED = "view_loaded"
+    VIEW_LOST = "view_lost"
+    DEPOSED = "deposed"
+    RELEASED = "released"
+
+
+class IllegalMove(Exception):  # noqa: N818 - the name of the outcome
+    """A change that the table does not know: a fault of the code that reports it."""
+
+    def __init__(self, standing: Standing, change: Change) -> None:
+        super().__init__(f"leadership that is {standing.value} cannot be {change.value}")
+
+
+TABLE: Mapping[tuple[Standing, Change], Standing] = {
+    (Standing.LOADING, Change.VIEW_LOADED): Standing.LEADING,
+    (Standing.LEADING, Change.VIEW_LOST): Standing.LOADING,
+    (Standing.LOADING, Change.DEPOSED): Standing.OVER,
+    (Standing.LEADING, Change.DEPOSED): Standing.OVER,
+    (Standing.LOADING, Change.RELEASED): Standing.OVER,
+    (Standing.LEADING, Change.RELEASED): Standing.OVER,
+}
+
+
+def after(standing: Standing, change: Change) -> Standing:
+    """Where it stands then. Raises IllegalMove."""
+    moved = TABLE.get((standing, change))
+    if moved is None:
+        raise IllegalMove(standing, change)
+    return moved

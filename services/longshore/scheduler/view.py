@@ -1,0 +1,124 @@
+"""The leader's picture of its cluster: how it is read at a takeover, and read on when membership moves.
+
+Steps of read-only transactions, and pure functions that put their results into a snapshot. What follows from the log is `following`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from longshore.scheduler import instances, ports, snapshot
+from longshore.storage import clusters, definitions, log, steps
+from longshore.storage.dialect import Dialect
+from longshore.v1 import container_instance_pb2, task_definition_pb2
+
+_GONE = container_instance_pb2.CONTAINER_INSTANCE_STATUS_INACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is reserved on one instance: sums of one group, or the ports of one task."""
+
+    instance_id: str
+    load: snapshot.Load
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A cluster as of one moment. `position`: the log's head then; `released`: tasks whose release was never settled."""
+
+    position: int
+    seen: int
+    facts: tuple[instances.Instance, ...]
+    held: tuple[Held, ...]
+    released: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What has changed in a cluster's membership, and whether work may still be given to it."""
+
+    seen: int
+    facts: tuple[instances.Instance, ...]
+    active: bool
+    inactive: frozenset[definitions.Key]
+
+
+def load(cluster: str) -> steps.Step[Loaded]:
+    """Read what placement needs: columns, summed by the database, no bodies of tasks."""
+    position = yield from log.sequence_of(cluster)
+    seen = yield from _membership(cluster)
+    rows = yield from steps.fetch(
+        f"SELECT {instances.COLUMNS} FROM container_instances WHERE cluster = $1 AND status <> $2",  # noqa: S608 - our names
+        cluster,
+        _GONE,
+    )
+    sums = yield from steps.fetch(
+        "SELECT instance_id, group_name, CAST(SUM(cpu) AS BIGINT) AS cpu, CAST(SUM(memory) AS BIGINT) AS memory,"
+        " COUNT(*) AS tasks FROM task_intents WHERE cluster = $1 AND settled = 0 GROUP BY instance_id, group_name",
+        cluster,
+    )
+    taken = yield from steps.fetch(
+        "SELECT instance_id, ports FROM task_intents WHERE cluster = $1 AND settled = 0 AND ports IS NOT NULL", cluster
+    )
+    released = yield from steps.fetch(
+        "SELECT i.task_id FROM task_intents i JOIN task_observations o ON o.task_id = i.task_id"
+        " WHERE i.cluster = $1 AND i.settled = 0 AND o.released = 1",
+        cluster,
+    )
+    return Loaded(
+        position=position,
+        seen=seen,
+        facts=tuple(instances.parse(row) for row in rows),
+        held=(*(_sum(row) for row in sums), *(_ports(row) for row in taken)),
+        released=tuple(row["task_id"] for row in released),
+    )
+
+
+def build(loaded: Loaded) -> snapshot.Snapshot:
+    """The snapshot of what was read."""
+    base = snapshot.Snapshot()
+    for fact in loaded.facts:
+        base.apply(fact)
+    for held in loaded.held:
+        base.reserve(held.instance_id, held.load)
+    base.seen = loaded.seen
+    return base
+
+
+def refresh(dialect: Dialect, cluster: str, seen: int, revisions: Iterable[definitions.Key] = ()) -> steps.Step[News]:
+    """Read the instances that have changed since `seen`, and whether the cluster and these definitions are ACTIVE."""
+    revision = yield from _membership(cluster)
+    rows = (yield from instances.changed(cluster, seen)) if revision > seen else []
+    found = yield from clusters.by_name(cluster)
+    wanted = set(revisions)
+    statuses = yield from definitions.statuses(dialect, wanted, locked=False)
+    return News(
+        seen=revision,
+        facts=tuple(instances.parse(row) for row in rows),
+        active=found is not None and found.active,
+        inactive=frozenset(
+            key for key in wanted if statuses.get(key) != task_definition_pb2.TASK_DEFINITION_STATUS_ACTIVE
+        ),
+    )
+
+
+def take_in(base: snapshot.Snapshot, facts: Iterable[instances.Instance], seen: int) -> None:
+    """Put changed instances into a snapshot: all that changed up to `seen`."""
+    for fact in facts:
+        base.apply(fact)
+    base.seen = max(base.seen, seen)
+
+
+def _membership(cluster: str) -> steps.Step[int]:
+    """The cluster's membership revision; 0 where nothing was ever registered."""
+    revision: int | None = yield from steps.fetch_value("SELECT revision FROM membership WHERE cluster = $1", cluster)
+    return revision or 0
+
+
+def _sum(row: steps.Row) -> Held:
+    load = snapshot.Load(row["cpu"], row["memory"], group=row["group_name"], tasks=row["tasks"])
+    return Held(row["instance_id"], load)
+
+
+def _ports(row: steps.Row) -> Held:
+    return Held(row["instance_id"], snapshot.Load(0, 0, ports.from_column(row["ports"]), tasks=0))
