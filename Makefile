@@ -74,7 +74,7 @@ up: setup images ## Start the docker-compose stack
 	@scripts/stack up
 
 .PHONY: down
-down: ## Stop the stack, the demo and the Docker Engine, if they were started from here
+down: ## Stop the stack and the Docker Engine, if they were started from here
 	@scripts/stack down
 	@scripts/dockerd stop
 

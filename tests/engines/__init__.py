@@ -32,6 +32,8 @@ per run::
 The methods block (they wait for a process), so an async test calls them as ``await asyncio.to_thread(postgres.restart)``
 when something must go on meanwhile.
 
+:mod:`tests.engines.labels` gives labels for containers, :mod:`tests.engines.waiting` a bounded wait for what cannot tell.
+
 Tests are marked by their folder (``unit``, ``property``, ``rpc``, ``integration``, ``e2e``) and by the fixtures they use
 (``postgres``, ``redis``, ``docker``); nobody marks by hand.
 """

@@ -27,6 +27,14 @@ class DockerEngine:
             raise processes.EngineError(f"{' '.join(command)} failed:\n{done.stderr}")
         return done.stdout.strip()
 
+    def logs(self, container: str) -> str:
+        """What a container printed, on both streams."""
+        command = ["docker", "--host", self.url, "logs", container]
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=CALL_BOUND_S, check=True
+        )
+        return done.stdout.strip()
+
     def answers(self) -> bool:
         """Whether the engine answers."""
         return bool(self.docker("version", "--format", "{{.Server.Version}}", check=False))

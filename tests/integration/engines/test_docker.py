@@ -1,14 +1,12 @@
 """The Docker Engines that tests are given are real, and a test's own can be stopped and killed."""
 
-import secrets
-
 import pytest
 
-from tests.engines import docker, dockerd, processes
+from tests.engines import docker, dockerd, labels, processes
 
 
 def test_a_container_of_busybox_runs_to_its_exit_code(docker_engine: docker.DockerEngine) -> None:
-    label = f"io.longshore.test={secrets.token_hex(8)}"
+    label = labels.unique()
     docker_engine.docker("run", "--detach", "--label", label, "busybox", "sh", "-c", "echo hello; exit 7")
     (container,) = docker_engine.containers(label)
 
