@@ -250,3 +250,12 @@ def test_rpcs_that_ecs_has_take_and_give_ecs_shapes(module: Any, service: str, e
 def test_an_enum_of_our_own_exists(name: str) -> None:
     enums = {enum for module in MODULES for enum in module.DESCRIPTOR.enum_types_by_name}
     assert name in enums
+
+
+def test_members_of_our_own_in_ecs_messages_are_numbered_from_100(ecs: model.ServiceModel) -> None:
+    """Members that ECS adds later take the numbers after its own, so ours stay clear of them."""
+    every = [field for descriptor, _ in of_ecs(ecs) for field in codec_schema.schema(descriptor).fields.values()]
+    ours = [field for field in every if field.longshore_only]
+    assert ours
+    assert [field.name for field in ours if field.descriptor.number < 100] == []
+    assert [field.name for field in every if field.descriptor.number >= 100 and not field.longshore_only] == []
