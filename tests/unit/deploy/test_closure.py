@@ -21,5 +21,5 @@ def test_every_pin_is_the_locks() -> None:
 
 
 def _closure(*extras: str) -> set[str]:
-    command = [sys.executable, _ROOT / "scripts/closure.py", *extras]
+    command = [sys.executable, str(_ROOT / "scripts/closure.py"), *extras]
     return set(subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.splitlines())
