@@ -1,0 +1,66 @@
+"""Rules for CreateCluster, in a table as those for task definitions are. Pure."""
+
+from dataclasses import dataclass
+
+from longshore.registry import faults, rule, rules_tags, rules_task
+from longshore.registry.rule import Rule, Subject, Table
+from longshore.rpc import errors
+from longshore.v1 import registry_service_pb2
+
+CONTAINER_INSIGHTS = "containerInsights"
+DISABLED = "disabled"
+
+_PROVIDERS = frozenset({"FARGATE", "FARGATE_SPOT"})
+"""Capacity providers that ECS has without anybody having made them. Others cannot be made yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cluster:
+    """The request as a subject of rules."""
+
+    message: registry_service_pb2.CreateClusterRequest
+    label: str = "the cluster"
+    path: str = ""
+
+
+RULES: tuple[Rule[Subject], ...] = (
+    Rule(
+        "cluster-name",
+        "ecs.md 7",
+        rule.each("clusterName", lambda name: not name or rules_task.NAME.fullmatch(str(name)) is not None),
+        "must be at most 255 letters, digits, hyphens and underscores, and begin with a letter or digit",
+    ),
+    Rule(
+        "cluster-setting-name",
+        "ecs.md 7",
+        rule.each("settings[].name", rule.one_of({CONTAINER_INSIGHTS})),
+        f"must be '{CONTAINER_INSIGHTS}'",
+    ),
+    Rule(
+        "cluster-setting-value",
+        "ecs.md 7",
+        rule.each("settings[].value", rule.one_of({"enabled", DISABLED, "enhanced"})),
+        "must be 'enabled', 'disabled' or 'enhanced'",
+    ),
+    Rule("cluster-setting-once", "ecs.md 7", rule.unique("settings[].name"), "must be given once"),
+    Rule(
+        "cluster-capacity-provider",
+        "ecs.md 7",
+        rule.each("capacityProviders[]", rule.one_of(_PROVIDERS)),
+        text="The specified capacity provider {value} was not found.",
+    ),
+    Rule(
+        "cluster-strategy-provider",
+        "ecs.md 7",
+        rule.each("defaultCapacityProviderStrategy[].capacityProvider", rule.one_of(_PROVIDERS)),
+        text="The specified capacity provider {value} was not found.",
+    ),
+    *rules_tags.RULES,
+)
+
+
+def check(request: registry_service_pb2.CreateClusterRequest) -> None:
+    """Raise InvalidParameterException with everything that is wrong with a request."""
+    found = tuple(Table(RULES).faults((_Cluster(request),)))
+    if found:
+        raise faults.refusal(errors.InvalidParameterException, found)

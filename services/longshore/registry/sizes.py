@@ -1,0 +1,33 @@
+"""Task-level CPU and memory as people write them. Pure. One reading of them: the stored form is the plain number."""
+
+import re
+from fractions import Fraction
+
+UNITS_PER_CPU = 1024
+MIB_PER_GB = 1024
+
+_DIGITS = re.compile(r"\d{1,9}", re.ASCII)
+_AMOUNT = r"(?P<number>\d{1,6}(?:\.\d{1,6})?|\.\d{1,6})"
+_CPUS = re.compile(rf"{_AMOUNT}\s*vcpu", re.ASCII | re.IGNORECASE)
+_GIGABYTES = re.compile(rf"{_AMOUNT}\s*gb", re.ASCII | re.IGNORECASE)
+
+
+def cpu_units(text: str) -> int | None:
+    """CPU units of `1024`, `1 vCPU`, `.5 vcpu`; None where it is none of these or no whole number of units."""
+    return _whole(text, _CPUS, UNITS_PER_CPU)
+
+
+def memory_mib(text: str) -> int | None:
+    """MiB of `512`, `1GB`, `0.5 GB`; None where it is none of these or no whole number of MiB."""
+    return _whole(text, _GIGABYTES, MIB_PER_GB)
+
+
+def _whole(text: str, pattern: re.Pattern[str], factor: int) -> int | None:
+    bare = text.strip()
+    if _DIGITS.fullmatch(bare):
+        return int(bare)
+    match = pattern.fullmatch(bare)
+    if match is None:
+        return None
+    amount = Fraction(match["number"]) * factor
+    return int(amount) if amount.denominator == 1 else None
