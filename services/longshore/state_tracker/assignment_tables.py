@@ -1,0 +1,125 @@
+"""What an instance should run, read from the tables: the rest after a revision, or everything.
+
+It says what the scheduler's publications would have said, in the same bytes' form, so that a session does not care where an assignment
+came from. A task whose release is recorded is in none: it must not be started a second time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from longshore.state_tracker import sessions
+from longshore.storage import definitions, steps, tasks
+from longshore.v1 import agent_service_pb2, task_definition_pb2, task_pb2
+
+# Tasks of one message. Revisions are not split, so a page can be longer by what one commit placed on the instance.
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a session lacks: everything after `after`; 0 asks for a full set."""
+
+    instance_id: str
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of one answer. `base` 0 is a full set; `more` says that the revision is not the newest."""
+
+    base: int
+    revision: int
+    halves: tuple[tasks.Halves, ...]
+    more: bool
+
+    def keys(self) -> set[definitions.Key]:
+        """The definitions of the tasks to run."""
+        return {
+            definitions.Key(half.intent.family, half.intent.definition_revision)
+            for half in self.halves
+            if self.base == 0 or not _stops(half)
+        }
+
+
+def read(wanted: Wanted) -> steps.Step[Rows]:
+    """The rows of what a session lacks, in one snapshot."""
+    newest: int = (
+        yield from steps.fetch_value("SELECT revision FROM assignments WHERE instance_id = $1", wanted.instance_id)
+    ) or 0
+    given_up = yield from _has_given_up(wanted.instance_id)
+    if wanted.after == newest and newest and not given_up:
+        return Rows(wanted.after, newest, (), more=False)
+    live = [half for half in (yield from tasks.live_on(wanted.instance_id)) if not _released(half)]
+    if wanted.after == 0 or wanted.after > newest or given_up:
+        return Rows(0, newest, tuple(live), more=False)
+    news = sorted(
+        (half for half in live if half.intent.assignment_revision > wanted.after),
+        key=lambda half: (half.intent.assignment_revision, half.intent.task_id),
+    )
+    if len(news) <= PAGE:
+        return Rows(wanted.after, newest, tuple(news), more=False)
+    border = news[PAGE - 1].intent.assignment_revision
+    page = tuple(half for half in news if half.intent.assignment_revision <= border)
+    return Rows(wanted.after, border, page, more=len(page) < len(news))
+
+
+def render(
+    rows: Rows, bodies: Mapping[definitions.Key, task_definition_pb2.TaskDefinition], *, after: int
+) -> sessions.Read:
+    """The message of the rows; without content where the session has everything."""
+    if rows.base and rows.revision == after:
+        return sessions.Read(after, b"")
+    assignment = agent_service_pb2.Assignment(base_revision=rows.base, revision=rows.revision)
+    for key in sorted(rows.keys()):
+        body = bodies.get(key)
+        if body is not None:
+            assignment.definitions.add(key=_key(key), task_definition=body)
+    full = rows.base == 0
+    for half in rows.halves:
+        if _stops(half) and not full:
+            assignment.stops.add(task_id=half.intent.task_id)
+        else:
+            assignment.tasks.append(_assigned(half, stopping=_stops(half)))
+    message = agent_service_pb2.SessionResponse(assignments=[assignment])
+    return sessions.Read(rows.revision, message.SerializeToString(), rows.more)
+
+
+def _has_given_up(instance_id: str) -> steps.Step[bool]:
+    """Whether some task was declared stopped of which the agent has not said that it is gone. By the index over those."""
+    found = yield from steps.fetch_value(
+        "SELECT 1 FROM task_observations WHERE instance_id = $1 AND released = 0 AND last_status = $2 LIMIT 1",
+        instance_id,
+        task_pb2.TASK_STATUS_STOPPED,
+    )
+    return found is not None
+
+
+def _assigned(half: tasks.Halves, *, stopping: bool) -> agent_service_pb2.AssignedTask:
+    intent = half.intent
+    record = intent.record()
+    return agent_service_pb2.AssignedTask(
+        task_id=intent.task_id,
+        definition_key=_key(definitions.Key(intent.family, intent.definition_revision)),
+        overrides=record.overrides if record.HasField("overrides") else None,
+        group=intent.group_name,
+        started_by=intent.started_by,
+        request_id=record.request_id,
+        cluster=intent.cluster,
+        stopping=stopping,
+    )
+
+
+def _key(key: definitions.Key) -> str:
+    return f"{key.family}:{key.revision}"
+
+
+def _stops(half: tasks.Halves) -> bool:
+    return half.intent.desired_status == task_pb2.DESIRED_STATUS_STOPPED or _stopped(half)
+
+
+def _stopped(half: tasks.Halves) -> bool:
+    return half.observation is not None and half.observation.last_status == task_pb2.TASK_STATUS_STOPPED
+
+
+def _released(half: tasks.Halves) -> bool:
+    return half.observation is not None and half.observation.released

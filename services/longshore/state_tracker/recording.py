@@ -1,0 +1,94 @@
+"""Writing changed observations: rows, counters, events. The one way in which observations are written.
+
+Whoever calls it holds the `instance_sessions` rows of the instances concerned, so nobody else changes these observations.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from longshore.rpc import caller
+from longshore.state_tracker import committed, observation
+from longshore.storage import log, steps, tasks
+from longshore.storage.dialect import Dialect
+from longshore.v1 import event_pb2
+from longshore.views import visible
+
+_KEY = 1
+
+
+@dataclass(slots=True)
+class Counters:
+    """What changes add to the counters of one instance."""
+
+    running: int = 0
+    left_pending: int = 0
+
+
+def counted(changes: Sequence[observation.Change]) -> dict[str, Counters]:
+    """What the changes add to the counters of each instance."""
+    counters: dict[str, Counters] = {}
+    for change in changes:
+        mine = counters.setdefault(change.observation.instance_id, Counters())
+        mine.running += change.running
+        mine.left_pending += change.left_pending
+    return counters
+
+
+def write_observations(changes: Sequence[observation.Change]) -> steps.Step[None]:
+    """Insert the new observations and update the others."""
+    columns = tasks.OBSERVATION_COLUMNS
+    yield from steps.insert_many(
+        "task_observations", columns, [_values(change.observation) for change in changes if change.is_new]
+    )
+    yield from steps.update_many(
+        "task_observations",
+        columns[:_KEY],
+        columns[_KEY:],
+        [_values(change.observation) for change in changes if not change.is_new],
+    )
+
+
+def append_events(
+    dialect: Dialect, cluster: str, changes: Sequence[observation.Change], *, who: caller.Caller | None = None
+) -> steps.Step[committed.Committed]:
+    """Take the head with the cluster's counts, read the intents that cannot move any more, and append the events."""
+    counts = log.Counts(
+        pending=sum(change.pending for change in changes), running=sum(change.running for change in changes)
+    )
+    head = yield from log.take(dialect, cluster, len(changes), counts)
+    intents = yield from tasks.intents(dialect, [change.observation.task_id for change in changes])
+    events = task_events(changes, intents, who=who)
+    yield from log.append(cluster, head, events)
+    return committed.Committed(cluster, head, events)
+
+
+def task_events(
+    changes: Sequence[observation.Change], intents: Mapping[str, tasks.Intent], *, who: caller.Caller | None = None
+) -> tuple[event_pb2.Event, ...]:
+    """One event for each change."""
+    by = who if who is not None and who.request_id else None
+    return tuple(
+        event_pb2.Event(
+            request_id=by.request_id if by else "",
+            principal=by.principal if by else "",
+            task=visible.task_event(intents[change.observation.task_id], change.observation, change.containers),
+        )
+        for change in changes
+    )
+
+
+def _values(row: tasks.Observation) -> tuple[object, ...]:
+    return (
+        row.task_id,
+        row.cluster,
+        row.instance_id,
+        row.last_status,
+        row.stop_code,
+        row.stopped_reason,
+        row.stop_cause_at,
+        row.started_at,
+        row.stopped_at,
+        int(row.released),
+        row.revision,
+        row.body,
+    )
