@@ -138,7 +138,7 @@ class RegistryServiceServicer:
 
     def RegisterTaskDefinition(self, request, context):
         """Checks a definition and stores it as the next revision of its family. ClientException names every fault of it
-        together. Two registrations never get the same revision.
+        together; LimitExceededException after 1,000,000 revisions. Two registrations never get the same revision.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -182,7 +182,8 @@ class RegistryServiceServicer:
 
     def TagResource(self, request, context):
         """Adds tags to a resource, or overwrites the values of keys that it has; forwarded to the owner of the resource.
-        ResourceNotFoundException, ClusterNotFoundException, InvalidParameterException for a bad ARN or tag.
+        ResourceNotFoundException, ClusterNotFoundException, InvalidParameterException for a bad ARN or tag,
+        LimitExceededException for more than 50 tags.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -50,7 +50,7 @@ class RegistryServiceStub:
     """
     RegisterTaskDefinition: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.RegisterTaskDefinitionRequest, _registry_service_pb2.RegisterTaskDefinitionResponse]
     """Checks a definition and stores it as the next revision of its family. ClientException names every fault of it
-    together. Two registrations never get the same revision.
+    together; LimitExceededException after 1,000,000 revisions. Two registrations never get the same revision.
     """
     DescribeTaskDefinition: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.DescribeTaskDefinitionRequest, _registry_service_pb2.DescribeTaskDefinitionResponse]
     """Describes one revision. ClientException where there is none."""
@@ -66,7 +66,8 @@ class RegistryServiceStub:
     """
     TagResource: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.TagResourceRequest, _registry_service_pb2.TagResourceResponse]
     """Adds tags to a resource, or overwrites the values of keys that it has; forwarded to the owner of the resource.
-    ResourceNotFoundException, ClusterNotFoundException, InvalidParameterException for a bad ARN or tag.
+    ResourceNotFoundException, ClusterNotFoundException, InvalidParameterException for a bad ARN or tag,
+    LimitExceededException for more than 50 tags.
     """
     UntagResource: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.UntagResourceRequest, _registry_service_pb2.UntagResourceResponse]
     """Removes tags from a resource by key; forwarded to the owner of the resource. ResourceNotFoundException,
@@ -96,7 +97,7 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """
     RegisterTaskDefinition: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.RegisterTaskDefinitionRequest, _registry_service_pb2.RegisterTaskDefinitionResponse]  # type: ignore[assignment]
     """Checks a definition and stores it as the next revision of its family. ClientException names every fault of it
-    together. Two registrations never get the same revision.
+    together; LimitExceededException after 1,000,000 revisions. Two registrations never get the same revision.
     """
     DescribeTaskDefinition: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.DescribeTaskDefinitionRequest, _registry_service_pb2.DescribeTaskDefinitionResponse]  # type: ignore[assignment]
     """Describes one revision. ClientException where there is none."""
@@ -112,7 +113,8 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """
     TagResource: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.TagResourceRequest, _registry_service_pb2.TagResourceResponse]  # type: ignore[assignment]
     """Adds tags to a resource, or overwrites the values of keys that it has; forwarded to the owner of the resource.
-    ResourceNotFoundException, ClusterNotFoundException, InvalidParameterException for a bad ARN or tag.
+    ResourceNotFoundException, ClusterNotFoundException, InvalidParameterException for a bad ARN or tag,
+    LimitExceededException for more than 50 tags.
     """
     UntagResource: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.UntagResourceRequest, _registry_service_pb2.UntagResourceResponse]  # type: ignore[assignment]
     """Removes tags from a resource by key; forwarded to the owner of the resource. ResourceNotFoundException,
@@ -169,7 +171,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.RegisterTaskDefinitionResponse, _abc.Awaitable[_registry_service_pb2.RegisterTaskDefinitionResponse]]:
         """Checks a definition and stores it as the next revision of its family. ClientException names every fault of it
-        together. Two registrations never get the same revision.
+        together; LimitExceededException after 1,000,000 revisions. Two registrations never get the same revision.
         """
 
     @_abc_1.abstractmethod
@@ -221,7 +223,8 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.TagResourceResponse, _abc.Awaitable[_registry_service_pb2.TagResourceResponse]]:
         """Adds tags to a resource, or overwrites the values of keys that it has; forwarded to the owner of the resource.
-        ResourceNotFoundException, ClusterNotFoundException, InvalidParameterException for a bad ARN or tag.
+        ResourceNotFoundException, ClusterNotFoundException, InvalidParameterException for a bad ARN or tag,
+        LimitExceededException for more than 50 tags.
         """
 
     @_abc_1.abstractmethod

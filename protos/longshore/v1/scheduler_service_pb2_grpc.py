@@ -80,8 +80,9 @@ class SchedulerServiceServicer:
 
     def RunTask(self, request, context):
         """Places tasks on instances that fit and answers them; those that fit nowhere are failures in the answer, each with
-        an instance and its reason. ClusterNotFoundException, ConflictException for a client token of another request,
-        InvalidParameterException where the cluster has no instance, UnsupportedFeatureException.
+        an instance and its reason. ClusterNotFoundException, ClientException for an unknown or inactive task definition,
+        ConflictException for a client token of another request, InvalidParameterException where the cluster has no
+        instance, UnsupportedFeatureException, RESOURCE_EXHAUSTED while too many tasks wait for placement.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,7 +90,8 @@ class SchedulerServiceServicer:
 
     def StartTask(self, request, context):
         """Places a task on each of the instances named; those it does not fit on are failures in the answer.
-        ClusterNotFoundException, UnsupportedFeatureException.
+        ClusterNotFoundException, ClientException for an unknown or inactive task definition, UnsupportedFeatureException,
+        RESOURCE_EXHAUSTED while too many tasks wait for placement.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

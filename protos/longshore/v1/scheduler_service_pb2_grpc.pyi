@@ -40,12 +40,14 @@ class SchedulerServiceStub:
     def __new__(cls, channel: _aio.Channel) -> SchedulerServiceAsyncStub: ...
     RunTask: _grpc.UnaryUnaryMultiCallable[_scheduler_service_pb2.RunTaskRequest, _scheduler_service_pb2.RunTaskResponse]
     """Places tasks on instances that fit and answers them; those that fit nowhere are failures in the answer, each with
-    an instance and its reason. ClusterNotFoundException, ConflictException for a client token of another request,
-    InvalidParameterException where the cluster has no instance, UnsupportedFeatureException.
+    an instance and its reason. ClusterNotFoundException, ClientException for an unknown or inactive task definition,
+    ConflictException for a client token of another request, InvalidParameterException where the cluster has no
+    instance, UnsupportedFeatureException, RESOURCE_EXHAUSTED while too many tasks wait for placement.
     """
     StartTask: _grpc.UnaryUnaryMultiCallable[_scheduler_service_pb2.StartTaskRequest, _scheduler_service_pb2.StartTaskResponse]
     """Places a task on each of the instances named; those it does not fit on are failures in the answer.
-    ClusterNotFoundException, UnsupportedFeatureException.
+    ClusterNotFoundException, ClientException for an unknown or inactive task definition, UnsupportedFeatureException,
+    RESOURCE_EXHAUSTED while too many tasks wait for placement.
     """
     StopTask: _grpc.UnaryUnaryMultiCallable[_scheduler_service_pb2.StopTaskRequest, _scheduler_service_pb2.StopTaskResponse]
     """Sets a task's desired status to STOPPED and answers it; the agent stops its containers, those that depend on others
@@ -70,12 +72,14 @@ class SchedulerServiceAsyncStub(SchedulerServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     RunTask: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.RunTaskRequest, _scheduler_service_pb2.RunTaskResponse]  # type: ignore[assignment]
     """Places tasks on instances that fit and answers them; those that fit nowhere are failures in the answer, each with
-    an instance and its reason. ClusterNotFoundException, ConflictException for a client token of another request,
-    InvalidParameterException where the cluster has no instance, UnsupportedFeatureException.
+    an instance and its reason. ClusterNotFoundException, ClientException for an unknown or inactive task definition,
+    ConflictException for a client token of another request, InvalidParameterException where the cluster has no
+    instance, UnsupportedFeatureException, RESOURCE_EXHAUSTED while too many tasks wait for placement.
     """
     StartTask: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.StartTaskRequest, _scheduler_service_pb2.StartTaskResponse]  # type: ignore[assignment]
     """Places a task on each of the instances named; those it does not fit on are failures in the answer.
-    ClusterNotFoundException, UnsupportedFeatureException.
+    ClusterNotFoundException, ClientException for an unknown or inactive task definition, UnsupportedFeatureException,
+    RESOURCE_EXHAUSTED while too many tasks wait for placement.
     """
     StopTask: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.StopTaskRequest, _scheduler_service_pb2.StopTaskResponse]  # type: ignore[assignment]
     """Sets a task's desired status to STOPPED and answers it; the agent stops its containers, those that depend on others
@@ -103,8 +107,9 @@ class SchedulerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_scheduler_service_pb2.RunTaskResponse, _abc.Awaitable[_scheduler_service_pb2.RunTaskResponse]]:
         """Places tasks on instances that fit and answers them; those that fit nowhere are failures in the answer, each with
-        an instance and its reason. ClusterNotFoundException, ConflictException for a client token of another request,
-        InvalidParameterException where the cluster has no instance, UnsupportedFeatureException.
+        an instance and its reason. ClusterNotFoundException, ClientException for an unknown or inactive task definition,
+        ConflictException for a client token of another request, InvalidParameterException where the cluster has no
+        instance, UnsupportedFeatureException, RESOURCE_EXHAUSTED while too many tasks wait for placement.
         """
 
     @_abc_1.abstractmethod
@@ -114,7 +119,8 @@ class SchedulerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_scheduler_service_pb2.StartTaskResponse, _abc.Awaitable[_scheduler_service_pb2.StartTaskResponse]]:
         """Places a task on each of the instances named; those it does not fit on are failures in the answer.
-        ClusterNotFoundException, UnsupportedFeatureException.
+        ClusterNotFoundException, ClientException for an unknown or inactive task definition, UnsupportedFeatureException,
+        RESOURCE_EXHAUSTED while too many tasks wait for placement.
         """
 
     @_abc_1.abstractmethod
