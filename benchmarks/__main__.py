@@ -1,0 +1,65 @@
+"""`make bench`: run the measurements and print them, as a table or with --json."""
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import figures, launch, memory
+from tests.e2e import stacks
+from tests.engines import docker, postgres, redis
+
+
+def main() -> int:
+    """Measure; the exit code is 0 whether or not goals are met: a figure is read, not asserted."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print JSON: value, unit, peer, ratio, samples")
+    parser.add_argument("--runs", type=int, default=launch.RUNS, help="launches of one task")
+    parser.add_argument("--burst", type=int, default=launch.BURST, help="containers of one burst, a multiple of 10")
+    parser.add_argument("--mode", choices=("embedded", "distributed", "both"), default="both")
+    options = parser.parse_args()
+    engine = docker.machine_engine()
+    if engine is None:
+        sys.stderr.write("No Docker Engine answers; `make bench` starts one.\n")
+        return 1
+    engine.ensure_busybox()
+    found: list[figures.Figure] = []
+    with tempfile.TemporaryDirectory(prefix="longshore-bench-") as folder:
+        if options.mode in {"embedded", "both"}:
+            with stacks.running(stacks.embedded(_made(Path(folder) / "embedded"))) as stack:
+                found += _measured(stack, options)
+        if options.mode in {"distributed", "both"}:
+            found += _distributed(Path(folder) / "distributed", options)
+    if options.json:
+        json.dump([figure.as_json() for figure in found], sys.stdout, indent=2)
+    else:
+        figures.print_table(found)
+    return 0
+
+
+def _distributed(folder: Path, options: argparse.Namespace) -> list[figures.Figure]:
+    programs, executable = postgres.installation(), redis.program()
+    if programs is None or executable is None:
+        sys.stderr.write("Neither PostgreSQL nor Redis may be missing; `make bench` installs them.\n")
+        return []
+    # fsync on: durability is part of the price.
+    with postgres.PostgresServer(programs, fsync=True) as database, redis.RedisServer(executable) as events:
+        made = stacks.distributed(_made(folder), database_url=database.create_database(), events_url=events.fresh_url())
+        with stacks.running(made) as stack:
+            return _measured(stack, options)
+
+
+def _measured(stack: stacks.Stack, options: argparse.Namespace) -> list[figures.Figure]:
+    idle = memory.measure(stack)
+    return [*asyncio.run(launch.measure(stack, runs=options.runs, burst=options.burst)), *idle]
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
+
+
+if __name__ == "__main__":
+    sys.exit(main())
