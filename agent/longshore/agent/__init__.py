@@ -1,0 +1,1 @@
+"""The agent: runs one host's containers and reports what they do."""

@@ -1,0 +1,73 @@
+"""`python -m longshore.agent`: the agent's process. SIGTERM and SIGINT end it and leave every container running."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+
+from longshore.agent import app, config, introspection, registration, runtime, state_file, stored
+from longshore.rpc import logs, loops, settings
+
+EXIT_OK = 0
+EXIT_RESTART = 1
+"""Something failed that may work another time: a supervisor should start the agent again."""
+EXIT_TERMINAL = 5
+"""Starting again is in vain until a person has changed something (ECS's number; RestartPreventExitStatus=5)."""
+EXIT_USAGE = 2
+
+
+def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
+    """Parse, run, and say in words why it ended."""
+    variables = os.environ if environ is None else environ
+    try:
+        parsed = settings.parse(
+            config.Config, sys.argv[1:] if argv is None else argv, variables, prog="longshore agent"
+        )
+    except settings.SettingsError as error:
+        return _fail(EXIT_USAGE, str(error))
+    logs.configure(level=parsed.log_level, file=parsed.log_file)
+    try:
+        asyncio.run(_run(parsed, variables))
+    except registration.Refused as error:
+        return _fail(EXIT_TERMINAL, str(error))
+    except (app.Unusable, introspection.PortInUseError, state_file.FolderInUseError, stored.StateFileError) as error:
+        return _fail(EXIT_RESTART, str(error))
+    except runtime.RuntimeFailure as error:
+        return _fail(EXIT_RESTART, error.reason)
+    except loops.LoopFailedError as error:
+        if isinstance(error.__cause__, registration.Refused):
+            return _fail(EXIT_TERMINAL, str(error.__cause__))
+        return _fail(EXIT_RESTART, f"the agent ended: {error} ({error.__cause__})")
+    return EXIT_OK
+
+
+async def _run(parsed: config.Config, environ: Mapping[str, str]) -> None:
+    signalled = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, signalled.set)
+    serving = loop.create_task(_serve(parsed, environ), name="agent")
+    ending = loop.create_task(signalled.wait(), name="signal")
+    await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
+    ending.cancel()
+    # Also while it still starts: an engine that hangs must not keep the agent from ending.
+    serving.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+
+
+async def _serve(parsed: config.Config, environ: Mapping[str, str]) -> None:
+    async with app.serving(parsed, environ=environ, version=metadata.version("longshore")) as agent:
+        await agent.wait()
+
+
+def _fail(status: int, message: str) -> int:
+    sys.stderr.write(f"longshore agent: {message}\n")
+    return status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,217 @@
+"""The agent's life: engine, state, adoption, registration, sessions, in this order, and back."""
+
+import asyncio
+import os
+import random
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import NoReturn
+
+import structlog
+
+from longshore.agent import (
+    cleanup,
+    config,
+    container_names,
+    diagnosis,
+    docker_runtime,
+    engine,
+    introspection,
+    ports,
+    pulls,
+    registration,
+    resources,
+    runtime,
+    session,
+    state_file,
+    stored,
+    watching,
+)
+from longshore.rpc import channels, loops
+from longshore.v1 import agent_service_pb2_grpc, registry_service_pb2_grpc, state_tracker_service_pb2_grpc
+
+_log = structlog.get_logger(__name__)
+
+STATE_FILE = "agent.db"
+_MICROSECONDS = 1_000_000
+_PROCESS_ID_BITS = 128
+_LAUNCHES_PER_CPU = 2
+_FEWEST_LAUNCHES = 4
+
+
+class Unusable(Exception):  # noqa: N818 - named by what is wrong
+    """The agent cannot work here. The message says what to do about it."""
+
+
+@dataclass(slots=True)
+class Agent:
+    """A running agent. `introspection_port` is the one really bound."""
+
+    host: engine.TaskEngine
+    sessions: session.Sessions
+    introspection_port: int
+    supervisor: loops.Supervisor
+
+    async def wait(self) -> NoReturn:
+        """Wait until a loop dies, and raise why."""
+        await self.supervisor.failed()
+
+
+def now_us() -> int:
+    """Microseconds since 1970 by this host's clock."""
+    return time.time_ns() // 1000
+
+
+@asynccontextmanager
+async def serving(
+    settings: config.Config,
+    *,
+    environ: Mapping[str, str],
+    version: str,
+    container_runtime: runtime.ContainerRuntime | None = None,
+    source: random.Random | None = None,
+    clock: Callable[[], int] = now_us,
+) -> AsyncIterator[Agent]:
+    """Run an agent for the time of the block. Leaving it touches no container."""
+    draws = source or random.SystemRandom()
+    folder = config.state_dir(settings, environ)
+    async with AsyncExitStack() as stack:
+        lock = state_file.FolderLock(folder)
+        stack.callback(lock.release)
+        address = config.docker_host(settings, environ)
+        used = container_runtime or docker_runtime.DockerRuntime(address)
+        stack.push_async_callback(used.close)
+        described = await _described(used, address)
+        store = state_file.StateFile(folder / STATE_FILE)
+        stack.push_async_callback(store.close)
+        before = await store.load()
+        supervisor = await stack.enter_async_context(loops.supervised())
+        due = asyncio.Event()
+        host = engine.TaskEngine(
+            container_runtime=used,
+            store=store,
+            supervisor=supervisor,
+            limits=_limits(settings, described),
+            host_ports=ports.Ports(
+                publish_address=settings.publish_address, dynamic=config.dynamic_range(settings.dynamic_ports)
+            ),
+            clock=clock,
+            on_due=due.set,
+        )
+        home = container_names.home_of(socket.gethostname(), str(folder.resolve()))
+        host.owner = _owner(before.identity, home)
+        remover = cleanup.Cleanup(host)
+        host.on_settled = remover.schedule
+        watcher = watching.Watcher(host, supervisor, draws)
+        stream = await watcher.adopt(before)
+        supervisor.start("docker events", lambda: watcher.follow(stream))
+        supervisor.start("re-inspection", watcher.inspect_now_and_then)
+        supervisor.start("cleanup", remover.run)
+        web = introspection.Introspection(host, introspection.About(settings.cluster, version))
+        stack.push_async_callback(web.stop)
+        port = await web.start(settings.introspection_port)
+        speaking = await _speaking(stack, settings, draws)
+        sessions = session.Sessions(
+            stub=speaking.agents,
+            host=host,
+            due=due,
+            process_id=f"{draws.getrandbits(_PROCESS_ID_BITS):032x}",
+            agent_version=version,
+            source=draws,
+        )
+        registrar = registration.Registrar(
+            tracker=speaking.trackers, registry=speaking.registries, host=_host(settings, described, version)
+        )
+        supervisor.start("sessions", lambda: _speak(host, store, registrar, sessions, before.identity))
+        _log.info("agent_started", cluster=settings.cluster, docker=described.version, introspection_port=port)
+        yield Agent(host, sessions, port, supervisor)
+
+
+async def _described(used: runtime.ContainerRuntime, address: str) -> runtime.EngineInfo:
+    try:
+        return await used.describe()
+    except runtime.RuntimeFailure as error:
+        raise Unusable(diagnosis.explain(address, error.message, uid=os.getuid())) from error
+
+
+def _limits(settings: config.Config, described: runtime.EngineInfo) -> engine.Limits:
+    return engine.Limits(
+        max_launches=settings.max_launches or max(_FEWEST_LAUNCHES, _LAUNCHES_PER_CPU * described.cpus),
+        stop_timeout_s=settings.stop_timeout,
+        cleanup_wait_s=settings.cleanup_wait,
+        pull_behavior=pulls.Behavior(settings.image_pull_behavior),
+        publish_address=settings.publish_address,
+    )
+
+
+def _host(settings: config.Config, described: runtime.EngineInfo, version: str) -> registration.Host:
+    try:
+        total = resources.total_resources(
+            described,
+            reserved_memory_mib=settings.reserved_memory,
+            reserved_ports=[int(port) for port in settings.reserved_ports],
+            reserved_udp_ports=[int(port) for port in settings.reserved_ports_udp],
+        )
+    except resources.NothingLeft as error:
+        raise Unusable(str(error)) from error
+    return registration.Host(
+        cluster=settings.cluster,
+        total_resources=total,
+        attributes=resources.attributes(described, privileged=settings.privileged),
+        version_info=resources.version_info(described, version),
+        first_attributes=config.pairs(settings.instance_attributes),
+        first_tags=config.pairs(settings.instance_tags),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Stubs:
+    trackers: "state_tracker_service_pb2_grpc.StateTrackerServiceAsyncStub"
+    agents: "agent_service_pb2_grpc.AgentServiceAsyncStub"
+    registries: "registry_service_pb2_grpc.RegistryServiceAsyncStub"
+
+
+async def _speaking(stack: AsyncExitStack, settings: config.Config, draws: random.Random) -> _Stubs:
+    """Channels to the control plane. Nothing is dialled before the first call."""
+    trackers = await stack.enter_async_context(
+        channels.connect(settings.state_tracker_addresses, files=settings.tls, shuffle=draws)
+    )
+    registries = await stack.enter_async_context(
+        channels.connect(settings.registry_addresses, files=settings.tls, shuffle=draws)
+    )
+    return _Stubs(
+        trackers=state_tracker_service_pb2_grpc.StateTrackerServiceStub(trackers),
+        agents=agent_service_pb2_grpc.AgentServiceStub(trackers),
+        registries=registry_service_pb2_grpc.RegistryServiceStub(registries),
+    )
+
+
+def _owner(identity: stored.Identity | None, home: str) -> container_names.Owner:
+    if identity is None:
+        return container_names.Owner("", "", home)
+    return container_names.Owner(identity.instance_id, identity.instance_arn, home)
+
+
+async def _speak(
+    host: engine.TaskEngine,
+    store: stored.Store,
+    registrar: registration.Registrar,
+    sessions: session.Sessions,
+    identity: stored.Identity | None,
+) -> NoReturn:
+    """Be a container instance: register, hold sessions; where the instance was deregistered, clear the host and begin anew."""
+    while True:
+        try:
+            identity = await registrar.register(identity)
+            await store.save_identity(identity)
+            host.owner = _owner(identity, host.owner.home)
+            _log.info("registered", instance_id=identity.instance_id, cluster=identity.cluster)
+            await sessions.keep(identity)
+        except registration.Deregistered as error:
+            _log.warning("deregistered", error=str(error))
+            host.disown()
+            await host.drained()
+            identity = None

@@ -1,0 +1,81 @@
+"""Removes what is left of a task (containers, volumes that live with it) some hours after it has stopped and that was recorded."""
+
+import asyncio
+import heapq
+import itertools
+
+import structlog
+
+from longshore.agent import container_host, container_names, engine, runtime, stored, task_record
+from longshore.rpc import loops
+
+_log = structlog.get_logger(__name__)
+
+RETRY_S = 60.0
+"""Pause after a removal that the engine refused."""
+_MICROSECONDS = 1_000_000
+
+
+class Cleanup:
+    """What is to be removed, and when."""
+
+    def __init__(self, host: engine.TaskEngine) -> None:
+        self._host = host
+        self._due: list[tuple[int, int, task_record.TaskRecord]] = []
+        self._order = itertools.count()  # records cannot be compared
+        self._changed = asyncio.Event()
+
+    def schedule(self, record: task_record.TaskRecord) -> None:
+        """Remove what is left of a task once it has been stopped for long enough."""
+        wait = self._host.limits.cleanup_wait_s * _MICROSECONDS if record.state.plans else 0
+        self._push(record, (record.state.stopped_at or self._host.clock()) + wait)
+
+    def _push(self, record: task_record.TaskRecord, at: int) -> None:
+        heapq.heappush(self._due, (at, next(self._order), record))
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Remove what is due, for ever."""
+        while True:
+            self._changed.clear()
+            now = self._host.clock()
+            gone = []
+            while self._due and self._due[0][0] <= now:
+                _, _, record = heapq.heappop(self._due)
+                if await self._remove(record):
+                    gone.append(record)
+                else:
+                    self._push(record, now + int(RETRY_S * _MICROSECONDS))
+            await self._forget(gone)
+            if self._due:
+                await loops.sleep_until_event(self._changed, max(0.0, (self._due[0][0] - now) / _MICROSECONDS))
+            else:
+                await self._changed.wait()
+
+    async def _remove(self, record: task_record.TaskRecord) -> bool:
+        host = self._host
+        for container in record.state.containers:
+            host.unlink(container.runtime_id)
+        try:
+            for plan, container in zip(record.state.plans, record.state.containers, strict=True):
+                # By name as well: a create whose answer was lost has left a container whose id we do not know.
+                name = container_names.container_name(record.names, plan.name)
+                await host.runtime.remove(container.runtime_id or name)
+            for volume in container_host.task_volumes(record.definition.message, record.names):
+                await host.runtime.remove_volume(volume)
+        except runtime.RuntimeFailure as error:
+            _log.warning("task_not_removed", task_id=record.task_id, error_reason=error.reason)
+            return False
+        return True
+
+    async def _forget(self, records: list[task_record.TaskRecord]) -> None:
+        if not records:
+            return
+        for record in records:
+            self._host.drop(record)
+        try:
+            await self._host.store.forget([record.task_id for record in records])
+        except stored.StateFileError as error:
+            # They come back at the next start of the agent, and are removed again.
+            _log.warning("tasks_not_forgotten", error_reason=str(error))
+        _log.debug("tasks_removed", count=len(records))

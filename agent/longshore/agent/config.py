@@ -1,0 +1,99 @@
+"""Settings of the agent."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from longshore.agent import pulls, resources
+from longshore.rpc import settings
+
+INTROSPECTION_PORT = 51678
+DEFAULT_DOCKER_HOST = "unix:///var/run/docker.sock"
+
+
+@settings.config
+class Config(settings.Process):
+    """Join this host to a cluster and run its tasks on the Docker Engine."""
+
+    cluster: str = settings.option(default="default", help="name of the cluster to join")
+    state_dir: Path | None = settings.option(default=None, help="folder of the agent's state, kept across restarts")
+    docker_host: str = settings.option(default="", help="the Docker Engine, unix://… or tcp://…; else DOCKER_HOST")
+    publish_address: str = settings.option(
+        default="", help="address of this host on which tasks' ports are published; every address when empty"
+    )
+    reserved_memory: int = settings.option(default=0, help="MiB that tasks may not use", minimum=0)
+    reserved_ports: tuple[str, ...] = settings.option(
+        default=tuple(str(port) for port in resources.DEFAULT_RESERVED_PORTS), help="TCP ports that tasks may not use"
+    )
+    reserved_ports_udp: tuple[str, ...] = settings.option(default=(), help="UDP ports that tasks may not use")
+    dynamic_ports: str = settings.option(default="", help="range of dynamic host ports, FIRST-LAST; else the kernel's")
+    instance_attributes: tuple[str, ...] = settings.option(
+        default=(), help="attributes of the instance, NAME=VALUE; taken at the first registration"
+    )
+    instance_tags: tuple[str, ...] = settings.option(
+        default=(), help="tags of the instance, KEY=VALUE; taken at the first registration"
+    )
+    privileged: bool = settings.option(default=True, help="run privileged containers")
+    image_pull_behavior: str = settings.option(
+        default="default", help="when images are pulled", choices=tuple(behavior.value for behavior in pulls.Behavior)
+    )
+    stop_timeout: int = settings.option(
+        default=30, help="seconds a container has to end by itself, unless it says", minimum=1
+    )
+    cleanup_wait: int = settings.option(
+        default=3 * 3600, help="seconds until the containers of a stopped task are removed", minimum=1
+    )
+    introspection_port: int = settings.option(
+        default=INTROSPECTION_PORT,
+        help="port on 127.0.0.1 of /v1/metadata and /v1/tasks; 0 takes a free one",
+        minimum=0,
+    )
+    max_launches: int = settings.option(
+        default=0, help="containers that are created or started at the same time; 0 chooses by the CPUs", minimum=0
+    )
+
+    def faults(self) -> Iterable[str]:
+        """Lists whose items are not what they should be."""
+        yield from settings.Process.faults(self)  # super() needs the class before slots were added
+        for name in ("reserved_ports", "reserved_ports_udp"):
+            for item in getattr(self, name):
+                if not (item.isascii() and item.isdigit() and 0 < int(item) < 65536):
+                    yield f"{settings.variable(name)}: {item!r} is not a port"
+        for name in ("instance_attributes", "instance_tags"):
+            for item in getattr(self, name):
+                if not item.partition("=")[0] or "=" not in item:
+                    yield f"{settings.variable(name)}: {item!r} is not NAME=VALUE"
+        if self.dynamic_ports and dynamic_range(self.dynamic_ports) is None:
+            yield f"{settings.variable('dynamic_ports')} is {self.dynamic_ports!r}: not FIRST-LAST with ports 1 to 65535"
+        if self.docker_host and not self.docker_host.startswith(("unix://", "tcp://", "http://", "https://")):
+            yield f"{settings.variable('docker_host')} is {self.docker_host!r}: neither unix://… nor tcp://…"
+
+
+def dynamic_range(text: str) -> range | None:
+    """The ports of FIRST-LAST; None where it is not that."""
+    first, dash, last = text.partition("-")
+    if not (dash and first.strip().isdigit() and last.strip().isdigit()):
+        return None
+    found = range(int(first), int(last) + 1)
+    return found if found and found.start > 0 and found.stop <= 65536 else None
+
+
+def pairs(items: Iterable[str]) -> dict[str, str]:
+    """NAME=VALUE items as a mapping."""
+    return {name.strip(): value.strip() for name, _, value in (item.partition("=") for item in items)}
+
+
+def state_dir(config: Config, environ: Mapping[str, str], uid: int | None = None) -> Path:
+    """The agent's state folder: as told, else /var/lib/longshore/agent for root, else under the user's state folder."""
+    if config.state_dir is not None:
+        return config.state_dir
+    if (os.getuid() if uid is None else uid) == 0 and not environ.get("XDG_STATE_HOME"):
+        return Path("/var/lib/longshore/agent")
+    base = environ.get("XDG_STATE_HOME")
+    home = Path(base) if base else Path.home() / ".local" / "state"
+    return home / "longshore" / "agent"
+
+
+def docker_host(config: Config, environ: Mapping[str, str]) -> str:
+    """Address of the engine."""
+    return config.docker_host or environ.get("DOCKER_HOST") or DEFAULT_DOCKER_HOST

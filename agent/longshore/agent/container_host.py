@@ -1,0 +1,153 @@
+"""The part of a create call that concerns the host: network mode, mounts, rights, limits, logging. Pure."""
+
+from typing import Any
+
+from longshore.agent import container_names
+from longshore.v1 import task_definition_pb2 as definition_pb2
+
+_MEBIBYTE = 1024 * 1024
+
+_NETWORK_MODES = {
+    definition_pb2.NETWORK_MODE_UNSPECIFIED: "bridge",
+    definition_pb2.NETWORK_MODE_BRIDGE: "bridge",
+    definition_pb2.NETWORK_MODE_HOST: "host",
+    definition_pb2.NETWORK_MODE_NONE: "none",
+}
+
+_DEVICE_RIGHTS = {
+    definition_pb2.DEVICE_CGROUP_PERMISSION_READ: "r",
+    definition_pb2.DEVICE_CGROUP_PERMISSION_WRITE: "w",
+    definition_pb2.DEVICE_CGROUP_PERMISSION_MKNOD: "m",
+}
+
+# A non-blocking log without a bound would grow in the engine's memory; ECS's agent sets the same.
+_LOG_BUFFER = "10m"
+
+
+def host_config(
+    definition: definition_pb2.TaskDefinition,
+    container: definition_pb2.ContainerDefinition,
+    task: container_names.TaskNames,
+) -> dict[str, Any]:
+    """Members of HostConfig that do not depend on sizes or ports."""
+    config: dict[str, Any] = {"NetworkMode": _NETWORK_MODES[definition.network_mode]}
+    config.update(_namespaces(definition))
+    config.update(_mounts(definition, container, task))
+    config.update(_linux(container.linux_parameters))
+    config.update(_names(container, task))
+    if container.privileged:
+        config["Privileged"] = True
+    if container.readonly_root_filesystem:
+        config["ReadonlyRootfs"] = True
+    if container.docker_security_options:
+        config["SecurityOpt"] = list(container.docker_security_options)
+    if container.ulimits:
+        config["Ulimits"] = [_ulimit(limit) for limit in container.ulimits]
+    if container.system_controls:
+        config["Sysctls"] = {control.namespace: control.value for control in container.system_controls}
+    if container.HasField("log_configuration"):
+        config["LogConfig"] = log_config(container.log_configuration)
+    return config
+
+
+def log_config(configuration: definition_pb2.LogConfiguration) -> dict[str, Any]:
+    """Docker's log configuration; driver and options go through as they are."""
+    options = dict(configuration.options)
+    if options.get("mode") == "non-blocking":
+        options.setdefault("max-buffer-size", _LOG_BUFFER)
+    return {"Type": configuration.log_driver, "Config": options}
+
+
+def task_volumes(definition: definition_pb2.TaskDefinition, task: container_names.TaskNames) -> tuple[str, ...]:
+    """Names at the engine of the volumes that live and go with the task."""
+    return tuple(
+        container_names.volume_name(task, volume.name) for volume in definition.volumes if not volume.host.source_path
+    )
+
+
+def _namespaces(definition: definition_pb2.TaskDefinition) -> dict[str, Any]:
+    config: dict[str, Any] = {}
+    if definition.pid_mode == definition_pb2.PID_MODE_HOST:
+        config["PidMode"] = "host"
+    if definition.ipc_mode == definition_pb2.IPC_MODE_HOST:
+        config["IpcMode"] = "host"
+    elif definition.ipc_mode == definition_pb2.IPC_MODE_NONE:
+        config["IpcMode"] = "none"
+    return config
+
+
+def _mounts(
+    definition: definition_pb2.TaskDefinition,
+    container: definition_pb2.ContainerDefinition,
+    task: container_names.TaskNames,
+) -> dict[str, Any]:
+    sources = {
+        volume.name: volume.host.source_path or container_names.volume_name(task, volume.name)
+        for volume in definition.volumes
+    }
+    config: dict[str, Any] = {}
+    binds = [
+        f"{sources[mount.source_volume]}:{mount.container_path}{':ro' if mount.read_only else ''}"
+        for mount in container.mount_points
+        if mount.source_volume in sources
+    ]
+    if binds:
+        config["Binds"] = binds
+    volumes_from = [
+        f"{container_names.container_name(task, source.source_container)}{':ro' if source.read_only else ''}"
+        for source in container.volumes_from
+    ]
+    if volumes_from:
+        config["VolumesFrom"] = volumes_from
+    return config
+
+
+def _names(container: definition_pb2.ContainerDefinition, task: container_names.TaskNames) -> dict[str, Any]:
+    config: dict[str, Any] = {}
+    if container.dns_servers:
+        config["Dns"] = list(container.dns_servers)
+    if container.dns_search_domains:
+        config["DnsSearch"] = list(container.dns_search_domains)
+    if container.extra_hosts:
+        config["ExtraHosts"] = [f"{entry.hostname}:{entry.ip_address}" for entry in container.extra_hosts]
+    if container.links:
+        config["Links"] = [_link(link, task) for link in container.links]
+    return config
+
+
+def _link(link: str, task: container_names.TaskNames) -> str:
+    name, _, alias = link.partition(":")
+    return f"{container_names.container_name(task, name)}:{alias or name}"
+
+
+def _linux(linux: definition_pb2.LinuxParameters) -> dict[str, Any]:
+    config: dict[str, Any] = {}
+    if linux.capabilities.add:
+        config["CapAdd"] = list(linux.capabilities.add)
+    if linux.capabilities.drop:
+        config["CapDrop"] = list(linux.capabilities.drop)
+    if linux.devices:
+        config["Devices"] = [_device(device) for device in linux.devices]
+    if linux.init_process_enabled:
+        config["Init"] = True
+    if linux.shared_memory_size:
+        config["ShmSize"] = linux.shared_memory_size * _MEBIBYTE
+    if linux.tmpfs:
+        config["Tmpfs"] = {
+            mount.container_path: ",".join([f"size={mount.size}m", *mount.mount_options]) for mount in linux.tmpfs
+        }
+    return config
+
+
+def _device(device: definition_pb2.Device) -> dict[str, str]:
+    rights = "".join(_DEVICE_RIGHTS.get(permission, "") for permission in device.permissions) or "rwm"
+    return {
+        "PathOnHost": device.host_path,
+        "PathInContainer": device.container_path or device.host_path,
+        "CgroupPermissions": rights,
+    }
+
+
+def _ulimit(limit: definition_pb2.Ulimit) -> dict[str, Any]:
+    name = definition_pb2.UlimitName.Name(limit.name).removeprefix("ULIMIT_NAME_").lower()
+    return {"Name": name, "Soft": limit.soft_limit, "Hard": limit.hard_limit}

@@ -1,0 +1,136 @@
+"""From a container definition and its overrides to the body of Docker's create call. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from longshore.agent import container_host, container_names, task_state
+from longshore.v1 import task_definition_pb2 as definition_pb2
+from longshore.v1 import task_pb2
+
+_MEBIBYTE = 1024 * 1024
+
+# Docker takes no weight below 2 and the kernel none above 262144; ECS's agent sends 2 where nothing was asked for.
+_CPU_SHARES = range(2, 262145)
+
+# ECS's agent raises what is below Docker's old floor. Newer engines refuse less than 6 MiB themselves, and say so.
+_MEMORY_FLOOR = 4 * _MEBIBYTE
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What a container may use, after overrides. Zero: not given."""
+
+    cpu: int
+    memory_mib: int
+    memory_reservation_mib: int
+
+
+def body(
+    definition: definition_pb2.TaskDefinition,
+    container: definition_pb2.ContainerDefinition,
+    override: task_pb2.ContainerOverride | None,
+    *,
+    owner: container_names.Owner,
+    task: container_names.TaskNames,
+    bindings: Sequence[task_state.Binding],
+    publish_address: str = "",
+) -> dict[str, Any]:
+    """Body of the create call for one container of a task."""
+    sizes = effective_sizes(container, override)
+    host: dict[str, Any] = {
+        "CpuShares": min(max(sizes.cpu, _CPU_SHARES.start), _CPU_SHARES.stop - 1),
+        **_memory(sizes, container.linux_parameters),
+        **container_host.host_config(definition, container, task),
+    }
+    spec: dict[str, Any] = {
+        "Image": container.image,
+        "Env": environment(container, override),
+        "Labels": container_names.labels(owner, task, container.name, container.docker_labels),
+        "HostConfig": host,
+        **_process(container, override),
+    }
+    if bindings and definition.network_mode != definition_pb2.NETWORK_MODE_HOST:
+        spec["ExposedPorts"] = {_key(binding): {} for binding in bindings}
+        host["PortBindings"] = _port_bindings(bindings, publish_address)
+    return spec
+
+
+def effective_sizes(
+    container: definition_pb2.ContainerDefinition, override: task_pb2.ContainerOverride | None
+) -> Sizes:
+    """CPU units and MiB of a container, the override's where it gives them."""
+
+    def chosen(field: str) -> int:
+        if override is not None and override.HasField(field):  # type: ignore[arg-type]  # one name in both messages
+            return int(getattr(override, field))
+        return int(getattr(container, field))
+
+    return Sizes(chosen("cpu"), chosen("memory"), chosen("memory_reservation"))
+
+
+def environment(
+    container: definition_pb2.ContainerDefinition, override: task_pb2.ContainerOverride | None
+) -> list[str]:
+    """Environment as `NAME=value`, merged by name: the override's wins."""
+    merged = {pair.name: pair.value for pair in container.environment}
+    if override is not None:
+        merged.update({pair.name: pair.value for pair in override.environment})
+    merged.setdefault("AWS_EXECUTION_ENV", "AWS_ECS_EC2")
+    return [f"{name}={value}" for name, value in merged.items()]
+
+
+def override_of(overrides: task_pb2.TaskOverride, container: str) -> task_pb2.ContainerOverride | None:
+    """The override of a container, None where there is none."""
+    return next((item for item in overrides.container_overrides if item.name == container), None)
+
+
+def _memory(sizes: Sizes, linux: definition_pb2.LinuxParameters) -> dict[str, int]:
+    limits: dict[str, int] = {}
+    if sizes.memory_mib:
+        limits["Memory"] = max(sizes.memory_mib * _MEBIBYTE, _MEMORY_FLOOR)
+    if sizes.memory_reservation_mib:
+        limits["MemoryReservation"] = max(sizes.memory_reservation_mib * _MEBIBYTE, _MEMORY_FLOOR)
+    if linux.HasField("max_swap") and "Memory" in limits:
+        limits["MemorySwap"] = limits["Memory"] + linux.max_swap * _MEBIBYTE
+        if linux.HasField("swappiness"):
+            limits["MemorySwappiness"] = linux.swappiness
+    return limits
+
+
+def _process(
+    container: definition_pb2.ContainerDefinition, override: task_pb2.ContainerOverride | None
+) -> dict[str, Any]:
+    """What runs and how: members that are left out keep the image's value."""
+    process: dict[str, Any] = {}
+    if container.HasField("entry_point"):
+        process["Entrypoint"] = list(container.entry_point.values)
+    if override is not None and override.HasField("command"):
+        process["Cmd"] = list(override.command.values)
+    elif container.HasField("command"):
+        process["Cmd"] = list(container.command.values)
+    for field, member in _PLAIN:
+        if container.HasField(field):  # type: ignore[arg-type]  # the names in _PLAIN are the message's
+            process[member] = getattr(container, field)
+    return process
+
+
+_PLAIN = (
+    ("working_directory", "WorkingDir"),
+    ("user", "User"),
+    ("hostname", "Hostname"),
+    ("disable_networking", "NetworkDisabled"),
+    ("interactive", "OpenStdin"),
+    ("pseudo_terminal", "Tty"),
+)
+
+
+def _key(binding: task_state.Binding) -> str:
+    return f"{binding.container_port}/{binding.protocol}"
+
+
+def _port_bindings(bindings: Sequence[task_state.Binding], address: str) -> Mapping[str, list[dict[str, str]]]:
+    published: dict[str, list[dict[str, str]]] = {}
+    for binding in bindings:
+        published.setdefault(_key(binding), []).append({"HostIp": address, "HostPort": str(binding.host_port)})
+    return published

@@ -1,0 +1,55 @@
+"""Docker's refusals, translated once: status and text into the runtime's named failures."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import aiodocker
+import aiohttp
+
+from longshore.agent import runtime
+
+_PORT_TEXTS = ("port is already allocated", "address already in use", "failed to bind host port")
+_MEMORY_TEXTS = ("OOM-killed", "oom-kill", "memory limit too low")
+# An engine that is going down still answers, but can no longer reach its own containerd.
+_AWAY_TEXTS = ("transport is closing", "client connection is closing", "containerd.sock", "daemon is shutting down")
+_UNREACHABLE = 900  # aiodocker's own status for a connection that failed
+_PREFIX = "Error response from daemon: "
+
+
+@contextmanager
+def translated(refused: type[runtime.RuntimeFailure], what: str, timeout_s: float) -> Iterator[None]:
+    """Turn whatever a call raises into a RuntimeFailure: `refused` where Docker said no. `what` names the aim of the call."""
+    try:
+        yield
+    except aiodocker.DockerError as error:
+        raise _refusal(refused, error) from error
+    except TimeoutError as error:
+        waited = _duration(timeout_s)
+        raise runtime.DockerTimeoutError(f"Could not transition to {what}; timed out after waiting {waited}") from error
+    except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
+        raise runtime.EngineUnavailable(
+            str(error) or type(error).__name__
+        ) from error
+
+
+def _refusal(refused: type[runtime.RuntimeFailure], error: aiodocker.DockerError) -> runtime.RuntimeFailure:
+    message = str(error.message).removeprefix(_PREFIX).strip()
+    text = f"{_PREFIX}{message}"
+    if error.status in {_UNREACHABLE, 503} or any(part in message for part in _AWAY_TEXTS):
+        return runtime.EngineUnavailable(message)
+    if error.status == 404 and "No such container" in message:
+        return runtime.ContainerMissing("No container matching saved ID found")
+    if error.status == 409 and "is already in use by container" in message:
+        return runtime.NameTaken(text)
+    if refused is runtime.CannotStartContainerError:
+        if any(part in message for part in _PORT_TEXTS):
+            return runtime.PortTaken(text)
+        if any(part in message for part in _MEMORY_TEXTS):
+            return runtime.OutOfMemoryError(f"Container killed due to memory usage: {text}")
+    return refused(text)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

@@ -1,0 +1,140 @@
+"""The Docker Engine as a ContainerRuntime, through aiodocker. Nothing here decides; each call has its own time limit."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import aiodocker
+import aiohttp
+
+from longshore.agent import docker_errors, docker_events, docker_images, docker_values, pulls, runtime
+
+VERSION_TIMEOUT_S = 10.0
+"""ECS's bound for version and info."""
+CREATE_TIMEOUT_S = 4 * 60.0
+"""ECS_CONTAINER_CREATE_TIMEOUT's default."""
+START_TIMEOUT_S = 3 * 60.0
+"""ECS_CONTAINER_START_TIMEOUT's default."""
+INSPECT_TIMEOUT_S = 30.0
+"""ECS's bound for an inspection."""
+STOP_GRACE_S = 120.0
+"""What the engine may take to stop a container beyond the container's own timeout."""
+KILL_TIMEOUT_S = 60.0
+"""A kill has nothing to wait for but the engine itself."""
+REMOVE_TIMEOUT_S = 5 * 60.0
+"""ECS's bound for a removal."""
+LIST_TIMEOUT_S = 10 * 60.0
+"""ECS's bound for a list: engines with thousands of containers are slow at it."""
+
+_UNIX = "unix://"
+
+
+class DockerRuntime:
+    """One Docker Engine. Made inside a running event loop."""
+
+    def __init__(self, host: str) -> None:
+        # No limit on connections: a stop holds one for as long as the container takes to end.
+        if host.startswith(_UNIX):
+            self._connector: aiohttp.BaseConnector = aiohttp.UnixConnector(host.removeprefix(_UNIX), limit=0)
+            url = _UNIX + "localhost"  # the connector knows the path; URLs need a host
+        else:
+            self._connector = aiohttp.TCPConnector(limit=0)
+            url = host
+        self._docker = aiodocker.Docker(url=url, connector=self._connector)
+        self._images = docker_images.Images(self._docker)
+        self._events = docker_events.Events(self._docker, self._images)
+
+    async def describe(self) -> runtime.EngineInfo:
+        """Describe the host and the engine."""
+        with docker_errors.translated(runtime.CannotDescribeEngineError, "DESCRIBED", VERSION_TIMEOUT_S):
+            async with asyncio.timeout(VERSION_TIMEOUT_S):
+                version = await self._docker.version()
+                info = await self._docker.system.info()
+        return docker_values.engine_info(info, version)
+
+    def cached_image(self, image: str) -> pulls.CachedImage | None:
+        """What is remembered of an image."""
+        return self._images.cached(image)
+
+    async def find_image(self, image: str) -> pulls.CachedImage | None:
+        """Ask whether the image is on the host."""
+        return await self._images.find(image)
+
+    async def pull(self, image: str) -> pulls.CachedImage:
+        """Fetch an image."""
+        return await self._images.pull(image)
+
+    async def create(self, name: str, body: Mapping[str, Any]) -> str:
+        """Make a container; return its id."""
+        with docker_errors.translated(runtime.CannotCreateContainerError, "created", CREATE_TIMEOUT_S):
+            async with asyncio.timeout(CREATE_TIMEOUT_S):
+                container = await self._docker.containers.create(dict(body), name=name)
+        return container.id
+
+    async def start(self, runtime_id: str) -> None:
+        """Start a container."""
+        with docker_errors.translated(runtime.CannotStartContainerError, "started", START_TIMEOUT_S):
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await self._docker.containers.container(runtime_id).start()
+
+    async def stop(self, runtime_id: str, timeout_s: int) -> None:
+        """Stop a container."""
+        limit = timeout_s + STOP_GRACE_S
+        with docker_errors.translated(runtime.CannotStopContainerError, "stopped", limit):
+            async with asyncio.timeout(limit):
+                await self._docker.containers.container(runtime_id).stop(t=timeout_s)
+
+    async def kill(self, runtime_id: str) -> None:
+        """Kill a container."""
+        try:
+            with docker_errors.translated(runtime.CannotStopContainerError, "stopped", KILL_TIMEOUT_S):
+                async with asyncio.timeout(KILL_TIMEOUT_S):
+                    await self._docker.containers.container(runtime_id).kill()
+        except runtime.CannotStopContainerError as error:
+            if "is not running" not in error.message:
+                raise
+
+    async def remove(self, runtime_id: str) -> None:
+        """Remove a container and its anonymous volumes."""
+        try:
+            with docker_errors.translated(runtime.CannotRemoveContainerError, "removed", REMOVE_TIMEOUT_S):
+                async with asyncio.timeout(REMOVE_TIMEOUT_S):
+                    await self._docker.containers.container(runtime_id).delete(v=True)
+        except runtime.ContainerMissing:
+            return
+
+    async def remove_volume(self, name: str) -> None:
+        """Remove a volume."""
+        try:
+            with docker_errors.translated(runtime.CannotRemoveContainerError, "removed", REMOVE_TIMEOUT_S):
+                async with asyncio.timeout(REMOVE_TIMEOUT_S):
+                    volume = await self._docker.volumes.get(name)  # type: ignore[no-untyped-call]
+                    await volume.delete()
+        except runtime.CannotRemoveContainerError as error:
+            if "no such volume" not in error.message.lower():
+                raise
+
+    async def inspect(self, runtime_id: str) -> runtime.ContainerSnapshot:
+        """Describe a container."""
+        with docker_errors.translated(runtime.CannotInspectContainerError, "inspected", INSPECT_TIMEOUT_S):
+            async with asyncio.timeout(INSPECT_TIMEOUT_S):
+                container = await self._docker.containers.container(runtime_id).show()
+        return docker_values.snapshot(container)
+
+    async def list_labelled(self, label: str, value: str) -> list[runtime.ContainerSummary]:
+        """List containers that carry a label."""
+        with docker_errors.translated(runtime.CannotListContainersError, "listed", LIST_TIMEOUT_S):
+            async with asyncio.timeout(LIST_TIMEOUT_S):
+                filters = docker_events.encoded_filters(label=[f"{label}={value}"])
+                found = await self._docker.containers.list(all="true", filters=filters)
+        return [docker_values.summary(container._container) for container in found]  # noqa: SLF001 - its only reader
+
+    def events(self) -> AsyncIterator[runtime.RuntimeEvent]:
+        """What happens to containers, for ever."""
+        return self._events.follow()
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._images.close()
+        await self._docker.close()
+        await self._connector.close()

@@ -1,0 +1,125 @@
+"""Docker's JSON, read into the runtime's dataclasses. Pure."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from longshore.agent import runtime, task_events, task_state
+
+_MICROSECONDS = 1_000_000
+_TIME = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$")
+_NEVER_YEAR = "0001-"
+_FOUND = {
+    "created": task_events.Found.CREATED,
+    "running": task_events.Found.RUNNING,
+    "paused": task_events.Found.RUNNING,
+    "restarting": task_events.Found.RUNNING,
+    "removing": task_events.Found.EXITED,
+    "exited": task_events.Found.EXITED,
+    "dead": task_events.Found.EXITED,
+}
+_HEALTH = {
+    "starting": task_state.Health.UNKNOWN,
+    "healthy": task_state.Health.HEALTHY,
+    "unhealthy": task_state.Health.UNHEALTHY,
+}
+
+
+def engine_info(info: Mapping[str, Any], version: Mapping[str, Any]) -> runtime.EngineInfo:
+    """The engine from the answers to /info and /version."""
+    major, _, minor = str(version.get("ApiVersion", "1.0")).partition(".")
+    return runtime.EngineInfo(
+        engine_id=str(info.get("ID", "")),
+        name=str(info.get("Name", "")),
+        version=str(info.get("ServerVersion", "")),
+        api_version=(int(major), int(minor or 0)),
+        cpus=int(info["NCPU"]),
+        memory_bytes=int(info["MemTotal"]),
+        os_type=str(info.get("OSType", "linux")),
+        architecture=str(info.get("Architecture", "")),
+        logging_drivers=frozenset((info.get("Plugins") or {}).get("Log") or ()),
+        security_options=frozenset(_option(option) for option in info.get("SecurityOptions") or ()),
+    )
+
+
+def _option(text: str) -> str:
+    return text.partition(",")[0].removeprefix("name=")
+
+
+def snapshot(data: Mapping[str, Any]) -> runtime.ContainerSnapshot:
+    """A container from the answer to an inspection."""
+    state = data["State"]
+    found = _FOUND.get(state["Status"], task_events.Found.EXITED)
+    started_at = microseconds(state.get("StartedAt", ""))
+    ended = found is task_events.Found.EXITED
+    if ended and not started_at:
+        # It failed before its process began; Docker versions differ in whether they still call that `created`.
+        found, ended = task_events.Found.CREATED, False
+    health = state.get("Health") or {}
+    return runtime.ContainerSnapshot(
+        runtime_id=data["Id"],
+        name=str(data.get("Name", "")).removeprefix("/"),
+        found=found,
+        labels=data["Config"].get("Labels") or {},
+        exit_code=int(state["ExitCode"]) if ended else None,
+        out_of_memory=ended and bool(state.get("OOMKilled")),
+        error=str(state.get("Error") or ""),
+        image_id=str(data.get("Image", "")),
+        bindings=bindings(data["HostConfig"].get("PortBindings") or {}),
+        health=_HEALTH.get(health.get("Status", ""), task_state.Health.UNSPECIFIED),
+        created_at=microseconds(data.get("Created", "")),
+        started_at=started_at,
+        finished_at=microseconds(state.get("FinishedAt", "")) if ended else 0,
+    )
+
+
+def bindings(published: Mapping[str, Any]) -> tuple[task_state.Binding, ...]:
+    """Published ports of a container as its create call named them."""
+    result = []
+    for key, places in published.items():
+        port, _, protocol = key.partition("/")
+        for place in places or ():
+            if str(place.get("HostPort", "")).isdigit():
+                address = place.get("HostIp") or "0.0.0.0"  # noqa: S104 - what ECS shows
+                result.append(task_state.Binding(int(port), int(place["HostPort"]), protocol or "tcp", address))
+    return tuple(result)
+
+
+def summary(data: Mapping[str, Any]) -> runtime.ContainerSummary:
+    """A container from a line of the list."""
+    names = data.get("Names") or [""]
+    return runtime.ContainerSummary(
+        runtime_id=data["Id"],
+        name=names[0].removeprefix("/"),
+        running=_FOUND.get(data["State"]) is task_events.Found.RUNNING,
+        labels=data.get("Labels") or {},
+    )
+
+
+def news(data: Mapping[str, Any]) -> runtime.ContainerNews | None:
+    """A container event; None where nobody needs to know."""
+    actor = data.get("Actor") or {}
+    attributes = actor.get("Attributes") or {}
+    action, _, detail = str(data.get("Action", "")).partition(":")
+    if action not in {"die", "start", "destroy", "health_status"}:
+        return None
+    code = attributes.get("exitCode", "")
+    return runtime.ContainerNews(
+        runtime_id=str(actor.get("ID", "")),
+        action=action,
+        labels=attributes,
+        exit_code=int(code) if action == "die" and code.lstrip("-").isdigit() else None,
+        health=_HEALTH.get(detail.strip(), task_state.Health.UNSPECIFIED),
+    )
+
+
+def microseconds(text: str) -> int:
+    """Docker's time (nanoseconds, any number of digits) as microseconds since 1970; zero for its zero time."""
+    match = _TIME.match(text)
+    if match is None or text.startswith(_NEVER_YEAR):
+        return 0
+    whole = datetime.fromisoformat(match[1] + ("+00:00" if match[3] == "Z" else match[3]))
+    return int((whole - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * _MICROSECONDS + int(
+        (match[2] or "0").ljust(6, "0")[:6]
+    )

@@ -1,0 +1,317 @@
+"""The owner of all tasks on this host: runs their machines and has their commands carried out.
+
+`post` is synchronous: an event goes in, the new state is in place and the calls it asks for are under way when it returns. So
+between the engine's answer to one call and the next call there is no queue and no turn of the loop to wait for.
+"""
+
+import asyncio
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import assert_never
+
+import structlog
+
+from longshore.agent import (
+    assignments,
+    container_names,
+    launching,
+    observations,
+    ports,
+    pulls,
+    removal,
+    reports,
+    runtime,
+    states,
+    stopping,
+    stored,
+    task_commands,
+    task_events,
+    task_machine,
+    task_record,
+    task_state,
+)
+from longshore.rpc import backoff, loops
+from longshore.v1 import agent_service_pb2, task_definition_pb2
+
+_log = structlog.get_logger(__name__)
+
+_SAVE_FIRST_PAUSE_S = 0.2
+_SAVE_LONGEST_PAUSE_S = 10.0
+_STOPPED = states.ContainerPhase.STOPPED
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an operator may set of the engine's behaviour."""
+
+    max_launches: int
+    stop_timeout_s: int = 30
+    cleanup_wait_s: int = 3 * 3600
+    pull_behavior: pulls.Behavior = pulls.Behavior.DEFAULT
+    publish_address: str = ""
+
+
+class TaskEngine:
+    """All tasks of this host. Made inside a running event loop, used from it alone."""
+
+    def __init__(
+        self,
+        *,
+        container_runtime: runtime.ContainerRuntime,
+        store: stored.Store,
+        supervisor: loops.Supervisor,
+        limits: Limits,
+        host_ports: ports.Ports,
+        clock: Callable[[], int],
+        on_due: Callable[[], None],
+    ) -> None:
+        self.tasks: dict[str, task_record.TaskRecord] = {}
+        self.reports = reports.Reports()
+        self.revision = 0
+        self.orphans = removal.Orphans(container_runtime, limits.stop_timeout_s)
+        self.owner = container_names.Owner("", "", "")
+        self.limits = limits
+        self.ports = host_ports
+        self.runtime = container_runtime
+        self.store = store
+        self.clock = clock
+        self.on_settled: Callable[[task_record.TaskRecord], None] = lambda _: None
+        """Called for a task that has stopped and whose end is recorded: what is left of it may go after the wait."""
+        self._stopped = asyncio.Event()
+        self._supervisor = supervisor
+        self._on_due = on_due
+        self._by_runtime_id: dict[str, tuple[task_record.TaskRecord, str]] = {}
+        self._definitions: weakref.WeakValueDictionary[str, task_record.Definition] = weakref.WeakValueDictionary()
+        self._launcher = launching.Launcher(self, supervisor)
+        self._stopper = stopping.Stopper(self, supervisor)
+
+    @property
+    def pull_behavior(self) -> pulls.Behavior:
+        """When images are pulled."""
+        return self.limits.pull_behavior
+
+    @property
+    def publish_address(self) -> str:
+        """Where ports are published; empty for every address."""
+        return self.limits.publish_address
+
+    @property
+    def max_launches(self) -> int:
+        """How many creates and starts are under way at a time."""
+        return self.limits.max_launches
+
+    # ---------------------------------------------------------------- events in, commands out
+
+    def post(self, record: task_record.TaskRecord, event: task_events.Event) -> None:
+        """Apply an event to a task and have done what it asks for."""
+        before = record.state
+        record.state, commands = task_machine.step(before, event, self.clock())
+        if record.state is not before:
+            self._keep_books(record, before)
+        for command in commands:
+            self._carry_out(record, command)
+
+    def _keep_books(self, record: task_record.TaskRecord, before: task_state.TaskState) -> None:
+        for plan, old, new in zip(record.state.plans, before.containers, record.state.containers, strict=True):
+            if old.runtime_id != new.runtime_id and new.runtime_id:
+                self._by_runtime_id[new.runtime_id] = (record, plan.name)
+            if old.bindings is not new.bindings:
+                self.ports.release(set(old.bindings) - set(new.bindings))
+            if new.phase is _STOPPED and old.phase is not _STOPPED:
+                self.ports.release(new.bindings)
+            if old.phase is not new.phase:
+                _log.debug(
+                    "container_moved",
+                    task_id=record.task_id,
+                    container=plan.name,
+                    from_phase=old.phase.name,
+                    to_phase=new.phase.name,
+                    reason=new.reason,
+                )
+        if record.state.stopped and not before.stopped:
+            self._stopped.set()
+            if record.foreign:
+                self.on_settled(record)
+
+    def _carry_out(self, record: task_record.TaskRecord, command: task_commands.Command) -> None:
+        match command:
+            case task_commands.Pull():
+                self._launcher.pull(record, command)
+            case task_commands.Create():
+                self._launcher.create(record, command)
+            case task_commands.Start():
+                self._launcher.start(record, command)
+            case task_commands.Stop():
+                self._stopper.stop(record, command)
+            case task_commands.Kill():
+                self._stopper.kill(record, command)
+            case task_commands.Report():
+                self._report(record, durable=command.durable)
+            case _:
+                assert_never(command)
+
+    def by_runtime_id(self, runtime_id: str) -> tuple[task_record.TaskRecord, str] | None:
+        """Task and container name of a container of the engine; None if it is not one of ours."""
+        return self._by_runtime_id.get(runtime_id)
+
+    def unlink(self, runtime_id: str) -> None:
+        """The container is about to be removed by ourselves: its end is no news."""
+        self._by_runtime_id.pop(runtime_id, None)
+
+    # ---------------------------------------------------------------- assignments
+
+    async def apply(self, received: Iterable[agent_service_pb2.Assignment]) -> int:
+        """Write down what a message of assignments changes, begin to act on it, and return the revision to acknowledge."""
+        changes = assignments.changes(received, revision=self.revision, known=self.tasks)
+        tombstones = [agent_service_pb2.AssignedTask(task_id=task_id) for task_id in changes.unknown]
+        await self.store.save_assignment(
+            revision=changes.revision,
+            definitions=changes.definitions,
+            tasks=[*changes.starts, *tombstones],
+            stops=changes.stops,
+        )
+        self.revision = changes.revision
+        # Stops before starts, so that what they free is free; but a task can only be stopped once it is known.
+        fresh = [self._add(assigned, changes.definitions.get(assigned.definition_key)) for assigned in changes.starts]
+        for task_id in changes.stops:
+            self.post(self.tasks[task_id], task_events.StopRequested())
+        for record in fresh:
+            fault = record.definition.fault
+            event: task_events.Event = task_events.Refused(_refusal(fault)) if fault else task_events.Assigned()
+            self.post(record, event)
+        for assigned in tombstones:
+            self._bury(assigned)
+        self.orphans.claim(task.task_id for task in changes.starts)
+        waiting = set(self.orphans.tasks())
+        for task_id in waiting:
+            self._supervisor.spawn("end orphans", self._end_orphans(task_id))
+        for task_id in (*changes.repeats, *changes.unknown):
+            if task_id not in waiting:
+                self.due(task_id)
+        return self.revision
+
+    async def _end_orphans(self, task_id: str) -> None:
+        """Bring down containers of a task that is not to run here; only then is the task released."""
+        await self.orphans.end(task_id)
+        if task_id in self.tasks:
+            self.due(task_id)
+
+    def _add(
+        self, assigned: agent_service_pb2.AssignedTask, message: task_definition_pb2.TaskDefinition | None
+    ) -> task_record.TaskRecord:
+        definition = self.definition(assigned.definition_key, message)
+        state = task_state.assigned(assigned.task_id, definition.plans)
+        record = task_record.TaskRecord(assigned, definition, task_record.names_of(assigned), state)
+        self.tasks[assigned.task_id] = record
+        return record
+
+    def _bury(self, assigned: agent_service_pb2.AssignedTask) -> None:
+        """Keep a task that was never here until its release is recorded."""
+        definition = task_record.Definition(task_record.NOTHING, ())
+        state = observations.released(assigned.task_id)
+        self.tasks[assigned.task_id] = task_record.TaskRecord(
+            assigned, definition, task_record.names_of(assigned), state
+        )
+
+    def definition(self, key: str, message: task_definition_pb2.TaskDefinition | None) -> task_record.Definition:
+        """The definition of that key; kept as long as a task refers to it."""
+        found = self._definitions.get(key)
+        if found is None:
+            found = task_record.definition_of(message, stop_timeout_s=self.limits.stop_timeout_s)
+            if message is not None:
+                self._definitions[key] = found
+        return found
+
+    # ---------------------------------------------------------------- reports
+
+    def observe(self, task_id: str) -> agent_service_pb2.TaskObservation | None:
+        """What a report says of a task; None if it is gone."""
+        record = self.tasks.get(task_id)
+        return None if record is None or record.foreign else observations.observation(record.state)
+
+    def confirm(self, confirmed: Iterable[reports.Acknowledged]) -> None:
+        """Reports are recorded: what has ended may be cleaned up later."""
+        ended = []
+        for item in confirmed:
+            record = self.tasks.get(item.task_id)
+            if record is not None and item.released and not record.acknowledged:
+                record.acknowledged = True
+                ended.append(item.task_id)
+                self.on_settled(record)
+        if ended:
+            self._supervisor.spawn("save acknowledged", self._save_acknowledged(ended))
+
+    async def _save_acknowledged(self, task_ids: list[str]) -> None:
+        try:
+            await self.store.save_acknowledged(task_ids)
+        except stored.StateFileError as error:
+            # Not written: after a restart these tasks are reported once more, which changes nothing.
+            _log.warning("acknowledgement_not_saved", error_reason=str(error))
+
+    def _report(self, record: task_record.TaskRecord, *, durable: bool) -> None:
+        if record.foreign:
+            return
+        if not self.store.keeps:
+            self.due(record.task_id)
+        elif durable:
+            self._supervisor.spawn("save and report", self._save_then_report(record))
+        else:
+            self.due(record.task_id)
+            self._supervisor.spawn("save", self._save_once(record))
+
+    def due(self, task_id: str) -> None:
+        """Have a task reported as it is."""
+        self.reports.mark(task_id)
+        self._on_due()
+
+    async def _save(self, record: task_record.TaskRecord) -> bool:
+        try:
+            await self.store.save_observation(observations.observation(record.state), record.state.stopped_at)
+        except stored.StateFileError as error:
+            _log.error("observation_not_saved", task_id=record.task_id, error_reason=str(error))
+            return False
+        return True
+
+    async def _save_once(self, record: task_record.TaskRecord) -> None:
+        """Save without insisting: the engine can tell the same again."""
+        await self._save(record)
+
+    async def _save_then_report(self, record: task_record.TaskRecord) -> None:
+        """Report a task once what is known of it is on disk; until the disk takes it, the control plane waits."""
+        pauses = backoff.Backoff(first=_SAVE_FIRST_PAUSE_S, cap=_SAVE_LONGEST_PAUSE_S)
+        while not await self._save(record):
+            await pauses.sleep()
+        self.due(record.task_id)
+
+    # ---------------------------------------------------------------- ends
+
+    def drop(self, record: task_record.TaskRecord) -> None:
+        """Forget a task of which nothing is left on the host."""
+        self.tasks.pop(record.task_id, None)
+        self.reports.drop([record.task_id])
+        for container in record.state.containers:
+            self.unlink(container.runtime_id)
+
+    def disown(self) -> None:
+        """The identity is gone: stop all its tasks, and tell nobody."""
+        self.reports = reports.Reports()
+        self.revision = 0
+        for record in tuple(self.tasks.values()):
+            stopped = record.state.stopped
+            record.foreign = True
+            if stopped and not record.acknowledged:
+                self.on_settled(record)
+            self.post(record, task_events.StopRequested("the instance was deregistered"))
+
+    async def drained(self) -> None:
+        """Wait until all tasks of former identities have stopped, and the host's resources are free again."""
+        while any(record.foreign and not record.stopped for record in self.tasks.values()):
+            self._stopped.clear()
+            await self._stopped.wait()
+
+
+def _refusal(fault: str) -> str:
+    name, colon, _ = fault.partition(":")
+    text = fault if colon and name.endswith("Error") else f"{runtime.CannotCreateContainerError.error_name}: {fault}"
+    return text[: runtime.REASON_LIMIT]

@@ -1,0 +1,281 @@
+"""Carries out Pull, Create and Start: calls the engine, and turns its answers, refusals and silences into events.
+
+What must not happen here is a second start. So a start is repeated only after an inspection has said that the first did not
+take place, and a create is never repeated under another name.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+import structlog
+
+from longshore.agent import (
+    container_names,
+    container_spec,
+    ports,
+    pulls,
+    runtime,
+    slots,
+    states,
+    task_commands,
+    task_events,
+    task_record,
+    task_state,
+)
+from longshore.rpc import backoff, loops
+
+_log = structlog.get_logger(__name__)
+_Answer = TypeVar("_Answer")
+
+_FIRST_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 5.0
+_PORT_TRIES = 5
+"""How often a dynamic port that turned out to be taken is replaced by another."""
+_STARTING = states.ContainerPhase.STARTING
+
+
+class Host(Protocol):
+    """What the launcher and the stopper need of the task engine."""
+
+    runtime: runtime.ContainerRuntime
+    ports: ports.Ports
+    owner: container_names.Owner
+
+    @property
+    def pull_behavior(self) -> pulls.Behavior:
+        """When images are pulled."""
+
+    @property
+    def publish_address(self) -> str:
+        """Where ports are published; empty for every address."""
+
+    @property
+    def max_launches(self) -> int:
+        """How many creates and starts are under way at a time."""
+
+    def post(self, record: task_record.TaskRecord, event: task_events.Event) -> None:
+        """Apply an event to a task."""
+
+    def unlink(self, runtime_id: str) -> None:
+        """Expect no more news of a container."""
+
+
+class Launcher:
+    """Brings containers up."""
+
+    def __init__(self, host: Host, supervisor: loops.Supervisor) -> None:
+        self._host = host
+        self._supervisor = supervisor
+        self._slots = slots.Slots(host.max_launches)
+        self._pulled: set[str] = set()
+
+    # ---------------------------------------------------------------- images
+
+    def pull(self, record: task_record.TaskRecord, command: task_commands.Pull) -> None:
+        """Make an image available: at once where it is known to be here and need not be fetched."""
+        image = record.parts[command.container].image
+        cached = self._host.runtime.cached_image(image)
+        if cached is not None and not self._decide(image, cached).pull:
+            self._host.post(record, task_events.ImageReady(command.container, cached.digest, pulled=False))
+        else:
+            self._supervisor.spawn("pull", self._pull(record, command.container, image))
+
+    async def _pull(self, record: task_record.TaskRecord, container: str, image: str) -> None:
+        host = self._host
+        try:
+            cached = await self._retried(lambda: host.runtime.find_image(image))
+            decision = self._decide(image, cached)
+            if not decision.pull and cached is not None:
+                host.post(record, task_events.ImageReady(container, cached.digest, pulled=False))
+                return
+            host.post(record, task_events.PullBegan(container))
+            try:
+                found = await self._retried(lambda: host.runtime.pull(image))
+            except runtime.RuntimeFailure as error:
+                if cached is None or not decision.fall_back:
+                    raise
+                _log.warning("image_not_refreshed", image=image, error_reason=error.reason)
+                found = cached
+            else:
+                self._pulled.add(image)
+            host.post(record, task_events.ImageReady(container, found.digest, pulled=True))
+        except runtime.RuntimeFailure as error:
+            failure = error
+            if not isinstance(error, runtime.CannotPullContainerError | runtime.DockerTimeoutError):
+                failure = runtime.CannotPullContainerError(error.message)
+            host.post(record, task_events.PullFailed(container, failure.reason))
+
+    def _decide(self, image: str, cached: pulls.CachedImage | None) -> pulls.Decision:
+        return pulls.decide(self._host.pull_behavior, image, cached, pulled_before=image in self._pulled)
+
+    # ---------------------------------------------------------------- create
+
+    def create(self, record: task_record.TaskRecord, command: task_commands.Create) -> None:
+        """Make a container."""
+        self._supervisor.spawn("create", self._create(record, command.container))
+
+    async def _create(self, record: task_record.TaskRecord, container: str) -> None:
+        bindings: tuple[task_state.Binding, ...] = ()
+        try:
+            bindings = self._bind(record, container)
+            runtime_id = await self._created(record, container, bindings)
+        except runtime.NameTaken:
+            self._host.ports.release(bindings)
+            await self._take_over(record, container)
+        except (runtime.RuntimeFailure, ports.NoPortFree) as error:
+            self._host.ports.release(bindings)
+            reason = error.reason if isinstance(error, runtime.RuntimeFailure) else _create_reason(str(error))
+            self._host.post(record, task_events.CreateFailed(container, reason))
+        else:
+            self._host.post(record, task_events.ContainerCreated(container, runtime_id, bindings))
+
+    def _bind(self, record: task_record.TaskRecord, container: str) -> tuple[task_state.Binding, ...]:
+        return self._host.ports.bind(ports.wanted(record.parts[container], record.definition.message.network_mode))
+
+    async def _created(
+        self, record: task_record.TaskRecord, container: str, bindings: tuple[task_state.Binding, ...]
+    ) -> str:
+        body = container_spec.body(
+            record.definition.message,
+            record.parts[container],
+            container_spec.override_of(record.assigned.overrides, container),
+            owner=self._host.owner,
+            task=record.names,
+            bindings=bindings,
+            publish_address=self._host.publish_address,
+        )
+        name = container_names.container_name(record.names, container)
+
+        async def call() -> str:
+            async with self._slots.held(first=False):
+                if record.state.stop_cause is not None:
+                    raise runtime.CannotCreateContainerError("the task was stopped before")
+                return await self._host.runtime.create(name, body)
+
+        return await self._retried(call)
+
+    async def _take_over(self, record: task_record.TaskRecord, container: str) -> None:
+        """A container of this name exists: an earlier create has succeeded without our learning of it."""
+        name = container_names.container_name(record.names, container)
+        try:
+            found = await self._retried(lambda: self._host.runtime.inspect(name))
+        except runtime.RuntimeFailure as error:
+            self._host.post(record, task_events.CreateFailed(container, error.reason))
+            return
+        if found.labels.get(container_names.TASK_ID) != record.task_id:
+            reason = _create_reason(f"the name {name} is taken by container {found.runtime_id[:12]}, which is not ours")
+            self._host.post(record, task_events.CreateFailed(container, reason))
+        elif found.found is task_events.Found.EXITED:
+            self._host.post(record, died(container, found))
+        else:
+            self._host.ports.hold(found.bindings)
+            self._host.post(record, task_events.ContainerCreated(container, found.runtime_id, found.bindings))
+
+    # ---------------------------------------------------------------- start
+
+    def start(self, record: task_record.TaskRecord, command: task_commands.Start) -> None:
+        """Start a container."""
+        self._supervisor.spawn("start", self._start(record, command.container, command.runtime_id))
+
+    async def _start(self, record: task_record.TaskRecord, container: str, runtime_id: str) -> None:
+        pauses = backoff.Backoff(first=_FIRST_PAUSE_S, cap=_LONGEST_PAUSE_S)
+        bindings: tuple[task_state.Binding, ...] = ()
+        tries = 1
+        while True:
+            event: task_events.Event | None
+            try:
+                async with self._slots.held(first=True):
+                    await self._host.runtime.start(runtime_id)
+            except runtime.PortTaken as error:
+                moved = await self._elsewhere(record, container, runtime_id) if tries < _PORT_TRIES else None
+                tries += 1
+                if moved is None:
+                    event = task_events.StartFailed(container, error.reason)
+                else:
+                    runtime_id, bindings = moved
+                    continue
+            except runtime.RuntimeFailure as error:
+                event = await self._after(error, record, container, runtime_id)
+            else:
+                event = task_events.ContainerStarted(container, runtime_id, bindings)
+            if event is not None:
+                self._host.post(record, event)
+                if bindings and record.state.container(container).bindings != bindings:
+                    self._host.ports.release(bindings)  # chosen in vain
+                return
+            await pauses.sleep()
+            if record.state.container(container).phase is not _STARTING:
+                return  # something else has told its end
+
+    async def _after(
+        self, error: runtime.RuntimeFailure, record: task_record.TaskRecord, container: str, runtime_id: str
+    ) -> task_events.Event | None:
+        """What a failed start means; None if it certainly has not happened and may be tried again."""
+        if isinstance(error, runtime.ContainerMissing):
+            return task_events.ContainerVanished(container)
+        if isinstance(error, runtime.DockerTimeoutError):
+            return task_events.StartFailed(container, error.reason, uncertain=True)
+        if not error.retriable:
+            return task_events.StartFailed(container, error.reason)
+        _log.warning("start_unanswered", task_id=record.task_id, container=container, error_reason=error.reason)
+        try:
+            found = await self._retried(lambda: self._host.runtime.inspect(runtime_id))
+        except runtime.ContainerMissing:
+            return task_events.ContainerVanished(container)
+        except runtime.RuntimeFailure as failure:
+            return task_events.StartFailed(container, failure.reason, uncertain=True)
+        if found.found is task_events.Found.RUNNING:
+            return task_events.ContainerStarted(container, runtime_id)
+        if found.found is task_events.Found.EXITED:
+            return died(container, found)
+        if found.error:
+            return task_events.StartFailed(container, runtime.CannotStartContainerError(found.error).reason)
+        return task_events.ContainerDied(container, None) if record.state.stop_cause is not None else None
+
+    async def _elsewhere(
+        self, record: task_record.TaskRecord, container: str, runtime_id: str
+    ) -> tuple[str, tuple[task_state.Binding, ...]] | None:
+        """Make the container again with other dynamic ports; None where its ports are fixed, or that fails too."""
+        wanted = ports.wanted(record.parts[container], record.definition.message.network_mode)
+        if all(mapping.host_port for mapping in wanted) or record.state.stop_cause is not None:
+            return None
+        # The ports that failed stay taken until the container runs with others, so that they are not chosen again.
+        try:
+            bindings = self._host.ports.bind(wanted)
+        except ports.NoPortFree:
+            return None
+        self._host.unlink(runtime_id)
+        try:
+            await self._retried(lambda: self._host.runtime.remove(runtime_id))
+            return await self._created(record, container, bindings), bindings
+        except runtime.RuntimeFailure as error:
+            _log.warning("port_not_replaced", task_id=record.task_id, container=container, error_reason=error.reason)
+            self._host.ports.release(bindings)
+            return None
+
+    async def _retried(self, call: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        """Call until the engine can be asked."""
+        pauses = backoff.Backoff(first=_FIRST_PAUSE_S, cap=_LONGEST_PAUSE_S)
+        while True:
+            try:
+                return await call()
+            except runtime.RuntimeFailure as error:
+                if not error.retriable:
+                    raise
+                _log.warning("engine_unavailable", error_reason=error.reason)
+            await pauses.sleep()
+
+
+def died(container: str, found: runtime.ContainerSnapshot) -> task_events.ContainerDied:
+    """The end of a container as an inspection told it."""
+    return task_events.ContainerDied(
+        container,
+        found.exit_code,
+        out_of_memory=found.out_of_memory,
+        finished_at=found.finished_at,
+        runtime_id=found.runtime_id,
+    )
+
+
+def _create_reason(message: str) -> str:
+    return runtime.CannotCreateContainerError(message).reason

@@ -1,0 +1,156 @@
+"""A task's state as the contract's observation, and back: what is reported is also what is written down. Pure."""
+
+from google.protobuf import timestamp_pb2
+
+from longshore.agent import runtime, states, task_state
+from longshore.v1 import agent_service_pb2, common_pb2, event_pb2, task_definition_pb2, task_pb2
+
+_MICROSECONDS = 1_000_000
+
+_TASK_STATUS = {
+    states.TaskPhase.PENDING: task_pb2.TASK_STATUS_PENDING,
+    states.TaskPhase.RUNNING: task_pb2.TASK_STATUS_RUNNING,
+    states.TaskPhase.STOPPED: task_pb2.TASK_STATUS_STOPPED,
+}
+_TASK_PHASE = {status: phase for phase, status in _TASK_STATUS.items()}
+_STOP_CODE = {
+    task_state.StopCode.REQUESTED: task_pb2.TASK_STOP_CODE_UNSPECIFIED,
+    task_state.StopCode.TASK_FAILED_TO_START: task_pb2.TASK_STOP_CODE_TASK_FAILED_TO_START,
+    task_state.StopCode.ESSENTIAL_CONTAINER_EXITED: task_pb2.TASK_STOP_CODE_ESSENTIAL_CONTAINER_EXITED,
+}
+_STOP_CAUSE = {code: cause for cause, code in _STOP_CODE.items()}
+_HEALTH = {
+    task_state.Health.UNSPECIFIED: common_pb2.HEALTH_STATUS_UNSPECIFIED,
+    task_state.Health.UNKNOWN: common_pb2.HEALTH_STATUS_UNKNOWN,
+    task_state.Health.HEALTHY: common_pb2.HEALTH_STATUS_HEALTHY,
+    task_state.Health.UNHEALTHY: common_pb2.HEALTH_STATUS_UNHEALTHY,
+}
+_PROTOCOL = {
+    "tcp": task_definition_pb2.TRANSPORT_PROTOCOL_TCP,
+    "udp": task_definition_pb2.TRANSPORT_PROTOCOL_UDP,
+}
+
+
+def observation(state: task_state.TaskState) -> agent_service_pb2.TaskObservation:
+    """All that is known of a task, as the control plane is told."""
+    result = agent_service_pb2.TaskObservation(
+        task_id=state.task_id,
+        last_status=_TASK_STATUS[state.phase],
+        released=state.stopped,
+    )
+    cause = state.stop_cause
+    if cause is not None and cause.code is not task_state.StopCode.REQUESTED:
+        result.stop_code = _STOP_CODE[cause.code]
+        result.stopped_reason = cause.reason
+    for plan, container in zip(state.plans, state.containers, strict=True):
+        result.containers.append(_container(plan, container))
+    for field in ("pull_started_at", "pull_stopped_at", "execution_stopped_at"):
+        at = getattr(state, field)
+        if at:
+            getattr(result, field).CopyFrom(_timestamp(at))
+    return result
+
+
+def released(task_id: str) -> task_state.TaskState:
+    """State of a task that was never here: stopped, without containers."""
+    return task_state.TaskState(task_id=task_id, plans=(), containers=(), phase=states.TaskPhase.STOPPED)
+
+
+def restored(
+    plans: tuple[task_state.ContainerPlan, ...],
+    stored: agent_service_pb2.TaskObservation,
+    *,
+    stopping: bool,
+    stopped_at: int,
+) -> task_state.TaskState:
+    """State of a task as it was written down. What runs is taken up from there by adoption."""
+    state = task_state.assigned(stored.task_id, plans)
+    by_name = {container.name: container for container in stored.containers}
+    cause = None
+    if stored.stop_code:
+        cause = task_state.StopCause(_STOP_CAUSE[stored.stop_code], stored.stopped_reason)
+    elif stopping:
+        cause = task_state.StopCause(task_state.StopCode.REQUESTED, "")
+    return task_state.TaskState(
+        task_id=stored.task_id,
+        plans=plans,
+        containers=tuple(
+            _restored_container(container, by_name[plan.name]) if plan.name in by_name else container
+            for plan, container in zip(plans, state.containers, strict=True)
+        ),
+        phase=_TASK_PHASE.get(stored.last_status, states.TaskPhase.PENDING),
+        stop_cause=cause,
+        pull_started_at=_microseconds(stored.pull_started_at),
+        pull_stopped_at=_microseconds(stored.pull_stopped_at),
+        execution_stopped_at=_microseconds(stored.execution_stopped_at),
+        stopped_at=stopped_at,
+    )
+
+
+def _container(plan: task_state.ContainerPlan, container: task_state.ContainerState) -> event_pb2.ContainerObservation:
+    result = event_pb2.ContainerObservation(
+        name=plan.name,
+        runtime_id=container.runtime_id,
+        last_status=_shown(container.phase),
+        reason=container.reason[: runtime.REASON_LIMIT],
+        image_digest=container.image_digest,
+        health_status=_HEALTH[container.health],
+        out_of_memory=container.out_of_memory,
+    )
+    if container.exit_code is not None:
+        result.exit_code = container.exit_code
+    if container.ran:
+        for binding in container.bindings:
+            result.network_bindings.add(
+                bind_ip=binding.host_ip,
+                container_port=binding.container_port,
+                host_port=binding.host_port,
+                protocol=_PROTOCOL[binding.protocol],
+            )
+    return result
+
+
+def _shown(phase: states.ContainerPhase) -> "task_pb2.ContainerStatus.ValueType":
+    if phase is states.ContainerPhase.STOPPED:
+        return task_pb2.CONTAINER_STATUS_STOPPED
+    if phase in {states.ContainerPhase.RUNNING, states.ContainerPhase.STOPPING}:
+        return task_pb2.CONTAINER_STATUS_RUNNING
+    return task_pb2.CONTAINER_STATUS_PENDING
+
+
+def _restored_container(
+    fresh: task_state.ContainerState, stored: event_pb2.ContainerObservation
+) -> task_state.ContainerState:
+    phase = {
+        task_pb2.CONTAINER_STATUS_STOPPED: states.ContainerPhase.STOPPED,
+        task_pb2.CONTAINER_STATUS_RUNNING: states.ContainerPhase.RUNNING,
+    }.get(stored.last_status, states.ContainerPhase.PENDING)
+    exit_code = stored.exit_code if stored.HasField("exit_code") else None
+    return task_state.ContainerState(
+        phase=phase,
+        runtime_id=stored.runtime_id,
+        exit_code=exit_code,
+        reason=stored.reason,
+        out_of_memory=stored.out_of_memory,
+        ran=phase is states.ContainerPhase.RUNNING or exit_code is not None,
+        image_digest=stored.image_digest,
+        health=fresh.health,
+        bindings=tuple(
+            task_state.Binding(
+                binding.container_port,
+                binding.host_port,
+                "udp" if binding.protocol == task_definition_pb2.TRANSPORT_PROTOCOL_UDP else "tcp",
+                binding.bind_ip,
+            )
+            for binding in stored.network_bindings
+        ),
+    )
+
+
+def _timestamp(microseconds: int) -> timestamp_pb2.Timestamp:
+    seconds, rest = divmod(microseconds, _MICROSECONDS)
+    return timestamp_pb2.Timestamp(seconds=seconds, nanos=rest * 1000)
+
+
+def _microseconds(timestamp: timestamp_pb2.Timestamp) -> int:
+    return timestamp.seconds * _MICROSECONDS + timestamp.nanos // 1000

@@ -1,0 +1,89 @@
+"""What this host offers, as RegisterContainerInstance takes it: amounts and attributes, from what the engine says. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from longshore.agent import runtime
+from longshore.v1 import common_pb2
+
+DEFAULT_RESERVED_PORTS = (22, 2375, 2376, 51678, 51679)
+"""ECS's: ssh, Docker's own, introspection, task metadata."""
+
+_UNITS_PER_CPU = 1024
+_MEBIBYTE = 1024 * 1024
+_CAPABILITY = "com.amazonaws.ecs.capability."
+
+# Levels of Docker's API that definitions may ask for. The numbers stand for features, which later engines keep although they
+# have stopped answering under the old numbers.
+_FIRST_API_LEVEL = 17
+_LAST_API_LEVEL = 44
+
+# Drivers of ECS's vocabulary that need nothing on this host but the engine. awslogs needs AWS credentials of the engine's own.
+_LOGGING_DRIVERS = frozenset({"json-file", "syslog", "journald", "gelf", "fluentd", "splunk", "logentries"})
+
+_ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+class NothingLeft(Exception):  # noqa: N818 - named by what is wrong
+    """So much memory is reserved that none is left for tasks."""
+
+
+def total_resources(
+    engine: runtime.EngineInfo,
+    *,
+    reserved_memory_mib: int = 0,
+    reserved_ports: Sequence[int] = DEFAULT_RESERVED_PORTS,
+    reserved_udp_ports: Sequence[int] = (),
+) -> list[common_pb2.Resource]:
+    """CPU units, MiB and reserved ports of the host."""
+    memory = engine.memory_bytes // _MEBIBYTE - reserved_memory_mib
+    if memory <= 0:
+        raise NothingLeft(
+            f"{reserved_memory_mib} MiB of memory are reserved (LONGSHORE_RESERVED_MEMORY), "
+            f"and the host has {engine.memory_bytes // _MEBIBYTE} MiB in all"
+        )
+    return [
+        common_pb2.Resource(name="CPU", type="INTEGER", integer_value=engine.cpus * _UNITS_PER_CPU),
+        common_pb2.Resource(name="MEMORY", type="INTEGER", integer_value=memory),
+        _port_set("PORTS", reserved_ports),
+        _port_set("PORTS_UDP", reserved_udp_ports),
+    ]
+
+
+def _port_set(name: str, ports: Iterable[int]) -> common_pb2.Resource:
+    return common_pb2.Resource(name=name, type="STRINGSET", string_set_value=[str(port) for port in sorted(set(ports))])
+
+
+def logging_drivers(engine: runtime.EngineInfo) -> list[str]:
+    """Log drivers that a definition may name on this host."""
+    return sorted({*(engine.logging_drivers & _LOGGING_DRIVERS), "none"})
+
+
+def attributes(
+    engine: runtime.EngineInfo, *, custom: Mapping[str, str] | None = None, privileged: bool = True
+) -> list[common_pb2.Attribute]:
+    """What the host can honour, and what its operator says of it. What is missing here keeps tasks that need it away."""
+    names = [f"{_CAPABILITY}docker-remote-api.1.{level}" for level in _api_levels(engine)]
+    names += [f"{_CAPABILITY}logging-driver.{driver}" for driver in logging_drivers(engine)]
+    names += [f"{_CAPABILITY}{option}" for option in ("apparmor", "selinux") if option in engine.security_options]
+    if privileged:
+        names.append(f"{_CAPABILITY}privileged-container")
+    result = [common_pb2.Attribute(name=name) for name in names]
+    valued = {
+        "longshore.hostname": engine.name,
+        "ecs.os-type": engine.os_type,
+        "ecs.cpu-architecture": _ARCHITECTURES.get(engine.architecture, engine.architecture),
+        **(custom or {}),
+    }
+    result += [common_pb2.Attribute(name=name, value=value) for name, value in valued.items()]
+    return result
+
+
+def _api_levels(engine: runtime.EngineInfo) -> range:
+    major, minor = engine.api_version
+    last = _LAST_API_LEVEL if major > 1 else min(minor, _LAST_API_LEVEL)
+    return range(_FIRST_API_LEVEL, last + 1)
+
+
+def version_info(engine: runtime.EngineInfo, agent_version: str) -> common_pb2.VersionInfo:
+    """Versions as ECS shows them."""
+    return common_pb2.VersionInfo(agent_version=agent_version, docker_version=f"DockerVersion: {engine.version}")

@@ -1,0 +1,216 @@
+"""What the agent needs of a container engine, and how it fails. Docker and the simulation implement the same Protocol."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from longshore.agent import pulls, task_events, task_state
+
+REASON_LIMIT = 1024
+
+
+class RuntimeFailure(Exception):  # noqa: N818 - the names below are ECS's error names
+    """A call to the engine failed. `retriable`: the engine could not be asked, which says nothing about the container."""
+
+    error_name: ClassVar[str] = "DockerStateError"
+    retriable: ClassVar[bool] = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    @property
+    def reason(self) -> str:
+        """ECS's `<ErrorName>: <message>`, at most 1024 characters."""
+        return f"{self.error_name}: {self.message}"[:REASON_LIMIT]
+
+
+class CannotPullContainerError(RuntimeFailure):
+    """The image could not be fetched."""
+
+    error_name = "CannotPullContainerError"
+
+
+class CannotCreateContainerError(RuntimeFailure):
+    """The engine refused to make the container."""
+
+    error_name = "CannotCreateContainerError"
+
+
+class NameTaken(CannotCreateContainerError):  # noqa: N818 - shown under its base's name
+    """A container of this name exists already."""
+
+
+class CannotStartContainerError(RuntimeFailure):
+    """The engine could not start the container's process."""
+
+    error_name = "CannotStartContainerError"
+
+
+class PortTaken(CannotStartContainerError):  # noqa: N818 - shown under its base's name
+    """A host port of the container is used by somebody else."""
+
+
+class OutOfMemoryError(RuntimeFailure):
+    """The kernel killed the container for memory before its process began."""
+
+    error_name = "OutOfMemoryError"
+
+
+class CannotStopContainerError(RuntimeFailure):
+    """The engine refused to stop or kill the container."""
+
+    error_name = "CannotStopContainerError"
+
+
+class CannotInspectContainerError(RuntimeFailure):
+    """The engine refused to describe the container."""
+
+    error_name = "CannotInspectContainerError"
+
+
+class CannotRemoveContainerError(RuntimeFailure):
+    """The engine refused to remove the container or volume."""
+
+    error_name = "CannotRemoveContainerError"
+
+
+class CannotListContainersError(RuntimeFailure):
+    """The engine refused to list containers."""
+
+    error_name = "CannotListContainersError"
+
+
+class CannotDescribeEngineError(RuntimeFailure):
+    """The engine refused to describe itself, or is not one that we can use."""
+
+    error_name = "CannotGetDockerclientError"
+
+
+class ContainerMissing(RuntimeFailure):
+    """The engine does not know the container."""
+
+    error_name = "ContainerVanishedError"
+
+
+class DockerTimeoutError(RuntimeFailure):
+    """The engine did not answer in time; what was asked for may have happened."""
+
+    error_name = "DockerTimeoutError"
+
+
+class EngineUnavailable(RuntimeFailure):
+    """Nobody answers at the engine's address, or the connection broke; what was asked for may have happened."""
+
+    error_name = "CannotGetDockerclientError"
+    retriable = True
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What the engine says of its host and of itself."""
+
+    engine_id: str
+    name: str
+    version: str
+    api_version: tuple[int, int]
+    cpus: int
+    memory_bytes: int
+    os_type: str
+    architecture: str
+    logging_drivers: frozenset[str] = frozenset()
+    security_options: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSummary:
+    """One line of the engine's list."""
+
+    runtime_id: str
+    name: str
+    running: bool
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSnapshot:
+    """A container as the engine describes it. Times are microseconds, zero for never."""
+
+    runtime_id: str
+    name: str
+    found: task_events.Found
+    labels: Mapping[str, str]
+    exit_code: int | None = None
+    out_of_memory: bool = False
+    error: str = ""
+    image_id: str = ""
+    bindings: tuple[task_state.Binding, ...] = ()
+    health: task_state.Health = task_state.Health.UNSPECIFIED
+    created_at: int = 0
+    started_at: int = 0
+    finished_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOpened:
+    """The event stream runs from now on; whatever happened before has to be looked up."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerNews:
+    """Something happened to a container: `die` (with its exit code), `start`, `destroy` or `health_status`."""
+
+    runtime_id: str
+    action: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    exit_code: int | None = None
+    health: task_state.Health = task_state.Health.UNSPECIFIED
+
+
+RuntimeEvent = StreamOpened | ContainerNews
+
+
+class ContainerRuntime(Protocol):
+    """A container engine. Each call has a time limit of its own and raises a RuntimeFailure; all may be called concurrently."""
+
+    async def describe(self) -> EngineInfo:
+        """Describe the host and the engine."""
+
+    def cached_image(self, image: str) -> pulls.CachedImage | None:
+        """What is known of an image without asking. None: not known, ask `find_image`."""
+
+    async def find_image(self, image: str) -> pulls.CachedImage | None:
+        """Ask whether the image is on the host."""
+
+    async def pull(self, image: str) -> pulls.CachedImage:
+        """Fetch an image from its registry."""
+
+    async def create(self, name: str, body: Mapping[str, Any]) -> str:
+        """Make a container; return its id. NameTaken if there is one of this name."""
+
+    async def start(self, runtime_id: str) -> None:
+        """Start a container. One that runs already is left as it is."""
+
+    async def stop(self, runtime_id: str, timeout_s: int) -> None:
+        """Ask a container to end, kill it after `timeout_s`. One that does not run is left as it is."""
+
+    async def kill(self, runtime_id: str) -> None:
+        """Kill a container. One that does not run is left as it is."""
+
+    async def remove(self, runtime_id: str) -> None:
+        """Remove a container that does not run, with its anonymous volumes. One that is gone is no error."""
+
+    async def remove_volume(self, name: str) -> None:
+        """Remove a volume. One that is gone is no error."""
+
+    async def inspect(self, runtime_id: str) -> ContainerSnapshot:
+        """Describe a container by its id or name. ContainerMissing if there is none."""
+
+    async def list_labelled(self, label: str, value: str) -> list[ContainerSummary]:
+        """List containers that carry a label with this value, running or not."""
+
+    def events(self) -> AsyncIterator[RuntimeEvent]:
+        """What happens to containers, for ever: survives the engine's absence, and says StreamOpened after each gap."""
+
+    async def close(self) -> None:
+        """Let go of the connections."""

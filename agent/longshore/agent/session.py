@@ -1,0 +1,185 @@
+"""The agent's side of the control stream: one session a round, a new one after any end.
+
+A round dials, says hello and runs a reader and a writer; the first failure ends both. Assignments are acknowledged once they
+are on disk, reports leave one at a time, and something is sent in every heartbeat interval. No container is touched because a
+session ended.
+"""
+
+import asyncio
+import random
+from typing import Any, NoReturn
+
+import grpc.aio
+import structlog
+
+from longshore.agent import assignments, engine, registration, stored
+from longshore.rpc import backoff, errors, loops
+from longshore.v1 import agent_service_pb2, agent_service_pb2_grpc
+
+_log = structlog.get_logger(__name__)
+
+WELCOME_TIMEOUT_S = 15.0
+"""From the hello to the welcome: the tracker writes the new epoch."""
+CONTESTED_PAUSE_S = 60.0
+"""Pause after another agent has taken the session: two that reconnect at once would take it from each other for ever."""
+REJECTED_PAUSE_S = 60.0
+"""Pause after a wrong credential, which only a person can put right."""
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 10.0
+_MILLISECONDS = 1000
+
+
+class Sessions:
+    """The sessions of one identity, one after the other."""
+
+    def __init__(
+        self,
+        *,
+        stub: "agent_service_pb2_grpc.AgentServiceAsyncStub",
+        host: engine.TaskEngine,
+        due: asyncio.Event,
+        process_id: str,
+        agent_version: str,
+        source: random.Random,
+    ) -> None:
+        self._stub = stub
+        self._host = host
+        self._due = due
+        self._process_id = process_id
+        self._agent_version = agent_version
+        self._source = source
+        self._gap = False
+        self.connected = False
+
+    async def keep(self, identity: stored.Identity) -> NoReturn:
+        """Hold a session, again and again, until the identity turns out to be void (Deregistered)."""
+        pauses = backoff.Backoff(first=_FIRST_PAUSE_S, cap=_LONGEST_PAUSE_S, source=self._source)
+        while True:
+            try:
+                await self._round(identity, pauses)
+            except errors.Aborted as error:
+                _log.error("session_taken_over", error=error.message, pause_s=CONTESTED_PAUSE_S)
+                await asyncio.sleep(CONTESTED_PAUSE_S * self._source.uniform(0.5, 1.5))
+            except errors.Unauthenticated as error:
+                _log.error("session_rejected", error=error.message, pause_s=REJECTED_PAUSE_S)
+                await asyncio.sleep(REJECTED_PAUSE_S * self._source.uniform(0.5, 1.5))
+            except errors.ServiceError as error:
+                if error.code is errors.Code.NOT_FOUND:
+                    raise registration.Deregistered(error.message) from error
+                _log.warning("session_lost", error_reason=error.reason, error=error.message)
+                await pauses.sleep()
+            except assignments.RevisionGap as error:
+                self._gap = True
+                _log.warning("assignments_missed", error=str(error))
+                await pauses.sleep()
+            except stored.StateFileError as error:
+                _log.error("assignment_not_saved", error=str(error))
+                await pauses.sleep()
+            finally:
+                self.connected = False
+
+    async def _round(self, identity: stored.Identity, pauses: backoff.Backoff) -> None:
+        call: Any = self._stub.Session()  # Any: gRPC types what it reads as message or EOF, which cannot be told apart
+        try:
+            try:
+                async with asyncio.timeout(WELCOME_TIMEOUT_S):
+                    await call.write(agent_service_pb2.SessionRequest(hello=self._hello(identity)))
+                    first = await call.read()
+            except TimeoutError as error:
+                raise errors.Unavailable(f"no welcome within {WELCOME_TIMEOUT_S:.0f} s") from error
+            if first is grpc.aio.EOF or not first.HasField("welcome"):
+                raise errors.Unavailable("the state-tracker ended the session before its welcome")
+            pauses.reset()
+            self.connected = True
+            welcome: agent_service_pb2.Welcome = first.welcome
+            _log.info("session_opened", session_epoch=welcome.session_epoch, recorded_report=welcome.recorded_report)
+            self._host.confirm(self._host.reports.reopen(welcome.recorded_report))
+            round_ = _Round(self._host, self._due, call, welcome)
+            if first.assignments:
+                await round_.take(first)
+            self._gap = False
+            await round_.run()
+        finally:
+            call.cancel()
+
+    def _hello(self, identity: stored.Identity) -> agent_service_pb2.Hello:
+        full_set = self._gap or bool(self._host.orphans)
+        return agent_service_pb2.Hello(
+            container_instance_id=identity.instance_id,
+            instance_credential=identity.credential,
+            assignment_revision=0 if full_set else self._host.revision,
+            agent_version=self._agent_version,
+            agent_process_id=self._process_id,
+        )
+
+
+class _Round:
+    """One session after its welcome."""
+
+    def __init__(
+        self, host: engine.TaskEngine, due: asyncio.Event, call: Any, welcome: agent_service_pb2.Welcome
+    ) -> None:
+        self._host = host
+        self._due = due
+        self._call = call
+        self._heartbeat_s = welcome.heartbeat_interval_ms / _MILLISECONDS
+        self._lease_s = welcome.lease_ms / _MILLISECONDS
+        self._ack: int | None = None
+
+    async def run(self) -> None:
+        """Read and write until one of them fails."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._read(), name="session reader")
+                group.create_task(self._write(), name="session writer")
+        except BaseExceptionGroup as failures:
+            # Both may fail of the same broken stream; the first says why.
+            raise failures.exceptions[0] from None
+
+    async def _read(self) -> NoReturn:
+        while True:
+            try:
+                async with asyncio.timeout(self._lease_s):
+                    message = await self._call.read()
+            except TimeoutError as error:
+                raise errors.Unavailable(f"nothing heard of the state-tracker for {self._lease_s:.1f} s") from error
+            if message is grpc.aio.EOF:
+                raise errors.Unavailable("the state-tracker ended the session")
+            await self.take(message)
+
+    async def take(self, message: agent_service_pb2.SessionResponse) -> None:
+        """Act on a message of the tracker."""
+        if message.HasField("report_ack"):
+            self._host.confirm(self._host.reports.acknowledge(message.report_ack.number))
+            self._due.set()
+        if message.assignments:
+            self._ack = await self._host.apply(message.assignments)
+            self._due.set()
+
+    async def _write(self) -> NoReturn:
+        while True:
+            self._due.clear()
+            message = agent_service_pb2.SessionRequest()
+            if self._ack is not None:
+                message.assignment_ack.revision = self._ack
+                self._ack = None
+            report = self._host.reports.next(self._host.observe)
+            if report is not None:
+                message.report.CopyFrom(report)
+            try:
+                async with asyncio.timeout(self._lease_s):
+                    await self._call.write(message)
+            except TimeoutError as error:
+                raise errors.Unavailable(f"nothing could be sent for {self._lease_s:.1f} s") from error
+            await self._until_due()
+
+    async def _until_due(self) -> None:
+        """Wait until there is something to send, no longer than a heartbeat interval."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._heartbeat_s
+        while self._ack is None and not self._host.reports.due:
+            left = until - loop.time()
+            if left <= 0:
+                return
+            await loops.sleep_until_event(self._due, left)
+            self._due.clear()

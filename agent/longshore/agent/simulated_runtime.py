@@ -1,0 +1,257 @@
+"""A container engine without containers: thousands of instances in one process, for scale tests and capacity planning.
+
+It keeps Docker's rules (names are taken, ports collide, what stops says so) and its rough timing; what a container does is told by
+a function, so that a test or a plan decides how long it runs and how it ends.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from longshore.agent import docker_values, pulls, runtime, task_events
+
+_KILLED = 137
+_TERMINATED = 143
+_STATUS = {
+    task_events.Found.CREATED: "created",
+    task_events.Found.RUNNING: "running",
+    task_events.Found.EXITED: "exited",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What a container does once started: run for some seconds (None: until it is stopped), then exit."""
+
+    runs_s: float | None = None
+    exit_code: int = 0
+    out_of_memory: bool = False
+    ignores_stop: bool = False
+    start_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds that calls take, each drawn evenly between the two. The defaults are Docker's on a machine with two cores."""
+
+    create_s: tuple[float, float] = (0.03, 0.06)
+    start_s: tuple[float, float] = (0.12, 0.2)
+    pull_s: tuple[float, float] = (0.5, 2.0)
+    stop_s: tuple[float, float] = (0.02, 0.05)
+
+
+INSTANT = Timing((0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
+"""Nothing takes any time: for tests of order, not of speed."""
+
+
+@dataclass(slots=True)
+class _Container:
+    runtime_id: str
+    name: str
+    body: Mapping[str, Any]
+    life: Life
+    created_at: int
+    found: task_events.Found = task_events.Found.CREATED
+    exit_code: int | None = None
+    error: str = ""
+    started_at: int = 0
+    finished_at: int = 0
+    end: asyncio.TimerHandle | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class SimulatedRuntime:
+    """One simulated host's engine."""
+
+    def __init__(
+        self,
+        *,
+        info: runtime.EngineInfo,
+        images: Mapping[str, pulls.CachedImage],
+        source: random.Random,
+        clock: Callable[[], int],
+        registry: Mapping[str, pulls.CachedImage] | None = None,
+        timing: Timing | None = None,
+        life: Callable[[Mapping[str, Any]], Life] = lambda _: Life(),
+    ) -> None:
+        self._info = info
+        self._images = dict(images)
+        self._registry = dict(registry or {})
+        self._source = source
+        self._clock = clock
+        self._timing = timing or Timing()
+        self._life = life
+        self._containers: dict[str, _Container] = {}
+        self._names: dict[str, str] = {}
+        self._ports: dict[tuple[str, str], str] = {}
+        self._listeners: list[asyncio.Queue[runtime.RuntimeEvent]] = []
+
+    async def describe(self) -> runtime.EngineInfo:
+        """The host as it was made up."""
+        return self._info
+
+    def cached_image(self, image: str) -> pulls.CachedImage | None:
+        """An image that is here."""
+        return self._images.get(image)
+
+    async def find_image(self, image: str) -> pulls.CachedImage | None:
+        """An image that is here."""
+        return self._images.get(image)
+
+    async def pull(self, image: str) -> pulls.CachedImage:
+        """Fetch an image from the made-up registry."""
+        await self._take(self._timing.pull_s)
+        found = self._registry.get(image)
+        if found is None:
+            raise runtime.CannotPullContainerError(f"pull access denied for {image}, repository does not exist")
+        self._images[image] = found
+        return found
+
+    async def create(self, name: str, body: Mapping[str, Any]) -> str:
+        """Make a container."""
+        if name in self._names:
+            raise runtime.NameTaken(f"The container name /{name} is already in use by container {self._names[name]}")
+        if body["Image"] not in self._images:
+            raise runtime.CannotCreateContainerError(f"No such image: {body['Image']}")
+        runtime_id = f"{self._source.getrandbits(256):064x}"
+        self._names[name] = runtime_id
+        self._containers[runtime_id] = _Container(runtime_id, name, body, self._life(body), self._clock())
+        await self._take(self._timing.create_s)
+        return runtime_id
+
+    async def start(self, runtime_id: str) -> None:
+        """Start a container."""
+        container = self._get(runtime_id)
+        await self._take(self._timing.start_s)
+        if container.found is task_events.Found.RUNNING:
+            return
+        if container.life.start_error:
+            container.error = container.life.start_error
+            raise runtime.CannotStartContainerError(container.error)
+        self._publish_ports(container)
+        container.found, container.exit_code = task_events.Found.RUNNING, None
+        container.started_at = self._clock()
+        container.ended.clear()
+        self._tell(container, "start")
+        if container.life.runs_s is not None:
+            loop = asyncio.get_running_loop()
+            container.end = loop.call_later(container.life.runs_s, self._exit, container, container.life.exit_code)
+
+    async def stop(self, runtime_id: str, timeout_s: int) -> None:
+        """Stop a container; one that ignores it is killed after the timeout."""
+        container = self._get(runtime_id)
+        if container.found is not task_events.Found.RUNNING:
+            return
+        await self._take(self._timing.stop_s)
+        if not container.life.ignores_stop:
+            self._exit(container, _TERMINATED)
+            return
+        try:
+            async with asyncio.timeout(timeout_s):
+                await container.ended.wait()
+        except TimeoutError:
+            self._exit(container, _KILLED)
+
+    async def kill(self, runtime_id: str) -> None:
+        """Kill a container."""
+        self._exit(self._get(runtime_id), _KILLED)
+
+    async def remove(self, runtime_id: str) -> None:
+        """Remove a container."""
+        container = self._containers.get(self._names.get(runtime_id, runtime_id))
+        if container is None:
+            return
+        if container.found is task_events.Found.RUNNING:
+            raise runtime.CannotRemoveContainerError(f"container {container.name} is running")
+        del self._containers[container.runtime_id]
+        del self._names[container.name]
+        self._tell(container, "destroy")
+
+    async def remove_volume(self, name: str) -> None:
+        """There are no volumes."""
+
+    async def inspect(self, runtime_id: str) -> runtime.ContainerSnapshot:
+        """Describe a container."""
+        container = self._get(self._names.get(runtime_id, runtime_id))
+        ended = container.found is task_events.Found.EXITED
+        return runtime.ContainerSnapshot(
+            runtime_id=container.runtime_id,
+            name=container.name,
+            found=container.found,
+            labels=container.body.get("Labels", {}),
+            exit_code=container.exit_code,
+            out_of_memory=ended and container.life.out_of_memory and container.exit_code == container.life.exit_code,
+            error=container.error,
+            bindings=docker_values.bindings(container.body.get("HostConfig", {}).get("PortBindings", {})),
+            created_at=container.created_at,
+            started_at=container.started_at,
+            finished_at=container.finished_at,
+        )
+
+    async def list_labelled(self, label: str, value: str) -> list[runtime.ContainerSummary]:
+        """List containers."""
+        return [
+            docker_values.summary(
+                {
+                    "Id": container.runtime_id,
+                    "Names": [f"/{container.name}"],
+                    "State": _STATUS[container.found],
+                    "Labels": container.body.get("Labels", {}),
+                }
+            )
+            for container in self._containers.values()
+            if container.body.get("Labels", {}).get(label) == value
+        ]
+
+    async def events(self) -> AsyncIterator[runtime.RuntimeEvent]:
+        """What happens from now on."""
+        queue: asyncio.Queue[runtime.RuntimeEvent] = asyncio.Queue()  # unbounded: its reader is in this process
+        self._listeners.append(queue)
+        try:
+            yield runtime.StreamOpened()
+            while True:
+                yield await queue.get()
+        finally:
+            self._listeners.remove(queue)
+
+    async def close(self) -> None:
+        """Nothing to let go of; containers run on, as they do on a real engine."""
+
+    def _get(self, runtime_id: str) -> _Container:
+        try:
+            return self._containers[runtime_id]
+        except KeyError:
+            raise runtime.ContainerMissing("No container matching saved ID found") from None
+
+    async def _take(self, seconds: tuple[float, float]) -> None:
+        if seconds[1]:
+            await asyncio.sleep(self._source.uniform(*seconds))
+
+    def _publish_ports(self, container: _Container) -> None:
+        wanted = [
+            (key.partition("/")[2], place["HostPort"])
+            for key, places in container.body.get("HostConfig", {}).get("PortBindings", {}).items()
+            for place in places
+        ]
+        for protocol, port in wanted:
+            holder = self._ports.get((protocol, port))
+            if holder not in {None, container.runtime_id}:
+                raise runtime.PortTaken(f"Bind for 0.0.0.0:{port} failed: port is already allocated")
+        self._ports.update(dict.fromkeys(wanted, container.runtime_id))
+
+    def _exit(self, container: _Container, code: int) -> None:
+        if container.found is not task_events.Found.RUNNING:
+            return
+        if container.end is not None:
+            container.end.cancel()
+        container.found, container.exit_code, container.finished_at = task_events.Found.EXITED, code, self._clock()
+        self._ports = {port: holder for port, holder in self._ports.items() if holder != container.runtime_id}
+        container.ended.set()
+        self._tell(container, "die", code)
+
+    def _tell(self, container: _Container, action: str, code: int | None = None) -> None:
+        news = runtime.ContainerNews(container.runtime_id, action, exit_code=code)
+        for queue in self._listeners:
+            queue.put_nowait(news)

@@ -1,0 +1,112 @@
+"""What outlives the agent's process, and the interface of the place it is kept in."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from longshore.v1 import agent_service_pb2, task_definition_pb2
+
+
+class StateFileError(Exception):
+    """The state could not be read or written. The message says where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who this agent is to the control plane."""
+
+    instance_id: str
+    instance_arn: str
+    cluster: str
+    credential: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTask:
+    """A task as it was last written down."""
+
+    assigned: agent_service_pb2.AssignedTask
+    observation: agent_service_pb2.TaskObservation | None
+    stopping: bool
+    acknowledged: bool
+    stopped_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Everything that was written down."""
+
+    identity: Identity | None = None
+    revision: int = 0
+    definitions: Mapping[str, task_definition_pb2.TaskDefinition] = field(default_factory=dict)
+    tasks: tuple[StoredTask, ...] = ()
+
+
+class Store(Protocol):
+    """Where the agent's state is kept. Writes take effect in the order of the calls; awaiting one waits until it is on disk."""
+
+    keeps: bool
+    """Whether anything is kept at all. Where not, nobody need wait for a write."""
+
+    async def load(self) -> Stored:
+        """Read everything."""
+
+    async def save_identity(self, identity: Identity) -> None:
+        """Write who we are; forgets everything of a former identity."""
+
+    async def save_assignment(
+        self,
+        *,
+        revision: int,
+        definitions: Mapping[str, task_definition_pb2.TaskDefinition],
+        tasks: Iterable[agent_service_pb2.AssignedTask],
+        stops: Iterable[str],
+    ) -> None:
+        """Write what is to run and what is to stop, and the revision, all or nothing."""
+
+    async def save_observation(self, observation: agent_service_pb2.TaskObservation, stopped_at: int) -> None:
+        """Write what is known of a task."""
+
+    async def save_acknowledged(self, task_ids: Iterable[str]) -> None:
+        """Write that the last observations of these tasks are recorded."""
+
+    async def forget(self, task_ids: Iterable[str]) -> None:
+        """Remove tasks, and definitions that no task refers to any more."""
+
+    async def close(self) -> None:
+        """Finish what was begun."""
+
+
+class MemoryStore:
+    """A store that forgets: for simulated instances, of which thousands share a process."""
+
+    keeps = False
+
+    async def load(self) -> Stored:
+        """Nothing was written down."""
+        return Stored()
+
+    async def save_identity(self, identity: Identity) -> None:
+        """Accept and forget."""
+
+    async def save_assignment(
+        self,
+        *,
+        revision: int,
+        definitions: Mapping[str, task_definition_pb2.TaskDefinition],
+        tasks: Iterable[agent_service_pb2.AssignedTask],
+        stops: Iterable[str],
+    ) -> None:
+        """Accept and forget."""
+
+    async def save_observation(self, observation: agent_service_pb2.TaskObservation, stopped_at: int) -> None:
+        """Accept and forget."""
+
+    async def save_acknowledged(self, task_ids: Iterable[str]) -> None:
+        """Accept and forget."""
+
+    async def forget(self, task_ids: Iterable[str]) -> None:
+        """Accept and forget."""
+
+    async def close(self) -> None:
+        """Nothing to finish."""

@@ -1,0 +1,54 @@
+"""What the machine asks to be done. Imperative; each is answered by one or more events."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """Make the image of a container available. Answered by ImageReady or PullFailed."""
+
+    container: str
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make a container. Answered by ContainerCreated or CreateFailed, or by what was found under its name."""
+
+    container: str
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start a container's process. Answered by ContainerStarted, StartFailed or ContainerDied."""
+
+    container: str
+    runtime_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Ask a container to end, kill it after the timeout. Answered by ContainerDied, Vanished, StopFailed or StopTimedOut."""
+
+    container: str
+    runtime_id: str
+    timeout_s: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """End a container at once. Answered as Stop is."""
+
+    container: str
+    runtime_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Tell the control plane. `durable`: only after the observation is written down, because the engine could not repeat it."""
+
+    durable: bool
+
+
+Command = Pull | Create | Start | Stop | Kill | Report

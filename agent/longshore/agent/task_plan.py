@@ -1,0 +1,100 @@
+"""From a task definition to the plan of its containers. Pure; says what cannot be honoured instead of leaving it out."""
+
+from collections.abc import Callable, Sequence
+
+from longshore.agent import dependencies, task_state
+from longshore.v1 import task_definition_pb2 as definition_pb2
+
+DEFAULT_STOP_TIMEOUT_S = 30
+
+
+class UnsupportedDefinition(Exception):  # noqa: N818 - named by what is wrong, as the runtime's errors are
+    """The definition needs what this agent does not do. The message names container, field and value."""
+
+
+def plan(
+    definition: definition_pb2.TaskDefinition, *, stop_timeout_s: int = DEFAULT_STOP_TIMEOUT_S
+) -> tuple[task_state.ContainerPlan, ...]:
+    """Plan of the definition's containers, in its order. UnsupportedDefinition names everything that is in the way."""
+    faults = [*_task_faults(definition)]
+    for container in definition.container_definitions:
+        faults.extend(f"container {container.name}: {fault}" for fault in _container_faults(container))
+    plans = tuple(_container_plan(container, stop_timeout_s) for container in definition.container_definitions)
+    faults.extend(_order_faults(plans))
+    if faults:
+        raise UnsupportedDefinition("; ".join(faults))
+    return plans
+
+
+def bare_plan(definition: definition_pb2.TaskDefinition) -> tuple[task_state.ContainerPlan, ...]:
+    """Plan of a definition that will not run: it only names the containers that could not."""
+    return tuple(
+        task_state.ContainerPlan(name=container.name, image=container.image, essential=True, stop_timeout_s=0)
+        for container in definition.container_definitions
+    )
+
+
+def _container_plan(container: definition_pb2.ContainerDefinition, stop_timeout_s: int) -> task_state.ContainerPlan:
+    start = task_state.Condition.START
+    waits = [task_state.Dependency(link.partition(":")[0], start) for link in container.links]
+    waits += [task_state.Dependency(source.source_container, start) for source in container.volumes_from]
+    return task_state.ContainerPlan(
+        name=container.name,
+        image=container.image,
+        essential=container.essential if container.HasField("essential") else True,
+        stop_timeout_s=container.stop_timeout if container.HasField("stop_timeout") else stop_timeout_s,
+        waits_for=tuple(dict.fromkeys(waits)),
+    )
+
+
+def _order_faults(plans: Sequence[task_state.ContainerPlan]) -> list[str]:
+    names = {plan.name for plan in plans}
+    faults = [
+        f"container {plan.name}: waits for {dependency.container}, which the task does not have"
+        for plan in plans
+        for dependency in plan.waits_for
+        if dependency.container not in names
+    ]
+    if not faults and (circle := dependencies.cycle(plans)):
+        faults.append("TaskDependencyError: containers wait for each other: " + " -> ".join((*circle, circle[0])))
+    return faults
+
+
+def _task_faults(definition: definition_pb2.TaskDefinition) -> list[str]:
+    faults = []
+    if definition.network_mode == definition_pb2.NETWORK_MODE_AWSVPC:
+        faults.append("networkMode awsvpc is not offered by this agent")
+    if definition.cpu or definition.memory:
+        faults.append("cpu and memory of the whole task are not limited by this agent")
+    if definition.pid_mode == definition_pb2.PID_MODE_TASK:
+        faults.append("pidMode task is not offered by this agent")
+    if definition.ipc_mode == definition_pb2.IPC_MODE_TASK:
+        faults.append("ipcMode task is not offered by this agent")
+    for volume in definition.volumes:
+        used = {field.json_name for field, _ in volume.ListFields()} - _VOLUMES_OFFERED
+        faults.extend(f"volume {volume.name}: {member} is not offered by this agent" for member in sorted(used))
+    return faults
+
+
+_VOLUMES_OFFERED = frozenset({"name", "host", "configuredAtLaunch"})
+
+
+_Container = definition_pb2.ContainerDefinition
+
+# Members whose effect is not built: a definition that uses one is refused, never run without it.
+_NOT_OFFERED: tuple[tuple[str, Callable[[_Container], bool]], ...] = (
+    ("dependsOn", lambda c: bool(c.depends_on)),
+    ("healthCheck", lambda c: c.HasField("health_check")),
+    ("restartPolicy", lambda c: c.restart_policy.enabled),
+    ("secrets", lambda c: bool(c.secrets) or bool(c.log_configuration.secret_options)),
+    ("environmentFiles", lambda c: bool(c.environment_files)),
+    ("repositoryCredentials", lambda c: c.HasField("repository_credentials")),
+    ("resourceRequirements", lambda c: bool(c.resource_requirements)),
+    ("firelensConfiguration", lambda c: c.HasField("firelens_configuration")),
+    ("credentialSpecs", lambda c: bool(c.credential_specs)),
+    ("portMappings[].containerPortRange", lambda c: any(p.container_port_range for p in c.port_mappings)),
+)
+
+
+def _container_faults(container: _Container) -> list[str]:
+    return [f"{member} is not offered by this agent" for member, used in _NOT_OFFERED if used(container)]

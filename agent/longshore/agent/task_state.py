@@ -1,0 +1,135 @@
+"""What the agent knows of one task: the fixed plan of its containers and the state of each. Immutable."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from longshore.agent import states
+
+
+class Condition(StrEnum):
+    """What a container waits for in another one before it is created."""
+
+    START = "START"
+    COMPLETE = "COMPLETE"
+    SUCCESS = "SUCCESS"
+    HEALTHY = "HEALTHY"
+
+
+class Health(StrEnum):
+    """Health by the definition's own check; UNSPECIFIED where none is declared."""
+
+    UNSPECIFIED = ""
+    UNKNOWN = "UNKNOWN"
+    HEALTHY = "HEALTHY"
+    UNHEALTHY = "UNHEALTHY"
+
+
+class StopCode(StrEnum):
+    """Why the agent itself stopped a task; REQUESTED when somebody else decided and will say why."""
+
+    REQUESTED = ""
+    TASK_FAILED_TO_START = "TaskFailedToStart"
+    ESSENTIAL_CONTAINER_EXITED = "EssentialContainerExited"
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """One edge of the start order."""
+
+    container: str
+    condition: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A published port: the container's, and the host's that leads there."""
+
+    container_port: int
+    host_port: int
+    protocol: str
+    host_ip: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPlan:
+    """What never changes of a container while its task lives."""
+
+    name: str
+    image: str
+    essential: bool
+    stop_timeout_s: int
+    waits_for: tuple[Dependency, ...] = ()
+    checks_health: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerState:
+    """What is known of a container. Times are microseconds by this host's clock; zero means not yet."""
+
+    phase: states.ContainerPhase = states.ContainerPhase.PENDING
+    runtime_id: str = ""
+    exit_code: int | None = None
+    reason: str = ""
+    out_of_memory: bool = False
+    ran: bool = False
+    image_digest: str = ""
+    bindings: tuple[Binding, ...] = ()
+    health: Health = Health.UNSPECIFIED
+    stop_attempts: int = 0
+    revived: bool = False
+    created_at: int = 0
+    started_at: int = 0
+    finished_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StopCause:
+    """Why a task has to stop: the first cause wins."""
+
+    code: StopCode
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """What is known of a task. A task without containers was never started here: it is only to be reported as released."""
+
+    task_id: str
+    plans: tuple[ContainerPlan, ...]
+    containers: tuple[ContainerState, ...]
+    phase: states.TaskPhase = states.TaskPhase.PENDING
+    stop_cause: StopCause | None = None
+    pull_started_at: int = 0
+    pull_stopped_at: int = 0
+    execution_stopped_at: int = 0
+    stopped_at: int = 0
+
+    def position(self, container: str) -> int | None:
+        """Position of a container by its name, None if the task has none of that name."""
+        for position, plan in enumerate(self.plans):
+            if plan.name == container:
+                return position
+        return None
+
+    def container(self, name: str) -> ContainerState:
+        """State of the container of that name. KeyError if there is none."""
+        position = self.position(name)
+        if position is None:
+            raise KeyError(name)
+        return self.containers[position]
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing of it runs any more, so that its resources are free."""
+        return self.phase is states.TaskPhase.STOPPED
+
+
+def assigned(task_id: str, plans: tuple[ContainerPlan, ...]) -> TaskState:
+    """State of a task of which nothing has been done yet."""
+    return TaskState(
+        task_id=task_id,
+        plans=plans,
+        containers=tuple(
+            ContainerState(health=Health.UNKNOWN if plan.checks_health else Health.UNSPECIFIED) for plan in plans
+        ),
+    )
