@@ -112,6 +112,11 @@ class PostgresqlDatabase:
             progress.committing = writes
             await connection.execute("COMMIT")
             clean = True
+        except asyncpg.ReadOnlySQLTransactionError as error:
+            if not writes:
+                raise  # a fault of the work
+            connection.terminate()
+            raise asyncpg.ConnectionFailureError("the server became a standby; another may be the primary") from error
         finally:
             if clean:
                 await self._pool.release(connection, timeout=ROLLBACK_TIMEOUT)
@@ -131,7 +136,8 @@ class PostgresqlDatabase:
             async with asyncio.timeout(ROLLBACK_TIMEOUT):
                 await connection.execute("ROLLBACK")
         except Exception:  # noqa: BLE001 - whatever it was, the connection is not used again, and closing it rolls back
-            connection.terminate()
+            with contextlib.suppress(asyncpg.InterfaceError):  # one that was closed under us has left the pool already
+                connection.terminate()
         with contextlib.suppress(Exception):
             await self._pool.release(connection, timeout=ROLLBACK_TIMEOUT)
 
@@ -151,6 +157,8 @@ class PostgresqlDatabase:
 
 def _undecided(error: BaseException) -> bool:
     """Whether an error at COMMIT leaves open what happened; an error that the server answered is a refusal."""
+    if isinstance(error.__cause__, asyncpg.IdleInTransactionSessionTimeoutError):
+        return False  # the server had ended the transaction before it could read the COMMIT
     return postgresql_statements.lost(error) or isinstance(error, TimeoutError | asyncpg.QueryCanceledError)
 
 
@@ -196,6 +204,8 @@ async def open_postgresql(url: str) -> PostgresqlDatabase:
                 "jit": "off",  # short statements over indexes: compiling would take longer than running
             },
         )
+    except asyncpg.ReadOnlySQLTransactionError as error:
+        raise errors.Unavailable("the database server is a standby, which cannot be written to") from error
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise postgresql_statements.translated(error) from error
     return PostgresqlDatabase(pool, types)

@@ -118,7 +118,7 @@ _LOST = (
     asyncpg.CannotConnectNowError,
     asyncpg.IdleSessionTimeoutError,
     asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.ReadOnlySQLTransactionError,  # the server became a standby; a new connection may find the primary
+    asyncpg.InternalClientError,  # the client lost track of a connection that was ended under it
     OSError,
 )
 _BUSY = (
@@ -137,8 +137,9 @@ def may_rerun(error: BaseException) -> bool:
 def lost(error: BaseException) -> bool:
     """Whether the connection is gone, or of no use any more."""
     if isinstance(error, asyncpg.InterfaceError):
-        # The client's own complaints share one class; only these two are about the connection, the rest is a fault in the call.
-        return "connection is closed" in str(error) or "underlying connection is closed" in str(error)
+        # The client's own complaints share one class; only these are about the connection, the rest is a fault in the call. One
+        # that is closed under its user leaves the pool, and says so.
+        return "connection is closed" in str(error) or "connection has been released back to the pool" in str(error)
     return isinstance(error, _LOST) and not isinstance(error, TimeoutError)
 
 

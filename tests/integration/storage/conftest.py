@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from longshore.storage import database
 
+from longshore.storage import database
 from tests.engines.postgres import PostgresServer
 
 

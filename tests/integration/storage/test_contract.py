@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
+
 from longshore.storage import database, errors, steps
 from longshore.storage.dialect import Dialect
 
@@ -119,7 +120,9 @@ async def test_a_read_sees_what_was_committed_before_it(db: database.Database) -
 
 async def test_placeholders_go_by_their_number_not_by_their_place(db: database.Database) -> None:
     row = await db.read(
-        lambda _: steps.fetch_row("SELECT CAST($2 AS TEXT) AS b, CAST($1 AS TEXT) AS a, CAST($2 AS TEXT) AS c", "one", "two")
+        lambda _: steps.fetch_row(
+            "SELECT CAST($2 AS TEXT) AS b, CAST($1 AS TEXT) AS a, CAST($2 AS TEXT) AS c", "one", "two"
+        )
     )
     assert row is not None
     assert (row["a"], row["b"], row["c"]) == ("one", "two", "two")
@@ -163,11 +166,18 @@ async def test_insert_returning_gives_the_row_and_commits(db: database.Database)
 @pytest.mark.parametrize("count", [0, 1, 49, 50, 51, 2_000])
 async def test_bulk_inserts_of_every_size_keep_every_value(db: database.Database, count: int) -> None:
     rows = [
-        observation(f"{number:05}", stop_cause_at=number if number % 2 else None, stopped_reason="ä'\"\\{},\n", body=bytes([number % 256, 0]))
+        observation(
+            f"{number:05}",
+            stop_cause_at=number if number % 2 else None,
+            stopped_reason="ä'\"\\{},\n",
+            body=bytes([number % 256, 0]),
+        )
         for number in range(count)
     ]
     await db.run(lambda _: steps.insert_many("task_observations", OBSERVATION, rows))
-    found = await db.read(lambda _: steps.fetch(f"SELECT {', '.join(OBSERVATION)} FROM task_observations ORDER BY task_id"))
+    found = await db.read(
+        lambda _: steps.fetch(f"SELECT {', '.join(OBSERVATION)} FROM task_observations ORDER BY task_id")  # noqa: S608 - from above
+    )
     assert [tuple(row) for row in found] == rows
 
 
@@ -190,7 +200,12 @@ async def test_a_body_of_eight_megabytes_comes_back_whole(db: database.Database,
 async def test_bulk_updates_replace_add_and_count_what_existed(db: database.Database) -> None:
     rows = [observation(f"t{number}", revision=number, stopped_at=1) for number in range(4)]
     await db.run(lambda _: steps.insert_many("task_observations", OBSERVATION, rows))
-    changes = [("t2", "c", "later", None, 10), ("t0", "c", "", 5, -3), ("gone", "c", "x", 1, 1), ("t3", "other", "x", 1, 1)]
+    changes = [
+        ("t2", "c", "later", None, 10),
+        ("t0", "c", "", 5, -3),
+        ("gone", "c", "x", 1, 1),
+        ("t3", "other", "x", 1, 1),
+    ]
     affected = await db.run(
         lambda _: steps.update_many(
             "task_observations", ("task_id", "cluster"), ("stopped_reason", "stopped_at", ("revision", "add")), changes
@@ -198,9 +213,16 @@ async def test_bulk_updates_replace_add_and_count_what_existed(db: database.Data
     )
     assert affected == 2
     found = await db.read(
-        lambda _: steps.fetch("SELECT task_id, stopped_reason, stopped_at, revision FROM task_observations ORDER BY task_id")
+        lambda _: steps.fetch(
+            "SELECT task_id, stopped_reason, stopped_at, revision FROM task_observations ORDER BY task_id"
+        )
     )
-    assert [tuple(row) for row in found] == [("t0", "", 5, -3), ("t1", "", 1, 1), ("t2", "later", None, 12), ("t3", "", 1, 3)]
+    assert [tuple(row) for row in found] == [
+        ("t0", "", 5, -3),
+        ("t1", "", 1, 1),
+        ("t2", "later", None, 12),
+        ("t3", "", 1, 3),
+    ]
 
 
 async def test_a_bulk_update_of_nothing_does_nothing(db: database.Database) -> None:
@@ -209,14 +231,18 @@ async def test_a_bulk_update_of_nothing_does_nothing(db: database.Database) -> N
 
 async def test_membership_in_a_list(db: database.Database) -> None:
     names = ["", "a", 'q"uote', "ä", "comma,", "null"]
-    await db.run(lambda _: steps.insert_many("trackers", TRACKER, [(name, "", place) for place, name in enumerate(names)]))
+    await db.run(
+        lambda _: steps.insert_many("trackers", TRACKER, [(name, "", place) for place, name in enumerate(names)])
+    )
 
     def named(dialect: Dialect, wanted: list[str]) -> steps.Step[list[steps.Row]]:
-        return steps.fetch(f"SELECT tracker_id FROM trackers WHERE {dialect.member('tracker_id', 1)}", wanted)
+        return steps.fetch(f"SELECT tracker_id FROM trackers WHERE {dialect.member('tracker_id', 1)}", wanted)  # noqa: S608 - the subject
 
     def placed(dialect: Dialect, wanted: list[int]) -> steps.Step[list[steps.Row]]:
         return steps.fetch(
-            f"SELECT expires_at FROM trackers WHERE address = $1 AND {dialect.member('expires_at', 2, 'bigint')}", "", wanted
+            f"SELECT expires_at FROM trackers WHERE address = $1 AND {dialect.member('expires_at', 2, 'bigint')}",  # noqa: S608 - the subject
+            "",
+            wanted,
         )
 
     assert {row[0] for row in await db.read(lambda d: named(d, [*names[1:4], "absent"]))} == {"a", 'q"uote', "ä"}
@@ -225,7 +251,7 @@ async def test_membership_in_a_list(db: database.Database) -> None:
 
 
 async def test_text_is_compared_by_bytes(db: database.Database) -> None:
-    names = ["a", "B", "Z", "_", "ä", "aa", "a-b", "ab", "𝒂", "ﬀ", "10", "9"]
+    names = ["a", "B", "Z", "_", "ä", "aa", "a-b", "ab", "𝒂", "ﬀ", "10", "9"]  # noqa: RUF001 - beyond the first plane, where UTF-16 would differ
     await db.run(lambda _: steps.insert_many("trackers", TRACKER, [(name, "", 0) for name in names]))
     assert await tracker_ids(db) == sorted(names, key=str.encode)
     above = await db.read(lambda _: steps.fetch("SELECT tracker_id FROM trackers WHERE tracker_id > $1", "a-b"))
@@ -233,7 +259,9 @@ async def test_text_is_compared_by_bytes(db: database.Database) -> None:
 
 
 async def test_null_is_kept_apart_from_zero_and_empty(db: database.Database) -> None:
-    await db.run(lambda _: steps.insert_many("task_observations", OBSERVATION, [observation("t", started_at=0, body=b"")]))
+    await db.run(
+        lambda _: steps.insert_many("task_observations", OBSERVATION, [observation("t", started_at=0, body=b"")])
+    )
     row = await db.read(lambda _: steps.fetch_row("SELECT stop_cause_at, started_at, body FROM task_observations"))
     assert row is not None
     assert tuple(row) == (None, 0, b"")
@@ -273,8 +301,11 @@ async def test_cancelled_transactions_leave_the_database_usable_and_whole(db: da
         yield from steps.execute("INSERT INTO trackers VALUES ($1, 'first', 0)", f"{name}-1")
         yield from steps.execute("INSERT INTO trackers VALUES ($1, 'second', 0)", f"{name}-2")
 
+    def pairing(name: str) -> Callable[[Dialect], steps.Step[None]]:
+        return lambda _: pair(name)
+
     async def cancelled(number: int) -> None:
-        task = asyncio.ensure_future(db.run(lambda _: pair(f"{number:03}")))
+        task = asyncio.ensure_future(db.run(pairing(f"{number:03}")))
         for _ in range(number % 12):
             await asyncio.sleep(0)
         if number % 3 == 0:
@@ -284,7 +315,7 @@ async def test_cancelled_transactions_leave_the_database_usable_and_whole(db: da
 
     await asyncio.gather(*(cancelled(number) for number in range(120)))
     # More at once than there are connections: none may be missing.
-    await asyncio.gather(*(db.run(lambda _, n=number: pair(f"x{n:02}")) for number in range(30)))
+    await asyncio.gather(*(db.run(pairing(f"x{number:02}")) for number in range(30)))
     ids = await tracker_ids(db)
     assert len([name for name in ids if name.startswith("x")]) == 60
     assert {name[:-2] for name in ids if name.endswith("-1")} == {name[:-2] for name in ids if name.endswith("-2")}

@@ -1,8 +1,10 @@
 """The event log on both engines."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
+
 from longshore.storage import database, errors, log, steps
 from longshore.storage.dialect import Dialect
 from longshore.v1 import event_pb2
@@ -16,6 +18,10 @@ def commit(dialect: Dialect, cluster: str, *task_ids: str, counts: log.Counts = 
     head = yield from log.take(dialect, cluster, len(task_ids), counts)
     yield from log.append(cluster, head, [event(task_id) for task_id in task_ids])
     return head
+
+
+def committing(cluster: str, *task_ids: str) -> Callable[[Dialect], steps.Step[log.Head]]:
+    return lambda dialect: commit(dialect, cluster, *task_ids)
 
 
 @pytest.fixture
@@ -35,7 +41,7 @@ async def test_events_are_stamped_with_sequence_and_time_in_order(db: database.D
 
 
 async def test_fifty_at_once_get_sequences_without_gaps_in_commit_order(db: database.Database, cluster: str) -> None:
-    heads = await asyncio.gather(*(db.run(lambda d, n=n: commit(d, cluster, *["t"] * (n % 3 + 1))) for n in range(50)))
+    heads = await asyncio.gather(*(db.run(committing(cluster, *["t"] * (n % 3 + 1))) for n in range(50)))
     ordered = sorted(heads, key=lambda head: head.sequence)
     assert [head.previous for head in ordered] == [0, *(head.sequence for head in ordered[:-1])]
     assert [head.now for head in ordered] == sorted(head.now for head in heads)
@@ -82,7 +88,11 @@ async def test_reading_is_paged_and_per_cluster(db: database.Database, cluster: 
 
 
 async def test_a_cluster_without_a_log_says_so(db: database.Database) -> None:
-    for work in (lambda d: log.take(d, "none", 1), lambda _: log.read_after("none", 0, 1), lambda _: log.sequence_of("none")):
+    for work in (
+        lambda d: log.take(d, "none", 1),
+        lambda _: log.read_after("none", 0, 1),
+        lambda _: log.sequence_of("none"),
+    ):
         with pytest.raises(errors.NoLog, match="none"):
             await db.run(work)
 
@@ -93,8 +103,10 @@ async def test_creating_a_log_again_changes_nothing(db: database.Database, clust
     assert await db.read(lambda _: log.sequence_of(cluster)) == 1
 
 
-async def test_pruning_takes_the_oldest_and_a_pruned_cursor_names_what_is_left(db: database.Database, cluster: str) -> None:
-    heads = [await db.run(lambda d, n=n: commit(d, cluster, f"{n}")) for n in range(6)]
+async def test_pruning_takes_the_oldest_and_a_pruned_cursor_names_what_is_left(
+    db: database.Database, cluster: str
+) -> None:
+    heads = [await db.run(committing(cluster, f"{n}")) for n in range(6)]
     assert await db.run(lambda _: log.prune(cluster, heads[3].now, 100)) == 3
     assert await db.run(lambda _: log.prune(cluster, heads[3].now, 100)) == 0
     with pytest.raises(errors.CursorPruned) as caught:
