@@ -8,7 +8,6 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
-PYTHON_ROOTS := services agent protos tests benchmarks scripts deploy
 # Extra arguments for a target, as in `make test-unit ARGS='-k arns -x'`.
 ARGS ?=
 
