@@ -32,7 +32,7 @@ class Rows:
     halves: tuple[tasks.Halves, ...]
     more: bool
 
-    def keys(self) -> set[definitions.Key]:
+    def definitions(self) -> set[definitions.Key]:
         """The definitions of the tasks to run."""
         return {
             definitions.Key(half.intent.family, half.intent.definition_revision)
@@ -70,7 +70,7 @@ def render(
     if rows.base and rows.revision == after:
         return sessions.Read(after, b"")
     assignment = agent_service_pb2.Assignment(base_revision=rows.base, revision=rows.revision)
-    for key in sorted(rows.keys()):
+    for key in sorted(rows.definitions()):
         body = bodies.get(key)
         if body is not None:
             assignment.definitions.add(key=_key(key), task_definition=body)

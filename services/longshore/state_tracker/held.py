@@ -101,7 +101,7 @@ class Held:
 
     def _supersede(self, older: Live, newer: Live) -> None:
         before, after = older.session, newer.session
-        if before.process_id != after.process_id and before.phase is not sessions.Phase.ENDED:
+        if before.process_id != after.process_id and not before.ended:
             self._metrics.sessions_contested += 1
             _log.warning(
                 "instance_identity_contested",

@@ -39,7 +39,7 @@ class Readings:
         while True:
             try:
                 found = await self._database.read(lambda _: _all(wanted))
-                bodies = await self._bodies.load(self._database, {key for rows in found for key in rows.keys()})
+                bodies = await self._bodies.load(self._database, {key for rows in found for key in rows.definitions()})
             except storage_errors.Unavailable as error:
                 _log.warning("assignments_not_read", sessions=len(batch), error=str(error))
                 await pauses.sleep()
@@ -60,5 +60,5 @@ class Readings:
 def _all(wanted: list[assignment_tables.Wanted]) -> steps.Step[list[assignment_tables.Rows]]:
     found = []
     for want in wanted:
-        found.append((yield from assignment_tables.read(want)))
+        found.append((yield from assignment_tables.read(want)))  # noqa: PERF401 - a comprehension cannot yield
     return found

@@ -49,29 +49,38 @@ def write_observations(changes: Sequence[observation.Change]) -> steps.Step[None
 
 
 def append_events(
-    dialect: Dialect, cluster: str, changes: Sequence[observation.Change], *, who: caller.Caller | None = None
+    dialect: Dialect,
+    cluster: str,
+    changes: Sequence[observation.Change],
+    *,
+    who: caller.Caller | None = None,
+    counts: log.Counts | None = None,
+    before: Sequence[event_pb2.Event] = (),
 ) -> steps.Step[committed.Committed]:
-    """Take the head with the cluster's counts, read the intents that cannot move any more, and append the events."""
-    counts = log.Counts(
+    """Take the head with the cluster's counts, read the intents that cannot move any more, and append the events.
+
+    `before` are events of the same commit that come first; `counts` are those of the changes unless the caller has more to count.
+    """
+    moved = counts or log.Counts(
         pending=sum(change.pending for change in changes), running=sum(change.running for change in changes)
     )
-    head = yield from log.take(dialect, cluster, len(changes), counts)
+    head = yield from log.take(dialect, cluster, len(before) + len(changes), moved)
     intents = yield from tasks.intents(dialect, [change.observation.task_id for change in changes])
-    events = task_events(changes, intents, who=who)
+    events = (*before, *task_events(changes, intents))
+    if who is not None and who.request_id:
+        for event in events:
+            event.request_id, event.principal = who.request_id, who.principal
     yield from log.append(cluster, head, events)
     return committed.Committed(cluster, head, events)
 
 
 def task_events(
-    changes: Sequence[observation.Change], intents: Mapping[str, tasks.Intent], *, who: caller.Caller | None = None
+    changes: Sequence[observation.Change], intents: Mapping[str, tasks.Intent]
 ) -> tuple[event_pb2.Event, ...]:
     """One event for each change."""
-    by = who if who is not None and who.request_id else None
     return tuple(
         event_pb2.Event(
-            request_id=by.request_id if by else "",
-            principal=by.principal if by else "",
-            task=visible.task_event(intents[change.observation.task_id], change.observation, change.containers),
+            task=visible.task_event(intents[change.observation.task_id], change.observation, change.containers)
         )
         for change in changes
     )

@@ -19,7 +19,8 @@ HELLO_TIMEOUT_S = 10.0
 
 SERVICE = "longshore.v1.AgentService"
 
-Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
+# Bytes both ways; a read gives EOF at the end, which its types do not say.
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 _log = structlog.get_logger(__name__)
 
@@ -105,7 +106,7 @@ class SessionServer:
     async def _listen(self, live: held.Live, context: Context) -> None:
         """Take what the agent says until it says no more."""
         try:
-            while live.session.phase is not sessions.Phase.ENDED:
+            while not live.session.ended:
                 raw = await context.read()
                 if raw is grpc.aio.EOF:
                     live.end(None)
@@ -141,14 +142,14 @@ class SessionServer:
         """Send what the session has to say, and at least something in every heartbeat interval, until it ends."""
         session = live.session
         try:
-            while session.phase is not sessions.Phase.ENDED:
+            while not session.ended:
                 live.wake.clear()
                 if session.needs_reading:
                     self._readings.request(live)
                 outgoing = session.outgoing()
                 if outgoing is None and not await _woken(live):
                     outgoing = b""
-                if outgoing is not None and session.phase is not sessions.Phase.ENDED:
+                if outgoing is not None and not session.ended:
                     async with asyncio.timeout(live.terms.lease_s):
                         await context.write(outgoing)
         except TimeoutError:

@@ -91,6 +91,11 @@ class Session:
         self._report_ack: int | None = None
 
     @property
+    def ended(self) -> bool:
+        """Whether it is over."""
+        return self.phase is Phase.ENDED
+
+    @property
     def tip(self) -> int:
         """The revision after which the tables are to be read."""
         return self._tip
