@@ -56,18 +56,8 @@ class NamedErrorChannel(grpc.aio.Channel):
 
     async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
         """Wait until `get_state()` may tell something else."""
-        if self.get_state() is not last_observed_state:
-            return
-        watches = [
-            asyncio.create_task(channel.wait_for_state_change(channel.get_state()), name="watch connectivity")
-            for channel in self._pool.channels
-        ]
-        try:
-            await asyncio.wait(watches, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for watch in watches:
-                watch.cancel()
-            await asyncio.gather(*watches, return_exceptions=True)
+        if self.get_state() is last_observed_state:
+            await self._pool.changed([channel.get_state() for channel in self._pool.channels])
 
     async def channel_ready(self) -> None:
         """Wait until a replica is connected, however long it takes."""

@@ -6,7 +6,8 @@
 
 A list of replicas is served by one of them, the same one as long as it is connected. A call goes out only on a connection that
 stands: while none does, all replicas are tried at once and the first to answer is taken, so a replica that is away costs no call
-and at most CONNECT_TIMEOUT_S. What was sent and lost is `errors.Unavailable`, for the caller to repeat or not.
+and at most `replicas.FIND_TIMEOUT_S`. A call that was lost with its connection, or caught it in the moment of its end, is
+`errors.Unavailable`, for the caller to repeat or not; the next one goes to another replica.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from collections.abc import AsyncIterator, Sequence
 import grpc
 import grpc.aio
 
-from longshore.rpc import calls, replicas, server, tls
+from longshore.rpc import calls, replicas, tls, transport
 
 DEFAULT_TIMEOUT_S = 30.0
 """Deadline of a unary call that names none: above a change of leader, below a person's patience."""
@@ -29,13 +30,7 @@ LONGEST_RECONNECT_MS = 1_000
 """Pauses between attempts to connect: a component that restarts is found again within about a second."""
 
 OPTIONS: tuple[tuple[str, int], ...] = (
-    ("grpc.max_receive_message_length", server.RECEIVE_LIMIT),
-    ("grpc.max_send_message_length", server.SEND_LIMIT),
-    ("grpc.max_metadata_size", server.METADATA_LIMIT),
-    ("grpc.keepalive_time_ms", server.KEEPALIVE_INTERVAL_MS),
-    ("grpc.keepalive_timeout_ms", server.KEEPALIVE_TIMEOUT_MS),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.max_pings_without_data", 0),
+    *transport.OPTIONS,
     ("grpc.initial_reconnect_backoff_ms", FIRST_RECONNECT_MS),
     ("grpc.max_reconnect_backoff_ms", LONGEST_RECONNECT_MS),
     # Despite its name this bounds an attempt to connect.

@@ -5,6 +5,7 @@ and cancellation pass; anything else is a fault of ours: logged with its traceba
 who sees that id and nothing of the exception.
 """
 
+import asyncio
 import contextlib
 import ipaddress
 import re
@@ -75,6 +76,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
             try:
                 result = function(request, context)
                 return await result if isinstance(result, Awaitable) else result
+            except asyncio.CancelledError as error:
+                return await _refuse(_not_cancelled(error), context, method)
             except Exception as error:  # noqa: BLE001 - the boundary of the RPC
                 return await _refuse(error, context, method)
 
@@ -92,6 +95,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
                             await context.write(message)
                 elif isinstance(result, Awaitable):
                     await result
+            except asyncio.CancelledError as error:
+                await _refuse(_not_cancelled(error), context, method)
             except Exception as error:  # noqa: BLE001 - the boundary of the RPC
                 await _refuse(error, context, method)
 
@@ -148,6 +153,17 @@ def is_loopback_peer(peer: str) -> bool:
 
 def _plain(value: str | None) -> str | None:
     return value if value and _PLAIN.fullmatch(value) else None
+
+
+def _not_cancelled(error: asyncio.CancelledError) -> errors.Unavailable:
+    """Tell the end of the RPC, which passes on, from that of work it waited for (a batch at shutdown, a joined request).
+
+    gRPC answers nothing at all after a CancelledError: of the second kind it would leave the caller hanging.
+    """
+    task = asyncio.current_task()
+    if task is None or task.cancelling():
+        raise error
+    return errors.Unavailable("The work behind this call was given up; it may be repeated.")
 
 
 async def _refuse(error: Exception, context: Context, method: str) -> None:

@@ -12,6 +12,9 @@ import grpc.aio
 
 from longshore.rpc import errors
 
+FIND_TIMEOUT_S = 5.0
+"""Longest search for a replica, where the call has no shorter deadline."""
+
 _FAILED = (grpc.ChannelConnectivity.TRANSIENT_FAILURE, grpc.ChannelConnectivity.SHUTDOWN)
 
 
@@ -40,32 +43,37 @@ class Replicas:
         return None
 
     async def found(self) -> int:
-        """Connect to all and return the first that answers. Raises errors.Unavailable when none does."""
-        attempts = [
-            asyncio.create_task(_connected(channel), name=f"connect {address}")
-            for address, channel in zip(self.addresses, self.channels, strict=True)
+        """Connect to all and return the first that answers. Raises errors.Unavailable when none does.
+
+        It gives up once all have failed at the same time, or after FIND_TIMEOUT_S: one that failed a moment ago and pauses may
+        still come before one that is silent.
+        """
+        try:
+            async with asyncio.timeout(FIND_TIMEOUT_S):
+                while True:
+                    states = [channel.get_state(try_to_connect=True) for channel in self.channels]
+                    if (index := self.now()) is not None:
+                        return index
+                    if all(state in _FAILED for state in states):
+                        break
+                    await self.changed(states)
+        except TimeoutError:
+            pass
+        raise errors.Unavailable(f"None of {', '.join(self.addresses)} can be reached.")
+
+    async def changed(self, states: Sequence[grpc.ChannelConnectivity]) -> None:
+        """Wait until a replica has another state than the one given for it."""
+        watches = [
+            asyncio.create_task(channel.wait_for_state_change(state), name=f"watch {address}")
+            for address, channel, state in zip(self.addresses, self.channels, states, strict=True)
         ]
         try:
-            for attempt in asyncio.as_completed(attempts):
-                if await attempt and (index := self.now()) is not None:
-                    return index
+            await asyncio.wait(watches, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in attempts:
-                task.cancel()
-            await asyncio.gather(*attempts, return_exceptions=True)
-        raise errors.Unavailable(f"None of {', '.join(self.addresses)} can be reached.")
+            for watch in watches:
+                watch.cancel()
+            await asyncio.gather(*watches, return_exceptions=True)
 
     async def close(self) -> None:
         """Close all; calls under way are cancelled."""
         await asyncio.gather(*(channel.close() for channel in self.channels))
-
-
-async def _connected(channel: grpc.aio.Channel) -> bool:
-    """Whether an attempt to connect succeeds; its time is bounded by the channel's own options."""
-    state = channel.get_state(try_to_connect=True)
-    while state is not grpc.ChannelConnectivity.READY:
-        if state in _FAILED:
-            return False
-        await channel.wait_for_state_change(state)
-        state = channel.get_state(try_to_connect=True)
-    return True

@@ -23,39 +23,20 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from longshore.rpc import interception, loops, tls
+from longshore.rpc import interception, loops, tls, transport
 
 _log = structlog.get_logger(__name__)
 
 S = TypeVar("S")
 
-RECEIVE_LIMIT = 16 * 1024 * 1024
-"""Bytes of one message: an agent's full assignment of some thousand tasks fits, a flood does not."""
-
-SEND_LIMIT = -1
-"""No limit of our own on sending: the receiver's counts."""
-
 GRACE_S = 5.0
 """How long RPCs under way may finish after `draining`; then they are cancelled."""
 
-KEEPALIVE_INTERVAL_MS = 10_000
-KEEPALIVE_TIMEOUT_MS = 5_000
-"""A peer that vanished without a word is noticed within 15 s, on idle connections too."""
-
-LEAST_PING_INTERVAL_MS = 5_000
-"""Pings of clients more frequent than this are an offence; ours come every KEEPALIVE_INTERVAL_MS."""
-
-METADATA_LIMIT = 64 * 1024
-"""Bytes of headers that we take: long error messages arrive whole from peers with a larger limit."""
+LEAST_PING_INTERVAL_MS = transport.KEEPALIVE_INTERVAL_MS // 2
+"""Pings of clients more frequent than this are an offence; ours come half as often."""
 
 OPTIONS: tuple[tuple[str, int], ...] = (
-    ("grpc.max_receive_message_length", RECEIVE_LIMIT),
-    ("grpc.max_send_message_length", SEND_LIMIT),
-    ("grpc.max_metadata_size", METADATA_LIMIT),
-    ("grpc.keepalive_time_ms", KEEPALIVE_INTERVAL_MS),
-    ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.max_pings_without_data", 0),
+    *transport.OPTIONS,
     ("grpc.http2.min_ping_interval_without_data_ms", LEAST_PING_INTERVAL_MS),
     # Two servers sharing a port by accident would each get half of the calls: bind exclusively, and fail loudly.
     ("grpc.so_reuseport", 0),

@@ -19,6 +19,9 @@ MESSAGE_LIMIT = 2_500
 """Bytes of a message on the wire. It is sent twice (plain and in the status, in base64), and a client with gRPC's defaults drops
 answers whose metadata exceeds 8 KiB."""
 
+_NOTE_LIMIT = 50
+"""Bytes of the note that a message was cut."""
+
 METADATA_LIMIT = 1_000
 """Bytes of all metadata together, for the same reason."""
 
@@ -28,7 +31,7 @@ _CODES: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.St
 def to_proto(error: errors.ServiceError) -> status_pb2.Status:
     """The status of an error. What does not fit into a trailer is cut, and says so."""
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=_fitting(error.metadata))
-    message = status_pb2.Status(code=int(error.code), message=_cut(error.message))
+    message = status_pb2.Status(code=int(error.code), message=_cut(_utf8(error.message)))
     message.details.add().Pack(info)
     return message
 
@@ -70,13 +73,14 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> errors.ServiceError:
 
 def _cut(text: str) -> str:
     """As much of a message as fits, measured as gRPC sends it (percent-encoded)."""
-    if len(text) * 3 <= MESSAGE_LIMIT:
-        return text
     size = 0
+    fitting = 0
     for index, character in enumerate(text):
-        size += 1 if " " <= character <= "~" and character != "%" else 3 * len(character.encode("utf-8", "replace"))
-        if size > MESSAGE_LIMIT:
-            return f"{text[:index]} … ({len(text) - index} more characters)"
+        size += 1 if " " <= character <= "~" and character != "%" else 3 * len(character.encode())
+        if size <= MESSAGE_LIMIT - _NOTE_LIMIT:
+            fitting = index + 1
+        elif size > MESSAGE_LIMIT:
+            return f"{text[:fitting]} … ({len(text) - fitting} more characters)"
     return text
 
 
@@ -85,7 +89,13 @@ def _fitting(metadata: Mapping[str, str]) -> dict[str, str]:
     kept: dict[str, str] = {}
     size = 0
     for key, value in metadata.items():
-        size += len(key.encode()) + len(value.encode("utf-8", "replace"))
+        text = _utf8(value)
+        size += len(key.encode()) + len(text.encode())
         if size <= METADATA_LIMIT:
-            kept[key] = value
+            kept[key] = text
     return kept
+
+
+def _utf8(text: str) -> str:
+    """Without lone surrogates: JSON can spell them, protobuf cannot carry them, and an error must not fail in its turn."""
+    return text.encode("utf-8", "replace").decode()

@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from structlog.testing import capture_logs
 
-from longshore.rpc import errors, loops, server, status, tls
+from longshore.rpc import errors, loops, server, status, tls, transport
 from tests.rpc.rpc import tiny
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -112,7 +112,7 @@ async def test_what_a_servicer_lacks_is_unimplemented() -> None:
 async def test_a_message_over_the_limit_is_refused() -> None:
     async with tiny.running(tiny.Behaviour()) as serving, grpc.aio.insecure_channel(serving.address) as channel:
         call = raw(channel).unary_unary("/longshore.v1.RegistryService/ListClusters")
-        error = await failure(call(b"\x0a" * (server.RECEIVE_LIMIT + 1)))
+        error = await failure(call(b"\x0a" * (transport.RECEIVE_LIMIT + 1)))
         assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
@@ -155,6 +155,17 @@ async def test_a_deadline_cancels_the_handler() -> None:
         error = await failure(tiny.registry(channel).ListClusters(tiny.ask(), timeout=0.2))
         assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         await behaviour.cancelled.wait()
+
+
+async def test_work_that_was_cancelled_behind_a_call_answers_unavailable_and_does_not_hang() -> None:
+    behaviour = tiny.Behaviour()
+    behaviour.raises(asyncio.CancelledError())
+    async with tiny.running(behaviour) as serving, grpc.aio.insecure_channel(serving.address) as channel:
+        for call in both_kinds(channel):
+            async with asyncio.timeout(5):
+                error = await failure(call())
+            assert error.code() is grpc.StatusCode.UNAVAILABLE
+            assert info(error)[0] == "Unavailable"
 
 
 async def test_cancelling_a_stream_runs_the_servicers_cleanup_at_once() -> None:

@@ -122,18 +122,26 @@ def test_details_that_contradict_the_code_or_are_no_status_are_ignored() -> None
     assert type(status.from_rpc_error(broken)) is errors.Aborted
 
 
-@given(st.text(alphabet=st.sampled_from("aé漢%\n"), min_size=2_000, max_size=6_000))
-def test_a_long_message_is_cut_to_what_a_trailer_may_hold_and_says_so(message: str) -> None:
+@given(st.text(alphabet=st.sampled_from("aé漢%\n"), min_size=1, max_size=20), st.integers(min_value=1, max_value=3_000))
+def test_a_long_message_is_cut_to_what_a_trailer_may_hold_and_says_so(part: str, times: int) -> None:
+    message = part * times
     sent = status.to_proto(errors.ClientException(message))
     percent_encoded = sum(1 if b" " <= bytes([byte]) <= b"~" and byte != 0x25 else 3 for byte in sent.message.encode())
-    assert percent_encoded <= status.MESSAGE_LIMIT + 64
-    assert sent.message == message or sent.message.endswith("more characters)")
+    assert percent_encoded <= status.MESSAGE_LIMIT
+    kept, cut, rest = sent.message.rpartition(" … (")
+    assert message == sent.message if not cut else message.startswith(kept)
+    assert not cut or rest == f"{len(message) - len(kept)} more characters)"
     assert sent.ByteSize() * 4 / 3 + percent_encoded < 8 * 1024
 
 
 def test_metadata_that_does_not_fit_is_left_out_entry_by_entry() -> None:
     sent = status.to_proto(errors.ClientException("a", small="1", large="x" * 5_000))
     assert status.from_proto(sent).metadata == {"small": "1"}
+
+
+def test_text_that_protobuf_cannot_carry_is_replaced() -> None:
+    back = status.from_proto(status.to_proto(errors.ClientException("bad name \ud800", name="\udfff")))
+    assert (back.message, back.metadata) == ("bad name ?", {"name": "?"})
 
 
 def test_metadata_values_become_text() -> None:
