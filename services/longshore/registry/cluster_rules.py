@@ -28,7 +28,7 @@ RULES: tuple[Rule[Subject], ...] = (
         "cluster-name",
         "ecs.md 7",
         rule.each("clusterName", lambda name: not name or rules_task.NAME.fullmatch(str(name)) is not None),
-        "must be at most 255 letters, digits, hyphens and underscores, and begin with a letter or digit",
+        "must be at most 255 letters, digits, hyphens and underscores",
     ),
     Rule(
         "cluster-setting-name",

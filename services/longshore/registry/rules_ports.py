@@ -84,7 +84,7 @@ def _range_in_other_mode(container: Container) -> Iterator[Found]:
 def _too_many_ranges(container: Container) -> Iterator[Found]:
     ranges = [mapping for mapping in container.message.port_mappings if mapping.HasField("container_port_range")]
     if len(ranges) > MAX_RANGES:
-        yield Found("portMappings", container.message.port_mappings, {"count": len(ranges)})
+        yield Found("portMappings", list(container.message.port_mappings), {"count": len(ranges)})
 
 
 def _repeated_container_port(container: Container) -> Iterator[Found]:
@@ -104,7 +104,7 @@ def _repeated_container_port(container: Container) -> Iterator[Found]:
 
 
 def _repeated_host_port(container: Container) -> Iterator[Found]:
-    """A fixed host port belongs to one mapping of the task, per protocol. (In host mode ECS leaves that to the containers.)"""
+    """A fixed host port belongs to one mapping of the task, per protocol; in host mode ECS leaves that to the containers."""
     if container.definition.network_mode != _BRIDGE:
         return
     seen: dict[tuple[int, int], str] = {}

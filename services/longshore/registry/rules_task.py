@@ -12,7 +12,7 @@ from longshore.rpc import codec_schema
 from longshore.rpc.codec_schema import Kind, Shape
 from longshore.v1 import task_definition_pb2
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,254}", re.ASCII)
+NAME = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
 """Names of families and clusters, as references to them are read (longshore.rpc.arns)."""
 
 MAX_CONTAINERS = 10
@@ -114,7 +114,7 @@ RULES: tuple[Rule[Definition], ...] = (
         "family-name",
         "ecs.md 1.1",
         rule.each("family", lambda name: not name or NAME.fullmatch(str(name)) is not None),
-        "must be at most 255 letters, digits, hyphens and underscores, and begin with a letter or digit",
+        "must be at most 255 letters, digits, hyphens and underscores",
     ),
     Rule(
         "containers-required",
