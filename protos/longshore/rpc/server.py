@@ -96,6 +96,8 @@ def servicer(add: Callable[[S, Any], None], implementation: S) -> Registration:
 def handlers(service: str, methods: Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]) -> Registration:
     """A registration by hand, for methods whose messages pass as bytes: their (de)serializers are left out.
 
+    After a servicer of the same service it replaces the methods that both have.
+
     Example:
         server.handlers("longshore.v1.AgentService", {"Session": grpc.stream_stream_rpc_method_handler(session)})
     """

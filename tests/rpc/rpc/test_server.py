@@ -343,3 +343,18 @@ async def test_a_retry_policy_of_a_generic_client_sees_the_code() -> None:
         grpc.aio.insecure_channel(serving.address, options=options) as channel,
     ):
         assert (await tiny.registry(channel).ListClusters(tiny.ask())).next_token == "one"
+
+
+async def test_a_method_registered_by_hand_later_replaces_that_of_the_servicer() -> None:
+    async def watch(request: bytes, context: Any) -> AsyncIterator[bytes]:
+        yield tiny.watch("by hand").SerializeToString()
+
+    more = server.handlers(
+        "longshore.v1.StateTrackerService", {"WatchEvents": grpc.unary_stream_rpc_method_handler(watch)}
+    )
+    async with (
+        tiny.running(tiny.Behaviour(), more=(more,)) as serving,
+        grpc.aio.insecure_channel(serving.address) as channel,
+    ):
+        call = raw(channel).unary_stream("/longshore.v1.StateTrackerService/WatchEvents")(b"")
+        assert [answer async for answer in call] == [tiny.watch("by hand").SerializeToString()]
