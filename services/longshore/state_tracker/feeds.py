@@ -27,8 +27,8 @@ class Listener(Protocol):
     def apply(self, publication: record_pb2.Publication) -> None:
         """The next publication of its cluster."""
 
-    def reset(self, cluster: str) -> None:
-        """Something was missed for good: what was kept of the cluster is no longer its present."""
+    def reset(self, cluster: str, position: int) -> None:
+        """Something was missed for good: what was kept of the cluster is void, and the log goes on from `position`."""
 
 
 @dataclass(slots=True)
@@ -93,7 +93,7 @@ class Feeds:
                 _log.warning("feed_interrupted", cluster=cluster, position=feed.position, error=str(error))
             feed.position = await self._head(cluster)
             for listener in self._listeners:
-                listener.reset(cluster)
+                listener.reset(cluster, feed.position)
 
     async def _head(self, cluster: str) -> int:
         pauses = backoff.Backoff(first=FIRST_PAUSE_S, cap=LONGEST_PAUSE_S)

@@ -93,7 +93,7 @@ class Held:
                     live.session.fall_behind()
                     live.wake.set()
 
-    def reset(self, cluster: str) -> None:
+    def reset(self, cluster: str, _position: int) -> None:
         """The cluster's log cannot be followed from where it was: every session goes on from the tables."""
         for live in self.in_cluster(cluster).values():
             live.session.fall_behind()

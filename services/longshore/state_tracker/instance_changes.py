@@ -37,9 +37,11 @@ class InstanceChanges:
         self._database = database
         self._bus = bus
 
-    async def change(self, cluster: str, ids: Sequence[str], change: Change) -> Changed:
-        """Apply a change to the ACTIVE and DRAINING ones among some instances of a cluster."""
-        return await self._run(functools.partial(apply, cluster=cluster, ids=ids, change=change, who=caller.current()))
+    async def change(self, cluster: str, ids: Sequence[str], change: Change, *, required: bool = False) -> Changed:
+        """Apply a change to the ACTIVE and DRAINING ones among some instances of a cluster; `required`: to all or none."""
+        return await self._run(
+            functools.partial(apply, cluster=cluster, ids=ids, change=change, required=required, who=caller.current())
+        )
 
     async def deregister(self, cluster: str, instance_id: str, *, force: bool) -> Changed:
         """Deregister an instance; its sessions end when they hear of it."""
@@ -54,13 +56,15 @@ class InstanceChanges:
 
 
 def apply(
-    dialect: Dialect, cluster: str, ids: Sequence[str], change: Change, who: caller.Caller
+    dialect: Dialect, cluster: str, ids: Sequence[str], change: Change, *, required: bool, who: caller.Caller
 ) -> steps.Step[Changed]:
     """One transaction: membership, the rows, the change, the events."""
     membership = yield from instance_rows.bump(cluster)
     yield from scope.locked(dialect, cluster)
     found = yield from instance_rows.locked(dialect, ids)
     mine = {key: instance for key, instance in found.items() if instance.stored.cluster == cluster}
+    if required:
+        _check_all_there(cluster, ids, mine)
     after: dict[str, container_instance.Stored] = {}
     changed: list[container_instance.Stored] = []
     for instance_id, instance in mine.items():
@@ -83,16 +87,11 @@ def to_state(status: container_instance_pb2.ContainerInstanceStatus.ValueType) -
     return lambda stored: stored if stored.status == status else replace(stored, status=status)
 
 
-def to_attributes(
-    attributes: Callable[[Sequence[common_pb2.Attribute]], Sequence[common_pb2.Attribute]],
-) -> Change:
-    """Replace attributes by what a function makes of them."""
-
-    def change(stored: container_instance.Stored) -> container_instance.Stored:
-        after = list(attributes(stored.body.attributes))
-        return stored if after == list(stored.body.attributes) else _with(stored, attributes=after)
-
-    return change
+def with_attributes(
+    stored: container_instance.Stored, attributes: Sequence[common_pb2.Attribute]
+) -> container_instance.Stored:
+    """The instance with these attributes; itself where they are the ones it has."""
+    return stored if list(attributes) == list(stored.body.attributes) else _with(stored, attributes=attributes)
 
 
 def to_tags(tags: Callable[[Sequence[common_pb2.Tag]], Sequence[common_pb2.Tag]]) -> Change:
@@ -142,6 +141,15 @@ def deregister(
     done = yield from _announce(dialect, cluster, stored, membership, ended, who)
     usage = yield from instance_rows.usage(dialect, [instance_id])
     return Changed({instance_id: stored}, frozenset(), usage, done)
+
+
+def _check_all_there(cluster: str, ids: Sequence[str], found: dict[str, instance_rows.Instance]) -> None:
+    for instance_id in ids:
+        if instance_id not in found or not found[instance_id].active:
+            raise errors.TargetNotFoundException(
+                f"There is no container instance {instance_id} in cluster {cluster}, or it was deregistered.",
+                target=instance_id,
+            )
 
 
 def _announce(

@@ -1,0 +1,209 @@
+"""The state-tracker's lifespan, for its own process and for the embedded one."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from longshore.events.bus import Bus
+from longshore.rpc import ids, loops, server
+from longshore.state_tracker import (
+    attributes,
+    disconnections,
+    feeds,
+    giving_up,
+    held,
+    instance_changes,
+    instance_queries,
+    liveness,
+    metrics,
+    openings,
+    readings,
+    recorder,
+    registration,
+    retention,
+    rings,
+    scope,
+    servicer,
+    session_server,
+    task_queries,
+    tracker_lease,
+    watch,
+)
+from longshore.state_tracker.config import Config
+from longshore.storage.database import Database
+from longshore.v1 import state_tracker_service_pb2, state_tracker_service_pb2_grpc
+
+
+@dataclass(frozen=True, slots=True)
+class _Core:
+    """What the parts of one tracker share."""
+
+    config: Config
+    database: Database
+    bus: Bus
+    supervisor: loops.Supervisor
+    draining: asyncio.Event
+    measured: metrics.Metrics
+    leases: liveness.Leases
+    continuity: liveness.Continuity
+    holding: held.Held
+    ringing: rings.Rings
+    following: feeds.Feeds
+    tracker_id: str
+
+
+@asynccontextmanager
+async def serve(config: Config, *, database: Database, bus: Bus) -> AsyncIterator[server.Serving]:
+    """Serve until the block ends; then streams end first, and the lease is given back last."""
+    async with AsyncExitStack() as stack:
+        supervisor = await stack.enter_async_context(loops.supervised())
+        core = _core(config, database, bus, supervisor)
+        lease = tracker_lease.TrackerLease(
+            database,
+            tracker_id=core.tracker_id,
+            address=config.advertise or config.listen,
+            leases=core.leases,
+            lease_s=config.agent_lease,
+            continuity=core.continuity,
+        )
+        # Before the first session: whoever holds one is in the table.
+        await lease.renew()
+        stack.push_async_callback(lease.resign)
+        registrations = (_tracker_service(core), _agent_service(core, lease))
+        serving = await stack.enter_async_context(
+            server.serving(config, registrations, supervisor=supervisor, draining=core.draining)
+        )
+        _start_loops(core, lease)
+        yield serving
+
+
+def _core(config: Config, database: Database, bus: Bus, supervisor: loops.Supervisor) -> _Core:
+    measured = metrics.Metrics()
+    holding = held.Held(measured)
+    ringing = rings.Rings()
+    rng = random.SystemRandom()
+    return _Core(
+        config=config,
+        database=database,
+        bus=bus,
+        supervisor=supervisor,
+        draining=asyncio.Event(),
+        measured=measured,
+        leases=liveness.Leases(),
+        continuity=liveness.Continuity(),
+        holding=holding,
+        ringing=ringing,
+        following=feeds.Feeds(database, bus, supervisor, (holding, ringing)),
+        tracker_id=f"{rng.getrandbits(128):032x}",
+    )
+
+
+def _tracker_service(core: _Core) -> server.Registration:
+    scopes = scope.Scopes(core.database, core.config.account)
+    changing = instance_changes.InstanceChanges(core.database, core.bus)
+    implementation = servicer.Servicer(
+        scopes=scopes,
+        registering=registration.Registration(
+            core.database,
+            core.bus,
+            scopes,
+            ids.Sequence(random.Random()),  # noqa: S311 - distinct, not secret
+        ),
+        changing=changing,
+        attributed=attributes.AttributeChanges(changing, scopes),
+        instances=instance_queries.InstanceQueries(core.database, scopes),
+        tasks=task_queries.TaskQueries(core.database, scopes),
+        watches=watch.Watches(
+            core.database,
+            scopes=scopes,
+            following=core.following,
+            ringing=core.ringing,
+            measured=core.measured,
+            draining=core.draining,
+        ),
+    )
+    add = server.servicer(state_tracker_service_pb2_grpc.add_StateTrackerServiceServicer_to_server, implementation)
+    return lambda registrar: add(_WatchAsBytes(registrar, implementation))
+
+
+class _WatchAsBytes:
+    """Stands between the generated registration and the server, and puts our own WatchEvents in, which answers bytes."""
+
+    def __init__(self, registrar: server.Registrar, implementation: servicer.Servicer) -> None:
+        self._registrar = registrar
+        self._own: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+            "WatchEvents": grpc.unary_stream_rpc_method_handler(
+                implementation.WatchEvents, request_deserializer=state_tracker_service_pb2.WatchEventsRequest.FromString
+            )
+        }
+
+    def add_generic_rpc_handlers(self, generic_rpc_handlers: Iterable[Any]) -> None:
+        """Left to `add_registered_method_handlers`, which has every method."""
+
+    def add_registered_method_handlers(self, service_name: str, method_handlers: Mapping[str, Any]) -> None:
+        """Register all methods, with the one exchanged."""
+        server.handlers(service_name, {**method_handlers, **self._own})(self._registrar)
+
+
+def _agent_service(core: _Core, lease: tracker_lease.TrackerLease) -> server.Registration:
+    doors = openings.Openings(
+        core.database,
+        core.bus,
+        core.supervisor,
+        core.measured,
+        leases=core.leases,
+        base=liveness.Terms(core.config.agent_heartbeat, core.config.agent_lease),
+        doubt=lease.doubt,
+        tracker_id=core.tracker_id,
+    )
+    sessions = session_server.SessionServer(
+        doors=doors,
+        reader=readings.Readings(core.database, core.supervisor, core.measured),
+        records=recorder.Recorder(core.database, core.bus, core.supervisor, core.measured),
+        holding=core.holding,
+        leases=core.leases,
+        following=core.following,
+        draining=core.draining,
+    )
+    return server.handlers(session_server.SERVICE, sessions.handlers())
+
+
+def _start_loops(core: _Core, lease: tracker_lease.TrackerLease) -> None:
+    config, supervisor = core.config, core.supervisor
+    watching = disconnections.Disconnections(
+        core.database,
+        core.bus,
+        supervisor,
+        core.measured,
+        leases=core.leases,
+        holding=core.holding,
+        lease_s=config.agent_lease,
+        tracker_id=core.tracker_id,
+    )
+    lost = giving_up.GivingUp(
+        core.database, core.bus, core.measured, give_up_s=config.agent_give_up, continuity=core.continuity
+    )
+    history = retention.Retention(
+        core.database,
+        task_days=config.keep_tasks_days,
+        event_days=config.keep_events_days,
+        max_events=config.keep_events,
+        rng=random.Random(),  # noqa: S311 - spreads load
+    )
+    supervisor.start("tracker-lease", lease.run)
+    supervisor.start("disconnections", watching.run)
+    supervisor.start("giving-up", lost.run)
+    supervisor.start("retention", history.run)
+    supervisor.spawn("draining", _drain(core))
+
+
+async def _drain(core: _Core) -> None:
+    """When the server is about to stop, let sessions and watches end themselves: they would hold it up for its whole grace."""
+    await core.draining.wait()
+    core.holding.end_all(session_server.draining())
+    core.ringing.wake_all()
