@@ -79,7 +79,7 @@ class Decider:
         elif decision.instances:
             self._plan(job, decision, decided)
         else:
-            self._refuse(job, decision.refusals)
+            self._refuse(job, decision.refused)
 
     def _plan(self, job: jobs.PlacementJob, decision: placement.Decision, decided: Decided) -> None:
         number = len(decided.placements)
@@ -94,11 +94,11 @@ class Decider:
         }
         answer = None
         if job.wanted.claim is not None:
-            answer = _answer(job.wanted, decision.refusals, hosts)
-        decided.placements.append(work.Decided(number, job.wanted, slots, decision.refusals, answer))
+            answer = _answer(job.wanted, decision.refused, hosts)
+        decided.placements.append(work.Decided(number, job.wanted, slots, decision.refused, answer))
         decided.asking[number] = job
         decided.hosts[number] = hosts
-        self._count(decision.refusals)
+        self._count(decision.refused)
 
     def _refuse(self, job: jobs.PlacementJob, refused: Sequence[refusals.Refusal]) -> None:
         self._count(refused)

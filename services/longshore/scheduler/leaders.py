@@ -5,6 +5,7 @@ have run out at random intervals, so that the clusters of a dead leader spread o
 """
 
 import asyncio
+import contextvars
 import random as random_module
 from collections.abc import Mapping
 
@@ -155,7 +156,8 @@ class Leaders:
         leader = cluster_scheduler.ClusterScheduler(fence, self._around)
         self._led[lease.cluster] = leader
         self._around.measured.leading.set(len(self._led))
-        self._supervisor.spawn(f"lead {lease.cluster}", self._run(leader))
+        # In a context of its own: it outlives the request that found the lease, and is nobody's.
+        contextvars.Context().run(self._supervisor.spawn, f"lead {lease.cluster}", self._run(leader))
         _log.info("leadership_taken", cluster=lease.cluster, epoch=lease.epoch)
 
     async def _run(self, leader: cluster_scheduler.ClusterScheduler) -> None:

@@ -36,7 +36,7 @@ class Decision:
     """Where the tasks of one request go, and why some go nowhere."""
 
     instances: tuple[str, ...]
-    refusals: tuple[refusals.Refusal, ...] = ()
+    refused: tuple[refusals.Refusal, ...] = ()
 
 
 @dataclass(slots=True)
