@@ -86,7 +86,10 @@ class PostgresqlDatabase:
                 raise errors.CommitUnknown(
                     f"the database was lost at the commit: {str(error) or type(error).__name__}"
                 ) from error
-            raise postgresql_statements.translated(error) from error
+            known = postgresql_statements.translated(error)
+            if known is None:
+                raise
+            raise known from error
 
     async def _runs(self, work: Work, begin: str, progress: _Progress, *, writes: bool) -> Any:
         for run in itertools.count(1):
@@ -207,5 +210,8 @@ async def open_postgresql(url: str) -> PostgresqlDatabase:
     except asyncpg.ReadOnlySQLTransactionError as error:
         raise errors.Unavailable("the database server is a standby, which cannot be written to") from error
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise postgresql_statements.translated(error) from error
+        known = postgresql_statements.translated(error)
+        if known is None:
+            raise
+        raise known from error
     return PostgresqlDatabase(pool, types)

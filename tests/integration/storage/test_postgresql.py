@@ -372,3 +372,29 @@ async def test_a_server_that_became_a_standby_is_unavailable(
         await postgresql.run(adding("t"))
     with pytest.raises(errors.Unavailable, match="standby"):
         await database.open_database(_url(other))
+
+
+async def test_a_migration_beside_us_is_survived(postgresql: database.Database, other: asyncpg.Connection) -> None:
+    def columns(_: Dialect) -> steps.Step[int]:
+        row = yield from steps.fetch_row("SELECT * FROM trackers")
+        assert row is not None
+        return len(row)
+
+    await postgresql.run(adding("t"))
+    before = await postgresql.read(columns)
+    await other.execute("ALTER TABLE trackers ADD COLUMN note TEXT")
+    assert await postgresql.read(columns) == before + 1
+    assert await postgresql.run(columns) == before + 1
+
+
+async def test_an_exception_of_the_work_is_not_mistaken_for_a_lost_connection(postgresql: database.Database) -> None:
+    runs: list[int] = []
+
+    def work(_: Dialect) -> steps.Step[None]:
+        runs.append(1)
+        yield from add("t")
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine") as caught:
+        await postgresql.run(work)
+    assert (len(runs), caught.value.__cause__) == (1, None)
