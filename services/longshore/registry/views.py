@@ -2,14 +2,11 @@
 
 from collections.abc import Collection
 
-from google.protobuf import timestamp_pb2
-
 from longshore.registry import cluster_rows
 from longshore.rpc import arns
 from longshore.storage import definitions
 from longshore.v1 import cluster_pb2, common_pb2, registry_service_pb2, task_definition_pb2
-
-_MICROSECONDS = 1_000_000
+from longshore.views import times
 
 _SETTINGS = registry_service_pb2.CLUSTER_FIELD_SETTINGS
 _CONFIGURATIONS = registry_service_pb2.CLUSTER_FIELD_CONFIGURATIONS
@@ -68,11 +65,11 @@ def definition(row: definitions.Definition, place: arns.Place) -> task_definitio
     shown.task_definition_arn = place.task_definition(row.family, row.revision)
     shown.status = row.status
     shown.registered_by = principal_arn(shown.registered_by, place)
-    _set(shown.registered_at, row.registered_at)
+    shown.registered_at.CopyFrom(times.timestamp(row.registered_at))
     if row.deregistered_at is not None:
-        _set(shown.deregistered_at, row.deregistered_at)
+        shown.deregistered_at.CopyFrom(times.timestamp(row.deregistered_at))
     if row.delete_requested_at is not None:
-        _set(shown.delete_requested_at, row.delete_requested_at)
+        shown.delete_requested_at.CopyFrom(times.timestamp(row.delete_requested_at))
     return shown
 
 
@@ -84,7 +81,3 @@ def principal_arn(principal: str, place: arns.Place) -> str:
 def missing(arn: str) -> common_pb2.Failure:
     """What a Describe… answers for what is not there."""
     return common_pb2.Failure(arn=arn, reason=MISSING)
-
-
-def _set(timestamp: timestamp_pb2.Timestamp, microseconds: int) -> None:
-    timestamp.seconds, timestamp.nanos = microseconds // _MICROSECONDS, microseconds % _MICROSECONDS * 1000
