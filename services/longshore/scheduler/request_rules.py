@@ -17,6 +17,7 @@ MAX_COUNT = 10
 MAX_TARGETS = 10
 MAX_GROUP = 255
 MAX_STARTED_BY = 128
+MAX_STARTED_BY_START_TASK = 36
 MAX_TOKEN = 64
 MAX_TAGS = 50
 MAX_TAG_KEY = 128
@@ -90,8 +91,10 @@ def _group(request: Any) -> Iterator[Fault]:
 
 
 def _started_by(request: Any) -> Iterator[Fault]:
-    if len(request.started_by) > MAX_STARTED_BY or not _STARTED_BY.fullmatch(request.started_by):
-        yield Fault(f"startedBy takes at most {MAX_STARTED_BY} letters, digits, hyphens, underscores and slashes.")
+    start_task = isinstance(request, scheduler_service_pb2.StartTaskRequest)
+    limit = MAX_STARTED_BY_START_TASK if start_task else MAX_STARTED_BY
+    if len(request.started_by) > limit or not _STARTED_BY.fullmatch(request.started_by):
+        yield Fault(f"startedBy takes at most {limit} letters, digits, hyphens, underscores and slashes.")
 
 
 def _tags(request: Any) -> Iterator[Fault]:
