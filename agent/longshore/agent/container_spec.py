@@ -34,6 +34,7 @@ def body(
     owner: container_names.Owner,
     task: container_names.TaskNames,
     bindings: Sequence[task_state.Binding],
+    stop_timeout_s: int,
     publish_address: str = "",
 ) -> dict[str, Any]:
     """Body of the create call for one container of a task."""
@@ -48,6 +49,8 @@ def body(
         "Env": environment(container, override),
         "Labels": container_names.labels(owner, task, container.name, container.docker_labels),
         "HostConfig": host,
+        # We name it with each stop as well; this is for whoever stops the container without knowing the task.
+        "StopTimeout": stop_timeout_s,
         **_process(container, override),
     }
     if bindings and definition.network_mode != definition_pb2.NETWORK_MODE_HOST:

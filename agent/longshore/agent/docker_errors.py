@@ -28,9 +28,7 @@ def translated(refused: type[runtime.RuntimeFailure], what: str, timeout_s: floa
         waited = _duration(timeout_s)
         raise runtime.DockerTimeoutError(f"Could not transition to {what}; timed out after waiting {waited}") from error
     except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
-        raise runtime.EngineUnavailable(
-            str(error) or type(error).__name__
-        ) from error
+        raise runtime.EngineUnavailable(str(error) or type(error).__name__) from error
 
 
 def _refusal(refused: type[runtime.RuntimeFailure], error: aiodocker.DockerError) -> runtime.RuntimeFailure:

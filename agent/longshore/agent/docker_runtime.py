@@ -19,6 +19,8 @@ INSPECT_TIMEOUT_S = 30.0
 """ECS's bound for an inspection."""
 STOP_GRACE_S = 120.0
 """What the engine may take to stop a container beyond the container's own timeout."""
+UNKNOWN_STOP_TIMEOUT_S = 3600.0
+"""How long to wait for a container that is stopped by a timeout of its own that we do not know."""
 KILL_TIMEOUT_S = 60.0
 """A kill has nothing to wait for but the engine itself."""
 REMOVE_TIMEOUT_S = 5 * 60.0
@@ -77,9 +79,9 @@ class DockerRuntime:
             async with asyncio.timeout(START_TIMEOUT_S):
                 await self._docker.containers.container(runtime_id).start()
 
-    async def stop(self, runtime_id: str, timeout_s: int) -> None:
+    async def stop(self, runtime_id: str, timeout_s: int | None) -> None:
         """Stop a container."""
-        limit = timeout_s + STOP_GRACE_S
+        limit = (UNKNOWN_STOP_TIMEOUT_S if timeout_s is None else timeout_s) + STOP_GRACE_S
         with docker_errors.translated(runtime.CannotStopContainerError, "stopped", limit):
             async with asyncio.timeout(limit):
                 await self._docker.containers.container(runtime_id).stop(t=timeout_s)

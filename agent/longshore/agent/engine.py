@@ -69,7 +69,7 @@ class TaskEngine:
         self.tasks: dict[str, task_record.TaskRecord] = {}
         self.reports = reports.Reports()
         self.revision = 0
-        self.orphans = removal.Orphans(container_runtime, limits.stop_timeout_s)
+        self.orphans = removal.Orphans(container_runtime)
         self.owner = container_names.Owner("", "", "")
         self.limits = limits
         self.ports = host_ports
@@ -147,7 +147,7 @@ class TaskEngine:
             case task_commands.Kill():
                 self._stopper.kill(record, command)
             case task_commands.Report():
-                self._report(record, durable=command.durable)
+                self._report(record)
             case _:
                 assert_never(command)
 
@@ -249,39 +249,33 @@ class TaskEngine:
             # Not written: after a restart these tasks are reported once more, which changes nothing.
             _log.warning("acknowledgement_not_saved", error_reason=str(error))
 
-    def _report(self, record: task_record.TaskRecord, *, durable: bool) -> None:
+    def _report(self, record: task_record.TaskRecord) -> None:
         if record.foreign:
             return
-        if not self.store.keeps:
-            self.due(record.task_id)
-        elif durable:
-            self._supervisor.spawn("save and report", self._save_then_report(record))
+        if self.store.keeps:
+            self._supervisor.spawn("save and report", self._save_and_report(record))
         else:
             self.due(record.task_id)
-            self._supervisor.spawn("save", self._save_once(record))
 
     def due(self, task_id: str) -> None:
         """Have a task reported as it is."""
         self.reports.mark(task_id)
         self._on_due()
 
-    async def _save(self, record: task_record.TaskRecord) -> bool:
-        try:
-            await self.store.save_observation(observations.observation(record.state), record.state.stopped_at)
-        except stored.StateFileError as error:
-            _log.error("observation_not_saved", task_id=record.task_id, error_reason=str(error))
-            return False
-        return True
+    async def _save_and_report(self, record: task_record.TaskRecord) -> None:
+        """Report a task once what is known of it is on disk.
 
-    async def _save_once(self, record: task_record.TaskRecord) -> None:
-        """Save without insisting: the engine can tell the same again."""
-        await self._save(record)
-
-    async def _save_then_report(self, record: task_record.TaskRecord) -> None:
-        """Report a task once what is known of it is on disk; until the disk takes it, the control plane waits."""
+        Were a start reported first, an agent that dies in between and finds the container removed would start the task again.
+        """
         pauses = backoff.Backoff(first=_SAVE_FIRST_PAUSE_S, cap=_SAVE_LONGEST_PAUSE_S)
-        while not await self._save(record):
-            await pauses.sleep()
+        while True:
+            try:
+                await self.store.save_observation(observations.observation(record.state), record.state.stopped_at)
+            except stored.StateFileError as error:
+                _log.error("observation_not_saved", task_id=record.task_id, error_reason=str(error))
+                await pauses.sleep()
+            else:
+                break
         self.due(record.task_id)
 
     # ---------------------------------------------------------------- ends

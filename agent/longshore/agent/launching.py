@@ -142,6 +142,7 @@ class Launcher:
             owner=self._host.owner,
             task=record.names,
             bindings=bindings,
+            stop_timeout_s=self._stop_timeout_s(record, container),
             publish_address=self._host.publish_address,
         )
         name = container_names.container_name(record.names, container)
@@ -153,6 +154,9 @@ class Launcher:
                 return await self._host.runtime.create(name, body)
 
         return await self._retried(call)
+
+    def _stop_timeout_s(self, record: task_record.TaskRecord, container: str) -> int:
+        return next(plan.stop_timeout_s for plan in record.state.plans if plan.name == container)
 
     async def _take_over(self, record: task_record.TaskRecord, container: str) -> None:
         """A container of this name exists: an earlier create has succeeded without our learning of it."""

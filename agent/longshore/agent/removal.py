@@ -13,12 +13,12 @@ _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 10.0
 
 
-async def end(container_runtime: runtime.ContainerRuntime, runtime_id: str, stop_timeout_s: int) -> None:
+async def end(container_runtime: runtime.ContainerRuntime, runtime_id: str) -> None:
     """Stop and remove a container, however long the engine takes to allow it."""
     pauses = backoff.Backoff(first=_FIRST_PAUSE_S, cap=_LONGEST_PAUSE_S)
     while True:
         try:
-            await container_runtime.stop(runtime_id, stop_timeout_s)
+            await container_runtime.stop(runtime_id, None)
             await container_runtime.remove(runtime_id)
         except runtime.ContainerMissing:
             return
@@ -32,9 +32,8 @@ async def end(container_runtime: runtime.ContainerRuntime, runtime_id: str, stop
 class Orphans:
     """Containers of tasks that are not in the state file. Only a full set of assignments can say what they are."""
 
-    def __init__(self, container_runtime: runtime.ContainerRuntime, stop_timeout_s: int) -> None:
+    def __init__(self, container_runtime: runtime.ContainerRuntime) -> None:
         self._runtime = container_runtime
-        self._stop_timeout_s = stop_timeout_s
         self._by_task: dict[str, list[str]] = {}
 
     def __bool__(self) -> bool:
@@ -58,4 +57,4 @@ class Orphans:
     async def end(self, task_id: str) -> None:
         """Stop and remove the containers of a task that is not to run here."""
         for runtime_id in self._by_task.pop(task_id, ()):
-            await end(self._runtime, runtime_id, self._stop_timeout_s)
+            await end(self._runtime, runtime_id)

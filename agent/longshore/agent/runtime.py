@@ -191,8 +191,8 @@ class ContainerRuntime(Protocol):
     async def start(self, runtime_id: str) -> None:
         """Start a container. One that runs already is left as it is."""
 
-    async def stop(self, runtime_id: str, timeout_s: int) -> None:
-        """Ask a container to end, kill it after `timeout_s`. One that does not run is left as it is."""
+    async def stop(self, runtime_id: str, timeout_s: int | None) -> None:
+        """Ask a container to end, kill it after `timeout_s` (None: its own). One that does not run is left as it is."""
 
     async def kill(self, runtime_id: str) -> None:
         """Kill a container. One that does not run is left as it is."""

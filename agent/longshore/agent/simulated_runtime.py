@@ -139,7 +139,7 @@ class SimulatedRuntime:
             loop = asyncio.get_running_loop()
             container.end = loop.call_later(container.life.runs_s, self._exit, container, container.life.exit_code)
 
-    async def stop(self, runtime_id: str, timeout_s: int) -> None:
+    async def stop(self, runtime_id: str, timeout_s: int | None) -> None:
         """Stop a container; one that ignores it is killed after the timeout."""
         container = self._get(runtime_id)
         if container.found is not task_events.Found.RUNNING:
@@ -149,7 +149,7 @@ class SimulatedRuntime:
             self._exit(container, _TERMINATED)
             return
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(container.body.get("StopTimeout") if timeout_s is None else timeout_s):
                 await container.ended.wait()
         except TimeoutError:
             self._exit(container, _KILLED)

@@ -135,18 +135,23 @@ class StateFile:
     async def save_observation(self, observation: agent_service_pb2.TaskObservation, stopped_at: int) -> None:
         """Write what is known of a task."""
         row = (observation.SerializeToString(), stopped_at, observation.task_id)
-        await self._submit(
-            lambda database: database.execute(
+
+        def work(database: sqlite3.Connection) -> None:
+            # No cursor may leave the writer's thread, not even to be thrown away.
+            database.execute(
                 "UPDATE tasks SET observation = ?, stopped_at = ?, acknowledged = 0 WHERE task_id = ?", row
             )
-        )
+
+        await self._submit(work)
 
     async def save_acknowledged(self, task_ids: Iterable[str]) -> None:
         """Write that the last observations of these tasks are recorded."""
         rows = [(task_id,) for task_id in task_ids]
-        await self._submit(
-            lambda database: database.executemany("UPDATE tasks SET acknowledged = 1 WHERE task_id = ?", rows)
-        )
+
+        def work(database: sqlite3.Connection) -> None:
+            database.executemany("UPDATE tasks SET acknowledged = 1 WHERE task_id = ?", rows)
+
+        await self._submit(work)
 
     async def forget(self, task_ids: Iterable[str]) -> None:
         """Remove tasks, and definitions that no task refers to any more."""

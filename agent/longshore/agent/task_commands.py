@@ -46,9 +46,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Tell the control plane. `durable`: only after the observation is written down, because the engine could not repeat it."""
-
-    durable: bool
+    """Write down what is known of the task, then tell the control plane."""
 
 
 Command = Pull | Create | Start | Stop | Kill | Report

@@ -46,7 +46,6 @@ class _Work:
         self.commands: list[task_commands.Command] = []
         self._event = event
         self._visible = False
-        self._durable = False
 
     # ---------------------------------------------------------------- moves
 
@@ -66,7 +65,6 @@ class _Work:
         if target in {_C.RUNNING, _C.STOPPED}:
             self._visible = True
         if target is _C.STOPPED:
-            self._durable = True
             changes.setdefault("finished_at", self.now)
             if plan.essential and not self.state.execution_stopped_at:
                 self.state = replace(self.state, execution_stopped_at=changes["finished_at"] or self.now)
@@ -84,7 +82,7 @@ class _Work:
         """Make the task stop; the first cause stays."""
         if self.state.stop_cause is None:
             self.state = replace(self.state, stop_cause=cause)
-            self._visible = self._durable = True
+            self._visible = True
 
     # ---------------------------------------------------------------- what is due
 
@@ -158,12 +156,11 @@ class _Work:
             stopped_at = self.now if target is _T.STOPPED else 0
             self.state = replace(self.state, phase=target, stopped_at=stopped_at)
             self._visible = True
-            self._durable |= target is _T.STOPPED
 
     def result(self) -> tuple[task_state.TaskState, tuple[task_commands.Command, ...]]:
         """The step's outcome."""
         if self._visible:
-            self.commands.append(task_commands.Report(durable=self._durable))
+            self.commands.append(task_commands.Report())
         if self.containers != list(self.state.containers):
             self.state = replace(self.state, containers=tuple(self.containers))
         return self.state, tuple(self.commands)

@@ -128,8 +128,7 @@ class Watcher:
         """Stop and remove containers of a former identity, before a new one offers the host's resources again."""
         if summaries:
             _log.warning("former_containers_found", count=len(summaries))
-            timeout_s = self._host.limits.stop_timeout_s
-            await asyncio.gather(*(removal.end(self._host.runtime, item.runtime_id, timeout_s) for item in summaries))
+            await asyncio.gather(*(removal.end(self._host.runtime, item.runtime_id) for item in summaries))
 
     # ---------------------------------------------------------------- events
 

@@ -64,9 +64,7 @@ def flags(tracker: fake_tracker.FakeTracker, state_dir: Path, url: str, *more: s
 
 
 @pytest.fixture
-def make_agent(
-    tracker: fake_tracker.FakeTracker, state_dir: Path, docker_engine: docker.DockerEngine
-) -> MakeAgent:
+def make_agent(tracker: fake_tracker.FakeTracker, state_dir: Path, docker_engine: docker.DockerEngine) -> MakeAgent:
     """Run an agent in this process for the time of a block."""
 
     @asynccontextmanager

@@ -17,6 +17,8 @@ def task_id() -> str:
 
 def container(name: str = "app", *command: str, **members: Any) -> definition_pb2.ContainerDefinition:
     """A busybox container that runs a command, for ever unless told."""
+    # The first process of a container ignores SIGTERM unless it says otherwise.
+    members.setdefault("stop_timeout", 1)
     made = definition_pb2.ContainerDefinition(name=name, image=IMAGE, memory=64, **members)
     made.command.values.extend(command or ("sleep", "1000"))
     return made

@@ -13,9 +13,7 @@ from longshore.v1 import (
     agent_service_pb2,
     agent_service_pb2_grpc,
     registry_service_pb2,
-    registry_service_pb2_grpc,
     state_tracker_service_pb2,
-    state_tracker_service_pb2_grpc,
     task_definition_pb2,
     task_pb2,
 )
@@ -62,8 +60,19 @@ class FakeTracker:
         """Serve, on the same port as before."""
         server = grpc.aio.server()
         agent_service_pb2_grpc.add_AgentServiceServicer_to_server(_Agents(self), server)
-        state_tracker_service_pb2_grpc.add_StateTrackerServiceServicer_to_server(_Tracker(self), server)
-        registry_service_pb2_grpc.add_RegistryServiceServicer_to_server(_Registry(self), server)
+        server.add_generic_rpc_handlers(
+            (
+                _handler(
+                    "StateTrackerService",
+                    "RegisterContainerInstance",
+                    self.register,
+                    state_tracker_service_pb2.RegisterContainerInstanceRequest,
+                ),
+                _handler(
+                    "RegistryService", "CreateCluster", self.create_cluster, registry_service_pb2.CreateClusterRequest
+                ),
+            )
+        )
         self.port = server.add_insecure_port(f"127.0.0.1:{self.port}")
         await server.start()
         self._server = server
@@ -87,7 +96,10 @@ class FakeTracker:
     # ---------------------------------------------------------------- what a scheduler would say
 
     async def assign(
-        self, definition: task_definition_pb2.TaskDefinition, *task_ids: str, overrides: task_pb2.TaskOverride | None = None
+        self,
+        definition: task_definition_pb2.TaskDefinition,
+        *task_ids: str,
+        overrides: task_pb2.TaskOverride | None = None,
     ) -> None:
         """Have tasks run, in one increment."""
         key = f"{definition.family}:{definition.revision}"
@@ -108,6 +120,12 @@ class FakeTracker:
         for task_id in task_ids:
             self._tasks.setdefault(task_id, agent_service_pb2.AssignedTask(task_id=task_id, cluster="default"))
         self._append(stops=[agent_service_pb2.AssignedStop(task_id=task_id) for task_id in task_ids])
+
+    async def resend_everything(self) -> None:
+        """Send a full set to the session that is open."""
+        self.revision += 1
+        self._log.append(self.full_set())
+        self._outgoing.set()
 
     def forget(self, task_id: str) -> None:
         """Lose a task: it is in no later full set."""
@@ -166,6 +184,7 @@ class FakeTracker:
         first = await anext(requests)
         hello = first.hello
         self.hellos.append(hello)
+        await self.changed()
         if self.session_error is not None:
             await context.abort(*self.session_error)
         if hello.container_instance_id != self.instance_id or hello.container_instance_id in self.deregistered:
@@ -198,6 +217,30 @@ class FakeTracker:
                 yield line.next() or agent_service_pb2.SessionResponse()
         finally:
             reading.cancel()
+
+    async def register(self, request: Any, context: Any) -> Any:
+        """RegisterContainerInstance."""
+        if request.cluster not in self.clusters:
+            missing = status.to_proto(errors.ClusterNotFoundException(f"Cluster {request.cluster} not found."))
+            await context.abort(grpc.StatusCode.NOT_FOUND, missing.message, status.trailers(missing))
+        self.registrations.append(request)
+        answer = state_tracker_service_pb2.RegisterContainerInstanceResponse()
+        if request.container_instance_arn:
+            known = request.container_instance_arn.rpartition("/")[2]
+            if known != self.instance_id or known in self.deregistered:
+                await context.abort(grpc.StatusCode.NOT_FOUND, "The instance is not registered.")
+        else:
+            self.instance += 1
+            answer.instance_credential = CREDENTIAL
+        arn = f"arn:aws:ecs:us-east-1:123456789012:container-instance/default/{self.instance_id}"
+        answer.container_instance.container_instance_arn = arn
+        await self.changed()
+        return answer
+
+    async def create_cluster(self, request: Any, context: Any) -> Any:
+        """CreateCluster."""
+        self.clusters.add(request.cluster_name)
+        return registry_service_pb2.CreateClusterResponse()
 
     def wake(self) -> None:
         """Have the session send what is due."""
@@ -293,39 +336,14 @@ class _Agents(agent_service_pb2_grpc.AgentServiceServicer):
     def __init__(self, tracker: FakeTracker) -> None:
         self._tracker = tracker
 
-    async def Session(self, request_iterator: Any, context: Any) -> Any:  # type: ignore[override]  # noqa: N802
+    async def Session(self, request_iterator: Any, context: Any) -> Any:  # noqa: N802
         async for message in self._tracker.session(request_iterator, context):
             yield message
 
 
-class _Tracker(state_tracker_service_pb2_grpc.StateTrackerServiceServicer):
-    def __init__(self, tracker: FakeTracker) -> None:
-        self._tracker = tracker
-
-    async def RegisterContainerInstance(self, request: Any, context: Any) -> Any:  # noqa: N802
-        tracker = self._tracker
-        if request.cluster not in tracker.clusters:
-            missing = status.to_proto(errors.ClusterNotFoundException(f"Cluster {request.cluster} not found."))
-            await context.abort(grpc.StatusCode.NOT_FOUND, missing.message, status.trailers(missing))
-        tracker.registrations.append(request)
-        answer = state_tracker_service_pb2.RegisterContainerInstanceResponse()
-        if request.container_instance_arn:
-            known = request.container_instance_arn.rpartition("/")[2]
-            if known != tracker.instance_id or known in tracker.deregistered:
-                await context.abort(grpc.StatusCode.NOT_FOUND, "The instance is not registered.")
-        else:
-            tracker.instance += 1
-            answer.instance_credential = CREDENTIAL
-        arn = f"arn:aws:ecs:us-east-1:123456789012:container-instance/default/{tracker.instance_id}"
-        answer.container_instance.container_instance_arn = arn
-        return answer
-
-
-class _Registry(registry_service_pb2_grpc.RegistryServiceServicer):
-    def __init__(self, tracker: FakeTracker) -> None:
-        self._tracker = tracker
-
-    async def CreateCluster(self, request: Any, context: Any) -> Any:  # noqa: N802
-        self._tracker.clusters.add(request.cluster_name)
-        return registry_service_pb2.CreateClusterResponse()
-
+def _handler(service: str, method: str, behavior: Any, request: Any) -> Any:
+    """One unary method of a service whose others nobody calls here."""
+    unary = grpc.unary_unary_rpc_method_handler(
+        behavior, request_deserializer=request.FromString, response_serializer=lambda answer: answer.SerializeToString()
+    )
+    return grpc.method_handlers_generic_handler(f"longshore.v1.{service}", {method: unary})

@@ -52,7 +52,8 @@ async def test_the_exit_of_an_essential_container_stops_the_others(tracker: fake
 async def test_the_exit_of_a_container_that_is_not_essential_stops_nothing(tracker: fake_tracker.FakeTracker) -> None:
     task = definitions.task_id()
     await tracker.assign(
-        definitions.definition(definitions.container("main"), definitions.shell("side", "exit 4", essential=False)), task
+        definitions.definition(definitions.container("main"), definitions.shell("side", "exit 4", essential=False)),
+        task,
     )
     await tracker.until(
         lambda: task in tracker.observations and tracker.observations[task].containers[1].exit_code == 4, "side's exit"
@@ -79,7 +80,9 @@ async def test_less_memory_than_the_engine_allows_is_refused_in_its_words(tracke
     await tracker.assign(definitions.definition(small), task)
     stopped = await tracker.stopped(task)
     assert stopped.stop_code == FAILED
-    assert stopped.containers[0].reason.startswith("CannotCreateContainerError: Error response from daemon: Minimum memory")
+    assert stopped.containers[0].reason.startswith(
+        "CannotCreateContainerError: Error response from daemon: Minimum memory"
+    )
     assert not stopped.containers[0].HasField("exit_code")
 
 
