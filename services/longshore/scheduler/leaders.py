@@ -101,8 +101,9 @@ class Leaders:
                     leader.depose()
 
     async def stand_by(self) -> None:
-        """Take over what nobody leads any more, for ever."""
-        await self._candidacy
+        """Take over what nobody leads any more, for ever. One that is alone takes what it is asked for, whoever had led it."""
+        if (await self._candidacy).alone:
+            await asyncio.Event().wait()
         while True:
             await asyncio.sleep(self._random.uniform(0.5, 1.5) * self._standby_interval_s)
             try:

@@ -44,7 +44,7 @@ def shown(base: snapshot.Snapshot) -> dict[str, object]:
     return {
         name: (
             base.facts[row],
-            base.reserved(row) if row is not None else None,
+            base.reserved(row),
             int(base.cpu[row]),
             int(base.memory[row]),
             bool(base.active[row]),

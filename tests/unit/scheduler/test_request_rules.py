@@ -174,9 +174,7 @@ def test_constraints_and_strategies_are_carried_in_their_order() -> None:
 
 def definition(**fields: Any) -> task_definition_pb2.TaskDefinition:
     containers = [task_definition_pb2.ContainerDefinition(name="a", memory=10)]
-    return task_definition_pb2.TaskDefinition(
-        **({"family": "app", "revision": 1, "container_definitions": containers} | fields)
-    )
+    return task_definition_pb2.TaskDefinition(family="app", revision=1, container_definitions=containers, **fields)
 
 
 @pytest.mark.parametrize(
