@@ -11,6 +11,8 @@ from importlib import metadata
 from packaging.requirements import Requirement
 
 OURS = "longshore"
+# The closure serves every 3.11: an image's interpreter may be older than this one and need a backport that this does not.
+INTERPRETERS = ({}, {"python_version": "3.11", "python_full_version": "3.11.0"})
 
 
 def closure(extras: Iterable[str]) -> dict[str, str]:
@@ -37,7 +39,8 @@ def closure(extras: Iterable[str]) -> dict[str, str]:
 def _applies(needed: Requirement, extras: set[str]) -> bool:
     if needed.marker is None:
         return True
-    return any(needed.marker.evaluate({"extra": extra}) for extra in extras or {""})
+    environments = [{**interpreter, "extra": extra} for interpreter in INTERPRETERS for extra in extras or {""}]
+    return any(needed.marker.evaluate(environment) for environment in environments)
 
 
 def main() -> None:

@@ -20,6 +20,10 @@ def test_every_pin_is_the_locks() -> None:
     assert _closure("agent", "services", "cli") <= locked
 
 
+def test_backports_that_an_older_patch_release_of_python_needs_are_in() -> None:
+    assert "async-timeout" in {pin.partition("==")[0] for pin in _closure("services")}
+
+
 def _closure(*extras: str) -> set[str]:
     command = [sys.executable, str(_ROOT / "scripts/closure.py"), *extras]
     return set(subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.splitlines())
