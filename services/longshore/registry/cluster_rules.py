@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from longshore.registry import faults, rule, rules_tags, rules_task
+from longshore.registry import faults, names, rule, rules_tags
 from longshore.registry.rule import Rule, Subject, Table
 from longshore.rpc import errors
 from longshore.v1 import registry_service_pb2
@@ -27,7 +27,7 @@ RULES: tuple[Rule[Subject], ...] = (
     Rule(
         "cluster-name",
         "ecs.md 7",
-        rule.each("clusterName", lambda name: not name or rules_task.NAME.fullmatch(str(name)) is not None),
+        rule.each("clusterName", lambda name: not name or names.NAME.fullmatch(str(name)) is not None),
         "must be at most 255 letters, digits, hyphens and underscores",
     ),
     Rule(

@@ -1,6 +1,6 @@
 """The operations on clusters: request in, answer out."""
 
-from longshore.registry import cluster_rows, cluster_rules, views
+from longshore.registry import cluster_rows, cluster_rules, names, views
 from longshore.rpc import arns, errors
 from longshore.storage import pages
 from longshore.storage.database import Database
@@ -29,11 +29,11 @@ async def describe(
             f"Clusters cannot be longer than {MAX_DESCRIBED} items.", clusters=len(request.clusters)
         )
     wanted = request.clusters or (arns.DEFAULT_CLUSTER,)
-    names = list(dict.fromkeys(arns.cluster(text, place=place).name for text in wanted))
-    found = await database.read(lambda dialect: cluster_rows.by_names(dialect, names))
+    asked = list(dict.fromkeys(arns.cluster(text, place=place).name for text in wanted))
+    found = await database.read(lambda dialect: cluster_rows.by_names(dialect, asked))
     return registry_service_pb2.DescribeClustersResponse(
-        clusters=[views.cluster(found[name], request.include, place) for name in names if name in found],
-        failures=[views.missing(place.cluster(name)) for name in names if name not in found],
+        clusters=[views.cluster(found[name], request.include, place) for name in asked if name in found],
+        failures=[views.missing(place.cluster(name)) for name in asked if name not in found],
     )
 
 
@@ -42,11 +42,11 @@ async def list_(
 ) -> registry_service_pb2.ListClustersResponse:
     """ListClusters: the ACTIVE ones by name."""
     page = pages.of(request)
-    after = page.after[0] if page.after else ""
+    after = names.after(page)
     rows = await database.read(lambda _: cluster_rows.listed(after, page.fetch))
-    names, token = page.cut(rows, lambda name: (name,))
+    shown, token = page.cut(rows, lambda name: (name,))
     return registry_service_pb2.ListClustersResponse(
-        cluster_arns=[place.cluster(name) for name in names], next_token=token or None
+        cluster_arns=[place.cluster(name) for name in shown], next_token=token or None
     )
 
 

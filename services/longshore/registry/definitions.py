@@ -1,11 +1,12 @@
 """The operations on task definitions: request in, answer out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from longshore.registry import (
     compatibilities,
     defaults,
     definition_rows,
+    names,
     requires_attributes,
     rules,
     subjects,
@@ -80,14 +81,17 @@ async def list_(
 ) -> registry_service_pb2.ListTaskDefinitionsResponse:
     """ListTaskDefinitions: of one family (whole name) or all, ACTIVE ones unless told otherwise."""
     page = pages.of(request, keys=2)
+    names.known(request.status, task_definition_pb2.TaskDefinitionStatus.values(), "status")
+    names.known(request.sort, registry_service_pb2.SortOrder.values(), "sort")
     wanted = definition_rows.Filter(
         status=request.status or task_definition_pb2.TASK_DEFINITION_STATUS_ACTIVE,
         family=request.family_prefix,
         descending=request.sort == registry_service_pb2.SORT_ORDER_DESC,
     )
-    if not _can_be_in_a_name(request.family_prefix):
+    if not names.possible_part(request.family_prefix):
         return registry_service_pb2.ListTaskDefinitionsResponse()
-    after = _key(page.after) if page.after else None
+    behind = names.after_revision(page)
+    after = Key(*behind) if behind is not None else None
     rows = await database.read(lambda _: definition_rows.listed(wanted, after, page.fetch))
     keys, token = page.cut(rows, lambda key: (key.family, str(key.revision)))
     return registry_service_pb2.ListTaskDefinitionsResponse(
@@ -100,13 +104,14 @@ async def list_families(
 ) -> registry_service_pb2.ListTaskDefinitionFamiliesResponse:
     """ListTaskDefinitionFamilies: by a prefix, with ACTIVE revisions or without."""
     page = pages.of(request)
-    if not _can_be_in_a_name(request.family_prefix):
+    names.known(request.status, registry_service_pb2.TaskDefinitionFamilyStatus.values(), "status")
+    if not names.possible_part(request.family_prefix):
         return registry_service_pb2.ListTaskDefinitionFamiliesResponse()
-    after = page.after[0] if page.after else ""
+    after = names.after(page)
     active = _FAMILY_ACTIVE.get(request.status)
     rows = await database.read(lambda _: definition_rows.families(request.family_prefix, active, after, page.fetch))
-    names, token = page.cut(rows, lambda name: (name,))
-    return registry_service_pb2.ListTaskDefinitionFamiliesResponse(families=names, next_token=token or None)
+    shown, token = page.cut(rows, lambda name: (name,))
+    return registry_service_pb2.ListTaskDefinitionFamiliesResponse(families=shown, next_token=token or None)
 
 
 async def deregister(
@@ -172,16 +177,3 @@ def _revision(text: str, place: arns.Place) -> Key:
 
 def _unknown(text: str) -> errors.ClientException:
     return errors.ClientException("Unable to describe task definition.", task_definition=text)
-
-
-def _can_be_in_a_name(text: str) -> bool:
-    """Whether any name holds the text. The rest need not be asked for, and not every text can be sent to a database."""
-    return text.isascii() and text.isprintable()
-
-
-def _key(after: Sequence[str]) -> Key:
-    family, revision = after
-    # Tokens carry no signature, so whatever is in them has been said by the caller.
-    if not (revision.isascii() and revision.isdigit() and len(revision) <= 9):
-        raise errors.InvalidParameterException("nextToken is not valid.")
-    return Key(family, int(revision))

@@ -49,6 +49,8 @@ def _waits_for(container: task_definition_pb2.ContainerDefinition) -> frozenset[
 
 def _cycles(definition: Definition) -> Iterator[Found]:
     """One finding per cycle. A container that waits for itself is told by the rules on names."""
+    if len(definition.by_name) > subjects.MAX_CONTAINERS:
+        return  # a fault already, and the search grows fast with their number
     edges = {name: _waits_for(container) - {name} for name, container in definition.by_name.items()}
     told: set[frozenset[str]] = set()
     for start in edges:

@@ -89,18 +89,20 @@ def _too_many_ranges(container: Container) -> Iterator[Found]:
 
 def _repeated_container_port(container: Container) -> Iterator[Found]:
     """A container's port may occur once, alone or in a range, and not for two protocols."""
-    taken: list[tuple[int, int]] = []
+    taken = bytearray(MAX_PORT + 1)
     for index, mapping in enumerate(container.message.port_mappings):
-        field, value = "containerPort", str(mapping.container_port)
-        ports = (mapping.container_port, mapping.container_port) if mapping.container_port else None
         if mapping.HasField("container_port_range"):
             field, value = "containerPortRange", mapping.container_port_range
             ports = port_range(mapping.container_port_range)
+        else:
+            field, value = "containerPort", str(mapping.container_port)
+            ports = (mapping.container_port,) * 2 if 1 <= mapping.container_port <= MAX_PORT else None
         if ports is None:
             continue
-        if any(ports[0] <= last and first <= ports[1] for first, last in taken):
+        first, end = ports[0], ports[1] + 1
+        if taken.find(1, first, end) >= 0:
             yield Found(f"portMappings[{index}].{field}", value)
-        taken.append(ports)
+        taken[first:end] = b"\1" * (end - first)
 
 
 def _repeated_host_port(container: Container) -> Iterator[Found]:

@@ -1,21 +1,16 @@
 """Rules about a task definition as a whole: ecs.md section 1.1. Pure."""
 
-import re
 from collections.abc import Iterator
 
 from google.protobuf.message import Message
 
-from longshore.registry import compatibilities, rule, subjects
+from longshore.registry import compatibilities, names, rule, subjects
 from longshore.registry.rule import Found, Rule
 from longshore.registry.subjects import Definition
 from longshore.rpc import codec_schema
 from longshore.rpc.codec_schema import Kind, Shape
 from longshore.v1 import task_definition_pb2
 
-NAME = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
-"""Names of families and clusters, as references to them are read (longshore.rpc.arns)."""
-
-MAX_CONTAINERS = 10
 MAX_CONSTRAINTS = 10
 MAX_EXPRESSION = 2_000
 LEAST_CPU, MOST_CPU = 128, 196_608
@@ -75,7 +70,8 @@ def _ipc_controls_on_host(definition: Definition) -> Iterator[Found]:
 
 def _unmet_compatibilities(definition: Definition) -> Iterator[Found]:
     words = codec_schema.schema(definition.message.DESCRIPTOR).fields["requiresCompatibilities"].words.of
-    for index, wanted in enumerate(definition.message.requires_compatibilities):
+    given = list(definition.message.requires_compatibilities)
+    for index, wanted in ((given.index(each), each) for each in dict.fromkeys(given)):
         for reason in compatibilities.unmet(definition, wanted):
             yield Found(f"requiresCompatibilities[{index}]", words.get(wanted, wanted), {"reason": reason})
 
@@ -86,21 +82,20 @@ def _unknown_words(definition: Definition) -> Iterator[Found]:
 
 
 def _unknown_words_in(message: Message, prefix: str) -> Iterator[Found]:
-    for field in codec_schema.schema(message.DESCRIPTOR).fields.values():
+    fields = codec_schema.schema(message.DESCRIPTOR).fields
+    for descriptor, held in message.ListFields():
+        field = fields[descriptor.json_name]
         if field.shape is Shape.MAP or field.kind not in {Kind.WORD, Kind.OBJECT, Kind.LIST}:
             continue
-        held = getattr(message, field.name)
-        if field.shape is Shape.ONE:
-            if field.kind is not Kind.WORD and not message.HasField(field.name):
-                continue
-            items = [(f"{prefix}{field.json_name}", held)]
-        else:
-            items = [(f"{prefix}{field.json_name}[{index}]", item) for index, item in enumerate(held)]
-        for where, item in items:
+        where = f"{prefix}{field.json_name}"
+        places = [(where, held)]
+        if field.shape is Shape.MANY:
+            places = [(f"{where}[{index}]", item) for index, item in enumerate(held)]
+        for place, item in places:
             if field.kind is not Kind.WORD:
-                yield from _unknown_words_in(item, f"{where}.")
-            elif item not in field.words.of and (item or field.shape is Shape.MANY):
-                yield Found(where, item, {"words": ", ".join(sorted(field.words.numbers)[:10])})
+                yield from _unknown_words_in(item, f"{place}.")
+            elif item not in field.words.of:
+                yield Found(place, item, {"words": ", ".join(sorted(field.words.numbers)[:10])})
 
 
 RULES: tuple[Rule[Definition], ...] = (
@@ -113,7 +108,7 @@ RULES: tuple[Rule[Definition], ...] = (
     Rule(
         "family-name",
         "ecs.md 1.1",
-        rule.each("family", lambda name: not name or NAME.fullmatch(str(name)) is not None),
+        rule.each("family", lambda name: not name or names.NAME.fullmatch(str(name)) is not None),
         "must be at most 255 letters, digits, hyphens and underscores",
     ),
     Rule(
@@ -125,8 +120,8 @@ RULES: tuple[Rule[Definition], ...] = (
     Rule(
         "containers-count",
         "ecs.md 1.1",
-        rule.at_most("containerDefinitions", MAX_CONTAINERS),
-        f"must be at most {MAX_CONTAINERS} containers long",
+        rule.at_most("containerDefinitions", subjects.MAX_CONTAINERS),
+        f"must be at most {subjects.MAX_CONTAINERS} containers long",
     ),
     Rule(
         "containers-names-unique",

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from longshore.registry import sizes
 from longshore.v1 import registry_service_pb2, task_definition_pb2
 
+MAX_CONTAINERS = 10
+"""Containers of a definition. Of more, only so many are looked at: that there are too many is a fault of its own."""
+
 _CONTAINERS = "containerDefinitions"
 _VOLUMES = "volumes"
 
@@ -67,8 +70,8 @@ def definition(request: registry_service_pb2.RegisterTaskDefinitionRequest) -> D
 
 
 def containers(of: Definition) -> Iterator[Container]:
-    """The containers, in order."""
-    for index, message in enumerate(of.message.container_definitions):
+    """The containers, in order, as many as a definition may have."""
+    for index, message in enumerate(of.message.container_definitions[:MAX_CONTAINERS]):
         yield Container(message, of, index, _label("container", message.name, index), f"{_CONTAINERS}[{index}].")
 
 

@@ -85,14 +85,36 @@ async def test_a_token_belongs_to_its_own_request(registry: Registry) -> None:
         await _page(registry, nextToken="made up")
 
 
+def _tampered(token: str, *key: str) -> str:
+    made = record_pb2.PageToken.FromString(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    made.last_key[:] = key
+    return base64.urlsafe_b64encode(made.SerializeToString()).decode().rstrip("=")
+
+
 async def test_a_token_that_was_tampered_with_is_the_callers_fault(registry: Registry) -> None:
     await register(registry, "a", 2)
+    await register(registry, "b")
     _, token = await _page(registry, maxResults=1)
-    made = record_pb2.PageToken.FromString(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    made.last_key[1] = "9" * 40
+    _, of_families = await _families(registry, maxResults=1)
 
+    for key in (("a", "9" * 40), ("a", "x"), ("\0", "1"), ("a",)):
+        with pytest.raises(errors.InvalidParameterException, match="nextToken is not valid"):
+            await _page(registry, nextToken=_tampered(token, *key))
     with pytest.raises(errors.InvalidParameterException, match="nextToken is not valid"):
-        await _page(registry, nextToken=base64.urlsafe_b64encode(made.SerializeToString()).decode())
+        await _families(registry, nextToken=_tampered(of_families, "\0"))
+
+
+async def test_a_status_that_is_none_is_the_callers_fault(registry: Registry) -> None:
+    far = 100_000  # more than the column holds
+    wire = b"\x10\xa0\x8d\x06"  # field 2 = 100000
+    definitions = messages.ListTaskDefinitionsRequest.FromString(wire)
+    families = messages.ListTaskDefinitionFamiliesRequest.FromString(wire)
+    assert (int(definitions.status), int(families.status)) == (far, far)
+
+    with pytest.raises(errors.InvalidParameterException, match="status is 100000"):
+        await registry.ListTaskDefinitions(definitions)
+    with pytest.raises(errors.InvalidParameterException, match="status is 100000"):
+        await registry.ListTaskDefinitionFamilies(families)
 
 
 async def test_families_are_listed_by_prefix_and_by_whether_they_are_in_use(registry: Registry) -> None:

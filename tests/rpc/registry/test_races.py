@@ -2,6 +2,9 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import asyncpg
 import pytest
@@ -93,38 +96,68 @@ async def test_a_cluster_is_either_deleted_or_joined(
     assert sum(outcomes.values()) == 20
 
 
-@pytest.mark.postgres
-async def test_deleting_waits_for_an_instance_that_is_joining(postgres_url: str) -> None:
-    """With real connections: the deletion meets a registration that has locked the cluster and not yet committed."""
-    opened = await database.open_database(postgres_url)
-    joiner = await asyncpg.connect(postgres_url)
-    watcher = await asyncpg.connect(postgres_url)
+@asynccontextmanager
+async def _registry_and_rival(url: str) -> AsyncIterator[tuple[Registry, asyncpg.Connection, asyncpg.Connection]]:
+    """A registry on PostgreSQL, a connection that holds a transaction open against it, and one that watches the locks."""
+    opened = await database.open_database(url)
+    rival, watcher = await asyncpg.connect(url), await asyncpg.connect(url)
+    config = Config(listen="127.0.0.1:0")
     try:
         async with (
-            app.serve(Config(listen="127.0.0.1:0"), database=opened, bus=memory_bus.MemoryBus()) as serving,
+            app.serve(config, database=opened, bus=memory_bus.MemoryBus()) as serving,
             channels.connect(serving.address) as channel,
             asyncio.timeout(BOUND_S),
         ):
-            registry = registry_service_pb2_grpc.RegistryServiceStub(channel)
-            await registry.CreateCluster(messages.CreateClusterRequest(cluster_name="web"))
-            transaction = joiner.transaction()
-            await transaction.start()
-            await joiner.execute("SELECT name FROM clusters WHERE name = 'web' FOR SHARE")
-
-            deletion = asyncio.ensure_future(registry.DeleteCluster(messages.DeleteClusterRequest(cluster="web")))
-            while not await watcher.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
-                assert not deletion.done()
-            await joiner.execute("UPDATE log_head SET registered_instances = 1 WHERE cluster = 'web'")
-            await transaction.commit()
-
-            with pytest.raises(errors.ClusterContainsContainerInstancesException):
-                await deletion
-            described = await registry.DescribeClusters(messages.DescribeClustersRequest(clusters=["web"]))
-            assert described.clusters[0].status == cluster_pb2.CLUSTER_STATUS_ACTIVE
+            yield registry_service_pb2_grpc.RegistryServiceStub(channel), rival, watcher
     finally:
-        await joiner.close()
+        await rival.close()
         await watcher.close()
         await opened.close()
+
+
+async def _until_it_waits(call: "asyncio.Future[Any]", watcher: asyncpg.Connection) -> None:
+    while not await watcher.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+        assert not call.done()
+
+
+@pytest.mark.postgres
+async def test_deleting_waits_for_an_instance_that_is_joining(postgres_url: str) -> None:
+    """The deletion meets a registration that has locked the cluster and not yet committed."""
+    async with _registry_and_rival(postgres_url) as (registry, rival, watcher):
+        await registry.CreateCluster(messages.CreateClusterRequest(cluster_name="web"))
+        transaction = rival.transaction()
+        await transaction.start()
+        await rival.execute("SELECT name FROM clusters WHERE name = 'web' FOR SHARE")
+
+        deletion = asyncio.ensure_future(registry.DeleteCluster(messages.DeleteClusterRequest(cluster="web")))
+        await _until_it_waits(deletion, watcher)
+        await rival.execute("UPDATE log_head SET registered_instances = 1 WHERE cluster = 'web'")
+        await transaction.commit()
+
+        with pytest.raises(errors.ClusterContainsContainerInstancesException):
+            await deletion
+        described = await registry.DescribeClusters(messages.DescribeClustersRequest(clusters=["web"]))
+        assert described.clusters[0].status == cluster_pb2.CLUSTER_STATUS_ACTIVE
+
+
+@pytest.mark.postgres
+async def test_two_deregistrations_that_meet_leave_the_latest_revision_right(postgres_url: str) -> None:
+    """The second one must not compute the latest revision from what it saw before the first one committed."""
+    async with _registry_and_rival(postgres_url) as (registry, rival, watcher):
+        await register(registry, count=3)
+        transaction = rival.transaction()
+        await transaction.start()
+        await rival.execute("SELECT 1 FROM task_definition_families WHERE family = 'site' FOR UPDATE")
+        await rival.execute("UPDATE task_definitions SET status = 2 WHERE family = 'site' AND revision = 2")
+        await rival.execute("UPDATE task_definition_families SET active_revisions = active_revisions - 1")
+
+        second = asyncio.ensure_future(deregister(registry, "site:3"))
+        await _until_it_waits(second, watcher)
+        await transaction.commit()
+        await second
+
+        latest = await registry.DescribeTaskDefinition(messages.DescribeTaskDefinitionRequest(task_definition="site"))
+        assert latest.task_definition.revision == 1
 
 
 async def test_a_deletion_that_was_answered_is_finished_without_being_asked_again(

@@ -116,6 +116,14 @@ def test_a_definition_of_ten_megabytes_is_refused_for_its_size_alone() -> None:
     assert re.search(r"its size is 10000\d{3} bytes; it must be at most 65536 bytes as JSON", fault.message)
 
 
+def test_of_too_many_containers_only_so_many_are_looked_at() -> None:
+    containers = [cases.container(name=f"c{number}", cpu=-1) for number in range(20)]
+
+    found = [fault.rule for fault in rules.faults_of(cases.request(cases.task(*containers)))]
+
+    assert found == ["containers-count", *["container-cpu"] * 10]
+
+
 def test_an_unset_mode_counts_as_bridge_for_rules_that_depend_on_it() -> None:
     linked = cases.task(cases.container(links=["db"]), cases.container(name="db"))
 
