@@ -1,13 +1,25 @@
-"""Where the control plane is, as a client is told."""
+"""Where the control plane is, as a client is told. Pure but for the environment, which is a parameter."""
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from longshore.rpc import settings, tls
+from longshore.rpc import channels, settings, tls
 
 DEFAULT_SERVER = "127.0.0.1"
+
+PORTS = {
+    "LONGSHORE_REGISTRY": settings.REGISTRY_PORT,
+    "LONGSHORE_SCHEDULER": settings.SCHEDULER_PORT,
+    "LONGSHORE_STATE_TRACKER": settings.STATE_TRACKER_PORT,
+}
+"""The variable that overrides a component's address, and the port it has on the server otherwise."""
+
+
+class AddressError(ValueError):
+    """What a client was told is not an address. The message names the variable or argument."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,25 +35,44 @@ def resolve(server: str | None = None, environ: Mapping[str, str] | None = None)
     """Find the components: `server` (or LONGSHORE_SERVER) with the default ports, each overridden by a variable of its own.
 
     LONGSHORE_REGISTRY, LONGSHORE_SCHEDULER and LONGSHORE_STATE_TRACKER are lists of host:port, separated by commas.
-    A server given here beats all variables.
+    A server given as an argument beats all variables. Raises AddressError.
     """
-    variables = os.environ if environ is None else environ
+    variables = {} if server else os.environ if environ is None else environ
     host = server or variables.get("LONGSHORE_SERVER") or DEFAULT_SERVER
 
-    def component(variable: str, port: int) -> tuple[str, ...]:
-        listed = "" if server else variables.get(variable, "")
-        replicas = tuple(part.strip() for part in listed.split(",") if part.strip())
-        return replicas or (settings.default_address(host, port),)
+    def component(variable: str) -> tuple[str, ...]:
+        listed = variables.get(variable, "").strip(", ")
+        if not listed:
+            return (settings.default_address(host, PORTS[variable]),)
+        try:
+            return channels.split(listed)
+        except ValueError as error:
+            raise AddressError(f"{variable}: {error}") from error
+
+    if not _is_host(host):
+        raise AddressError(f"The server is {host!r}: a host without port is meant; the ports are fixed.")
 
     return Addresses(
-        registry=component("LONGSHORE_REGISTRY", settings.REGISTRY_PORT),
-        scheduler=component("LONGSHORE_SCHEDULER", settings.SCHEDULER_PORT),
-        state_tracker=component("LONGSHORE_STATE_TRACKER", settings.STATE_TRACKER_PORT),
+        registry=component("LONGSHORE_REGISTRY"),
+        scheduler=component("LONGSHORE_SCHEDULER"),
+        state_tracker=component("LONGSHORE_STATE_TRACKER"),
     )
+
+
+def _is_host(text: str) -> bool:
+    """Whether a text is a name or an address, and nothing beside it."""
+    bare = text.strip().removeprefix("[").removesuffix("]")
+    if ":" not in bare:
+        return bool(bare) and not any(character in bare for character in " ,/")
+    try:
+        ipaddress.IPv6Address(bare)
+    except ValueError:
+        return False
+    return True
 
 
 def tls_files(environ: Mapping[str, str] | None = None) -> tls.Files:
     """The certificate files that LONGSHORE_TLS_{CERT,KEY,CA}_FILE name; none set: no TLS."""
     variables = os.environ if environ is None else environ
     named = (variables.get(f"LONGSHORE_TLS_{kind}_FILE") for kind in ("CERT", "KEY", "CA"))
-    return tls.Files(*(Path(path) if path else None for path in named))
+    return tls.Files(*(Path(path).expanduser() if path else None for path in named))

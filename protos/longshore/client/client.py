@@ -7,9 +7,10 @@ async with client.Client() as longshore:
 import contextlib
 import random
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 import grpc.aio
 from google.protobuf.message import Message
@@ -27,19 +28,41 @@ from longshore.v1 import (
 
 Q = TypeVar("Q", bound=Message)
 R = TypeVar("R", bound=Message)
+Q_contra = TypeVar("Q_contra", bound=Message, contravariant=True)
+
 
 DEADLINE_S = 30.0
 """Overall deadline of a call, repetitions included: well above a change of leader, well below a person's patience."""
 
 NOT_REPEATED = frozenset({"/longshore.v1.SchedulerService/StartTask"})
-"""Calls that act again when repeated and take no client token: ECS's StartTask has none."""
+"""Calls that start containers anew when repeated, and take no client token: ECS's StartTask has none.
+
+Every other call may be repeated as it is. RegisterTaskDefinition whose answer was lost leaves one more revision behind, as it does
+with ECS's own clients.
+"""
 
 
-class Unary(Protocol[Q, R]):
+class Unary(Protocol[Q_contra, R]):
     """A call of a stub: `client.registry.DescribeClusters` and the like."""
 
-    def __call__(self, request: Q, *, timeout: float | None = None) -> grpc.aio.UnaryUnaryCall[Q, R]:
+    def __call__(self, request: Q_contra, *, timeout: float | None = None) -> grpc.aio.UnaryUnaryCall[Any, R]:
         """Send the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events that came together, and the cursor after them."""
+
+    cursor: str
+    events: tuple[event_pb2.Event, ...]
+
+
+Watching: TypeAlias = AsyncGenerator[Batch, None]
+"""What Client.watch gives: endless, to be closed by who opened it (`contextlib.aclosing`)."""
+
+
+def _unnoticed(error: errors.Unavailable) -> None:
+    """Take no notice of a watch that was lost."""
 
 
 class Client:
@@ -56,23 +79,34 @@ class Client:
         addresses: resolving.Addresses | None = None,
         files: tls.Files | None = None,
         deadline_s: float = DEADLINE_S,
+        source: random.Random | None = None,
+        new_token: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
-        """`server` is a host with the default ports; `addresses` names each component; neither: the LONGSHORE_* variables.
+        """Prepare; raises addresses.AddressError for what is none.
 
-        `files` are for TLS, the LONGSHORE_TLS_* variables where left out.
+        Args:
+            server: a host with the default ports. Neither it nor `addresses`: the LONGSHORE_* variables.
+            addresses: each component's own.
+            files: for TLS; the LONGSHORE_TLS_* variables where left out.
+            deadline_s: overall deadline of a call that names none.
+            source: of jitter.
+            new_token: makes client tokens.
         """
         self.addresses = addresses or resolving.resolve(server)
-        self._files = files or resolving.tls_files()
+        self.files = files if files is not None else resolving.tls_files()
         self._deadline_s = deadline_s
-        self._random = random.Random()  # noqa: S311 - jitter
+        self._random = source or random.Random()  # noqa: S311 - jitter
+        self._new_token = new_token
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         """Open the channels. Nothing is sent yet: a component that is away shows at the first call."""
-        registry, scheduler, tracker = [
-            await self._stack.enter_async_context(channels.connect(replicas, files=self._files))
-            for replicas in (self.addresses.registry, self.addresses.scheduler, self.addresses.state_tracker)
-        ]
+        async with contextlib.AsyncExitStack() as stack:
+            registry, scheduler, tracker = [
+                await stack.enter_async_context(channels.connect(replicas, files=self.files, shuffle=self._random))
+                for replicas in (self.addresses.registry, self.addresses.scheduler, self.addresses.state_tracker)
+            ]
+            self._stack = stack.pop_all()
         self.registry = registry_service_pb2_grpc.RegistryServiceStub(registry)
         self.scheduler = scheduler_service_pb2_grpc.SchedulerServiceStub(scheduler)
         self.state_tracker = state_tracker_service_pb2_grpc.StateTrackerServiceStub(tracker)
@@ -85,21 +119,23 @@ class Client:
         await self._stack.aclose()
 
     async def call(self, method: Unary[Q, R], request: Q, *, deadline_s: float | None = None) -> R:
-        """Call, and repeat while the answer is UNAVAILABLE. Raises a ServiceError named as ECS names it."""
-        name = getattr(method, "path", "")
-        tokened = retrying.with_token(request, lambda: uuid.uuid4().hex)
+        """Call, and repeat while the answer is UNAVAILABLE. Raises a ServiceError named as ECS names it.
+
+        A request that has a client token and names none gets one, the same for each repetition.
+        """
+        limit = self._deadline_s if deadline_s is None else deadline_s
+        tokened = retrying.with_token(request, self._new_token)
 
         async def attempt(left_s: float) -> R:
             return await method(tokened, timeout=left_s)
 
-        limit = deadline_s or self._deadline_s
-        if name in NOT_REPEATED:
+        if getattr(method, "path", "") in NOT_REPEATED:
             return await attempt(limit)
         return await retrying.until(limit, attempt, source=self._random)
 
-    async def pages(self, method: Unary[Q, R], request: Q) -> AsyncIterator[R]:
+    async def pages(self, method: Unary[Q, R], request: Q) -> AsyncGenerator[R, None]:
         """Every page of a list operation, until there is no next one."""
-        asked = type(request)()
+        asked: Any = type(request)()
         asked.CopyFrom(request)
         while True:
             page = await self.call(method, asked)
@@ -107,7 +143,7 @@ class Client:
             token = getattr(page, "next_token", "")
             if not token:
                 return
-            asked.next_token = token  # type: ignore[attr-defined]  # every list request has it
+            asked.next_token = token
 
     async def watch(
         self,
@@ -117,35 +153,27 @@ class Client:
         tasks: Sequence[str] = (),
         container_instances: Sequence[str] = (),
         family: str = "",
-    ) -> AsyncGenerator["Batch", None]:
+        on_lost: Callable[[errors.Unavailable], None] = _unnoticed,
+    ) -> Watching:
         """Batches of events from a cursor on, in commit order, none missing and none twice, whatever connection is lost.
 
-        The first batch comes at once and is empty where nothing has happened yet. Without a cursor the watch starts now.
-        Raises errors.OutOfRange when the cursor's events were pruned.
+        The first batch comes at once and is empty where nothing has happened yet. Without a cursor the watch starts now. It goes on
+        for ever; each time the connection is lost `on_lost` is told, before it is sought again. Raises errors.OutOfRange when the
+        cursor's events were pruned.
         """
-        filters: dict[str, Any] = {"tasks": tasks, "container_instances": container_instances}
-        filters |= {name: value for name, value in (("cluster", cluster), ("family", family)) if value}
-        request = state_tracker_service_pb2.WatchEventsRequest(**filters)
+        request = state_tracker_service_pb2.WatchEventsRequest(tasks=tasks, container_instances=container_instances)
+        for name, value in (("cluster", cluster), ("family", family), ("cursor", cursor)):
+            if value:
+                setattr(request, name, value)
         pauses = backoff.Backoff(first=retrying.FIRST_PAUSE_S, cap=retrying.LONGEST_PAUSE_S, source=self._random)
         while True:
-            if cursor:
-                request.cursor = cursor
             try:
-                async for response in self.state_tracker.WatchEvents(request):
-                    pauses.reset()
-                    cursor = response.cursor
-                    yield Batch(cursor, tuple(response.events))
-            except errors.Unavailable:
-                pass
+                async with contextlib.aclosing(aiter(self.state_tracker.WatchEvents(request))) as answers:  # type: ignore[type-var]  # a generator, in our channels
+                    async for answer in answers:
+                        pauses.reset()
+                        # Before the batch is handed out: whoever took it has it, however the stream ends.
+                        request.cursor = answer.cursor
+                        yield Batch(answer.cursor, tuple(answer.events))
+            except errors.Unavailable as error:
+                on_lost(error)
             await pauses.sleep()
-
-
-class Batch:
-    """Events that came together, and the cursor after them."""
-
-    __slots__ = ("cursor", "events")
-
-    def __init__(self, cursor: str, events: tuple[event_pb2.Event, ...]) -> None:
-        """Made by Client.watch."""
-        self.cursor = cursor
-        self.events = events

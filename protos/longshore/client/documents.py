@@ -1,15 +1,16 @@
-"""Task-definition documents as people have them: a file for `register-task-definition`, or what `describe` printed.
+"""Task-definition documents as people have them: a file for `register-task-definition`, or what `describe` printed. Pure.
 
-Pure. Three forms are taken: the request itself, `{"taskDefinition": {…}, "tags": […]}` as ECS's describe and register answer,
-and a bare list of container definitions, which needs a family from elsewhere.
+Three forms are taken: the request itself; `{"taskDefinition": {…}, "tags": […]}`, as ECS's describe and register answer; and a bare
+list of container definitions, which needs a family from elsewhere.
 """
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from longshore.rpc import codec, errors
 from longshore.v1 import registry_service_pb2, task_definition_pb2
+
+WRAPPER = "taskDefinition"
 
 
 def _members(message: Any) -> frozenset[str]:
@@ -27,7 +28,8 @@ class Document:
     """A registration read from a document, and what the reader should be told about how it was read."""
 
     request: registry_service_pb2.RegisterTaskDefinitionRequest
-    notices: tuple[str, ...]
+    notice: str
+    """One sentence; empty where the document was taken as it is."""
 
 
 def parse(text: str, *, family: str | None = None) -> Document:
@@ -38,26 +40,23 @@ def parse(text: str, *, family: str | None = None) -> Document:
     body = codec.loads(text)
     if isinstance(body, list):
         if not family:
-            rule = "a bare list of container definitions needs a family: give one with --family"
-            raise errors.ClientException(rule)
+            raise errors.ClientException("A bare list of container definitions needs a family: give one with --family.")
         body = {"containerDefinitions": body}
     if not isinstance(body, dict):
-        raise errors.ClientException(f"A task definition is a JSON object, not {json.dumps(body)[:40]}.")
-    body, notices = _as_registration(body)
+        raise errors.ClientException("A task definition is a JSON object, or a list of container definitions.")
+    unwrapped = _unwrapped(body)
+    dropped = sorted(OUTPUT_ONLY & unwrapped.keys())
+    kept = {name: value for name, value in unwrapped.items() if name not in OUTPUT_ONLY}
     if family:
-        body["family"] = family
-    return Document(codec.from_json(registry_service_pb2.RegisterTaskDefinitionRequest, body), notices)
+        kept["family"] = family
+    request = codec.from_json(registry_service_pb2.RegisterTaskDefinitionRequest, kept)
+    return Document(request, f"left out what only answers have: {', '.join(dropped)}" if dropped else "")
 
 
-def _as_registration(body: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Unwrap what a describe printed, and drop what only answers have."""
-    wrapped = body.get("taskDefinition")
-    if isinstance(wrapped, dict):
-        unwrapped = dict(wrapped)
-        if body.get("tags"):
-            unwrapped["tags"] = body["tags"]
-        body = unwrapped
-    dropped = sorted(OUTPUT_ONLY & body.keys())
-    kept = {name: value for name, value in body.items() if name not in OUTPUT_ONLY}
-    notices = (f"left out what only answers have: {', '.join(dropped)}",) if dropped else ()
-    return kept, notices
+def _unwrapped(body: dict[str, Any]) -> dict[str, Any]:
+    """The registration inside what describe or register answered; a body that is none of these stays as it is."""
+    inner = body.get(WRAPPER)
+    if not isinstance(inner, dict):
+        return body
+    # What stands beside the wrapper and is not its tags is kept, to be refused by its name like any other unknown member.
+    return inner | {name: value for name, value in body.items() if name != WRAPPER and (name != "tags" or value)}

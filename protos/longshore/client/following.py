@@ -1,16 +1,19 @@
-"""What a follower of tasks knows: the state of each, put together from events. Pure.
+"""What a follower of tasks knows: the state of each, put together from events, and the exit code at the end. Pure.
 
-A task's events come in version order; a version that is not newer than the one known is dropped, so that a description read
-beside the stream and the stream itself can be fed in any order.
+A task's events come in version order; a version that is not newer than the one known is dropped, so that what was read beside the
+stream and the stream itself can be fed in any order.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from longshore.v1 import event_pb2, task_pb2
+from longshore.v1 import event_pb2, task_definition_pb2, task_pb2
 
 NEVER_RAN = 125
 """Exit status for a task that stopped without an exit code: what `docker run` uses when the container itself could not run."""
+
+SIGNALLED = frozenset({128 + 9, 128 + 15})
+"""Exit codes of containers that were told to stop: killed, terminated."""
 
 
 @dataclass(slots=True)
@@ -23,19 +26,41 @@ class Followed:
     stop_code: "task_pb2.TaskStopCode.ValueType" = task_pb2.TASK_STOP_CODE_UNSPECIFIED
     stopped_reason: str = ""
     containers: dict[str, event_pb2.ContainerObservation] = field(default_factory=dict)
+    first_ended: tuple[str, ...] = ()
+    """Essential containers that the first event with the end of any told of: one of them ended by itself, and so the task."""
+
+    @property
+    def ran(self) -> bool:
+        """Whether it got to run, or still may: false once it has failed to start."""
+        return self.stop_code != task_pb2.TASK_STOP_CODE_TASK_FAILED_TO_START
 
     @property
     def stopped(self) -> bool:
         """Whether it has reached its end."""
-        return self.last_status == task_pb2.TASK_STATUS_STOPPED
+        return self.last_status >= task_pb2.TASK_STATUS_STOPPED
+
+    @property
+    def settled(self) -> bool:
+        """Whether it runs, or is past that."""
+        return self.last_status >= task_pb2.TASK_STATUS_RUNNING
+
+
+def essential_names(definition: task_definition_pb2.TaskDefinition) -> frozenset[str]:
+    """The containers of a definition whose end is the task's."""
+    return frozenset(
+        container.name
+        for container in definition.container_definitions
+        if container.essential or not container.HasField("essential")
+    )
 
 
 class Follower:
-    """Follows some tasks to their end."""
+    """Follows some tasks of one definition to their end."""
 
-    def __init__(self, task_ids: Iterable[str]) -> None:
-        """Follow these, of which nothing is known yet."""
+    def __init__(self, task_ids: Iterable[str], *, essential: frozenset[str] = frozenset()) -> None:
+        """Follow these, of which nothing is known yet; `essential` names the containers that decide the exit code."""
         self.tasks = {task_id: Followed(task_id) for task_id in task_ids}
+        self._essential = essential
 
     def apply(self, event: event_pb2.Event) -> Followed | None:
         """Take an event in; return the task if it is one of ours and the event was news, else None."""
@@ -50,30 +75,71 @@ class Follower:
         known.stop_code = change.stop_code
         known.stopped_reason = change.stopped_reason
         known.containers |= {container.name: container for container in change.containers}
+        if not known.first_ended:
+            known.first_ended = _ended(change.containers, self._essential)
         return known
+
+    def apply_description(self, task: task_pb2.Task) -> Followed | None:
+        """Take in what DescribeTasks told: for a follower that came too late for some events."""
+        known = self.tasks.get(task.task_arn.rpartition("/")[2])
+        if known is None or task.version <= known.version:
+            return None
+        known.version = task.version
+        known.last_status = task.last_status
+        known.stop_code = task.stop_code
+        known.stopped_reason = task.stopped_reason
+        known.containers |= {container.name: _observation(container) for container in task.containers}
+        if not known.first_ended:
+            known.first_ended = _ended(tuple(known.containers.values()), self._essential)
+        return known
+
+    def settled(self) -> bool:
+        """Whether every task runs, or is past that."""
+        return all(task.settled for task in self.tasks.values())
 
     def finished(self) -> bool:
         """Whether every task has stopped."""
         return all(task.stopped for task in self.tasks.values())
 
-    def exit_code(self, essential: frozenset[str]) -> int:
-        """The exit code of the whole: of the first task, by id, that did not end with zero, else zero."""
-        codes = [task_exit_code(self.tasks[task_id], essential) for task_id in sorted(self.tasks)]
+    def exit_code(self) -> int:
+        """The exit code of the whole: of the first task, by id and so by age, that did not end with zero, else zero."""
+        codes = (task_exit_code(self.tasks[task_id]) for task_id in sorted(self.tasks))
         return next((code for code in codes if code), 0)
 
 
-def task_exit_code(task: Followed, essential: frozenset[str]) -> int:
-    """The exit code of a stopped task's essential container; NEVER_RAN where it has none.
+def task_exit_code(task: Followed) -> int:
+    """The exit code of the essential container whose end ended the task; NEVER_RAN where none has one.
 
-    Of several essential containers the first that ended otherwise than with zero counts. Containers that were stopped because
-    another essential one had ended have the exit code of their signal, so a clean end of the first is a clean end only if no
-    other failed by itself: the stop reason of the engine cannot tell, and ECS does not either.
+    Where one event told of the end of several, a code that no stop explains comes first, then a clean end: the others were
+    stopped because of it.
     """
-    codes = [
-        container.exit_code if container.HasField("exit_code") else NEVER_RAN
-        for name, container in sorted(task.containers.items())
-        if name in essential
-    ]
-    if not codes:
+    ended = [task.containers[name] for name in task.first_ended]
+    coded = [container for container in ended if container.HasField("exit_code")]
+    if not coded:
         return NEVER_RAN
-    return next((code for code in codes if code), 0)
+    by_itself = [c.exit_code for c in coded if c.exit_code and (c.exit_code not in SIGNALLED or c.out_of_memory)]
+    clean = [c.exit_code for c in coded if not c.exit_code]
+    return next(iter((*by_itself, *clean, coded[0].exit_code)))
+
+
+def _ended(containers: Sequence[event_pb2.ContainerObservation], essential: frozenset[str]) -> tuple[str, ...]:
+    return tuple(
+        container.name
+        for container in containers
+        if container.name in essential and container.last_status == task_pb2.CONTAINER_STATUS_STOPPED
+    )
+
+
+def _observation(container: task_pb2.Container) -> event_pb2.ContainerObservation:
+    """A container of a description as an event would tell it."""
+    observed = event_pb2.ContainerObservation(
+        name=container.name,
+        runtime_id=container.runtime_id,
+        last_status=container.last_status,
+        reason=container.reason,
+        network_bindings=container.network_bindings,
+        health_status=container.health_status,
+    )
+    if container.HasField("exit_code"):
+        observed.exit_code = container.exit_code
+    return observed

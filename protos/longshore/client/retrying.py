@@ -7,28 +7,36 @@ a client token, so that the second one joins the first.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from google.protobuf.message import Message
 
 from longshore.rpc import backoff, errors
 
 T = TypeVar("T")
+Q = TypeVar("Q", bound=Message)
 
 FIRST_PAUSE_S = 0.05
 """A leader that has just changed answers within a second or two: the first repetitions come fast."""
 
 LONGEST_PAUSE_S = 1.0
 
+TOKEN = "client_token"  # noqa: S105 - the name of a field
+
 
 async def until(
     deadline_s: float, attempt: Callable[[float], Awaitable[T]], *, source: random.Random | None = None
 ) -> T:
-    """Await `attempt(seconds left)`, again after each Unavailable, for `deadline_s` seconds in all; then raise the last one."""
+    """Await `attempt(seconds left)`, again after each Unavailable, for `deadline_s` seconds in all; then raise the last one.
+
+    An attempt gets all that is left: a peer that has died or frozen is noticed by the channel, and becomes Unavailable, sooner.
+    """
     loop = asyncio.get_running_loop()
     end = loop.time() + deadline_s
-    pauses = backoff.Backoff(first=FIRST_PAUSE_S, cap=LONGEST_PAUSE_S, source=source or random.Random())  # noqa: S311 - jitter
+    pauses = backoff.Backoff(first=FIRST_PAUSE_S, cap=LONGEST_PAUSE_S, source=source)
     while True:
         try:
-            return await attempt(max(end - loop.time(), FIRST_PAUSE_S))
+            return await attempt(end - loop.time())
         except errors.Unavailable:
             pause = pauses.next()
             if loop.time() + pause >= end:
@@ -36,11 +44,11 @@ async def until(
             await asyncio.sleep(pause)
 
 
-def with_token(request: Any, token: Callable[[], str]) -> Any:
+def with_token(request: Q, new_token: Callable[[], str]) -> Q:
     """A copy of the request that carries a client token, where its message has one and the caller gave none."""
-    if "client_token" not in request.DESCRIPTOR.fields_by_name or request.client_token:
+    if TOKEN not in request.DESCRIPTOR.fields_by_name or getattr(request, TOKEN):
         return request
     tokened = type(request)()
     tokened.CopyFrom(request)
-    tokened.client_token = token()
+    setattr(tokened, TOKEN, new_token())
     return tokened

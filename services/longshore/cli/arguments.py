@@ -1,15 +1,15 @@
-"""Options and arguments that several commands share, and how their values become messages."""
+"""Options and arguments that several commands share, and how their values become messages and back."""
 
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Any, TypeVar
 
 import typer
-from google.protobuf.message import Message
 
-from longshore.cli import connection, output
+from longshore.cli import exits, output
+from longshore.rpc import codec_schema
 from longshore.v1 import common_pb2
 
-Answer = Message
+T = TypeVar("T")
 
 Cluster = Annotated[
     str,
@@ -17,35 +17,41 @@ Cluster = Annotated[
 ]
 DEFAULT_CLUSTER = "default"
 
-Tags = Annotated[Sequence[str], typer.Option("--tag", metavar="KEY=VALUE", help="A tag; may be given several times.")]
+Tags = Annotated[
+    list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", help="A tag; may be given several times.")
+]
+
+DESCRIBED_AT_ONCE = 100
+"""Most things that one describe takes."""
 
 
 def pair(text: str, option: str) -> tuple[str, str]:
     """Split NAME=VALUE; the value may hold further equals signs."""
     name, equals, value = text.partition("=")
     if not equals or not name:
-        message = f"{option} takes NAME=VALUE, not {text!r}"
-        raise typer.BadParameter(message)
+        raise typer.BadParameter(f"{option} takes NAME=VALUE, not {text!r}")
     return name, value
 
 
-def tags(given: Iterable[str]) -> list[common_pb2.Tag]:
+def tags(given: Iterable[str] | None) -> list[common_pb2.Tag]:
     """The tags that --tag options gave."""
-    return [common_pb2.Tag(key=key, value=value) for key, value in (pair(text, "--tag") for text in given)]
+    return [common_pb2.Tag(key=key, value=value) for key, value in (pair(text, "--tag") for text in given or ())]
 
 
 def spelled(enum: Any, number: int) -> str:
-    """ECS's spelling of an enum's value, for tables; empty for the unspecified one."""
-    value = enum.DESCRIPTOR.values_by_number[number]
-    prefix = enum.DESCRIPTOR.values_by_number[0].name.removesuffix("UNSPECIFIED")
-    return "" if number == 0 else str(value.name.removeprefix(prefix))
+    """ECS's spelling of an enum's value, for tables; empty for the unspecified one, the number for one of a later release."""
+    return "" if number == 0 else codec_schema.words(enum.DESCRIPTOR).of.get(number, str(number))
+
+
+def chunks(items: Sequence[T], size: int = DESCRIBED_AT_ONCE) -> Iterator[Sequence[T]]:
+    """The items in pieces that one call takes."""
+    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def fail_on(failures: Sequence[common_pb2.Failure]) -> None:
     """Print failures, if any, and end the command with a status that says so."""
     for failure in failures:
-        detail = f": {failure.detail}" if failure.detail else ""
-        output.err.print(f"[bold red]{failure.reason}[/] ", end="")
-        output.err.print(f"{failure.arn}{detail}", markup=False)
+        output.err.print(failure.reason, style="bold red", end=" ")
+        output.err.print(failure.arn + (f": {failure.detail}" if failure.detail else ""), markup=False)
     if failures:
-        raise typer.Exit(connection.FAILED)
+        raise typer.Exit(exits.FAILED)

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from google.protobuf.message import Message
 
 from longshore.cli import arguments, connection, output
 from longshore.client import client as clients
@@ -15,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="Clusters: groups of container inst
 def create(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="Name of the cluster.")] = "default",
-    tag: arguments.Tags = (),
+    tag: arguments.Tags = None,
 ) -> None:
     """Create a cluster; one that exists is answered as it is."""
     request = registry_service_pb2.CreateClusterRequest(cluster_name=name, tags=arguments.tags(tag))
@@ -32,7 +33,7 @@ def list_clusters(context: typer.Context) -> None:
         return [arn async for page in pages for arn in page.cluster_arns]
 
     arns = connection.run(context, work)
-    if connection.options(context).format is output.Format.JSON:
+    if connection.options(context).as_json:
         output.print_json({"clusterArns": arns})
     else:
         output.print_table(
@@ -61,8 +62,8 @@ def delete(context: typer.Context, name: Annotated[str, typer.Argument(help="Nam
     _show(context, answer, [answer.cluster])
 
 
-def _show(context: typer.Context, answer: arguments.Answer, found: list[cluster_pb2.Cluster]) -> None:
-    if connection.options(context).format is output.Format.JSON:
+def _show(context: typer.Context, answer: Message, found: list[cluster_pb2.Cluster]) -> None:
+    if connection.options(context).as_json:
         output.print_json(answer)
         return
     rows = [
@@ -75,4 +76,6 @@ def _show(context: typer.Context, answer: arguments.Answer, found: list[cluster_
         )
         for cluster in found
     ]
-    output.print_table(["CLUSTER", "STATUS", "INSTANCES", "RUNNING", "PENDING"], rows, empty="No such cluster.")
+    output.print_table(
+        ["CLUSTER", "STATUS", "INSTANCES", "RUNNING", "PENDING"], rows, empty="There is no such cluster."
+    )

@@ -7,16 +7,12 @@ from typing import TypeVar
 
 import typer
 
-from longshore.cli import output
+from longshore.cli import exits, output
+from longshore.client import addresses
 from longshore.client import client as clients
-from longshore.rpc import errors
+from longshore.rpc import errors, tls
 
 T = TypeVar("T")
-
-FAILED = 1
-"""Exit status for a call that was refused or could not be made."""
-
-INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +21,11 @@ class Options:
 
     server: str | None
     format: output.Format
+
+    @property
+    def as_json(self) -> bool:
+        """Whether the answer is for a program."""
+        return self.format is output.Format.JSON
 
 
 def options(context: typer.Context) -> Options:
@@ -44,17 +45,24 @@ def run(context: typer.Context, work: Callable[[clients.Client], Awaitable[T]]) 
     try:
         return asyncio.run(with_client())
     except errors.ServiceError as error:
-        output.err.print(f"[bold red]{error.reason}[/]: ", end="")
+        fail(error)
+    except (addresses.AddressError, tls.TlsError) as error:
         output.err.print(str(error), markup=False)
-        hint = _hint(error)
-        if hint:
-            output.err.print(hint, style="dim")
-        raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(exits.INTERRUPTED) from None
+    raise typer.Exit(exits.FAILED)
 
 
-def _hint(error: errors.ServiceError) -> str:
+def fail(error: errors.ServiceError) -> None:
+    """Print a refusal: its name, what it says, and what to do next where that is known."""
+    output.err.print(error.reason, style="bold red", end=": ")
+    output.err.print(error.message, markup=False)
+    hint = hint_for(error)
+    if hint:
+        output.notice(hint)
+
+
+def hint_for(error: errors.ServiceError) -> str:
     """What to do next, where that is known."""
     if isinstance(error, errors.Unavailable):
         return (

@@ -14,30 +14,24 @@ app = typer.Typer(no_args_is_help=True, help="Container instances: the hosts of 
 Instances = Annotated[list[str], typer.Argument(metavar="INSTANCE...", help="Ids or ARNs of container instances.")]
 COLUMNS = ["INSTANCE", "STATUS", "AGENT", "RUNNING", "PENDING", "CPU FREE", "MEMORY FREE", "REGISTERED"]
 
-BATCH = 100
-"""Most instances that one describe takes."""
+CHANGED_AT_ONCE = 10
+"""Most instances that one UpdateContainerInstancesState takes."""
 
 
 @app.command("list")
 def list_instances(context: typer.Context, cluster: arguments.Cluster = arguments.DEFAULT_CLUSTER) -> None:
     """List a cluster's container instances, with what is free on each."""
+    as_json = connection.options(context).as_json
 
-    async def work(client: clients.Client) -> list[container_instance_pb2.ContainerInstance]:
+    async def work(client: clients.Client) -> tuple[list[str], list[container_instance_pb2.ContainerInstance]]:
         request = state_tracker_service_pb2.ListContainerInstancesRequest(cluster=cluster)
         pages = client.pages(client.state_tracker.ListContainerInstances, request)
         arns = [arn async for page in pages for arn in page.container_instance_arns]
-        found: list[container_instance_pb2.ContainerInstance] = []
-        for start in range(0, len(arns), BATCH):
-            describe = state_tracker_service_pb2.DescribeContainerInstancesRequest(
-                cluster=cluster, container_instances=arns[start : start + BATCH]
-            )
-            answer = await client.call(client.state_tracker.DescribeContainerInstances, describe)
-            found.extend(answer.container_instances)
-        return found
+        return arns, [] if as_json else list((await describe_all(client, cluster, arns)).container_instances)
 
-    found = connection.run(context, work)
-    if connection.options(context).format is output.Format.JSON:
-        output.print_json({"containerInstanceArns": [instance.container_instance_arn for instance in found]})
+    arns, found = connection.run(context, work)
+    if as_json:
+        output.print_json({"containerInstanceArns": arns})
     else:
         _print(found, f"Cluster {cluster} has no container instances. Join a host with `longshore agent`.")
 
@@ -47,15 +41,8 @@ def describe(
     context: typer.Context, instances: Instances, cluster: arguments.Cluster = arguments.DEFAULT_CLUSTER
 ) -> None:
     """Describe container instances: resources, attributes, versions."""
-    request = state_tracker_service_pb2.DescribeContainerInstancesRequest(
-        cluster=cluster,
-        container_instances=instances,
-        include=[state_tracker_service_pb2.CONTAINER_INSTANCE_FIELD_TAGS],
-    )
-    answer = connection.run(
-        context, lambda client: client.call(client.state_tracker.DescribeContainerInstances, request)
-    )
-    if connection.options(context).format is output.Format.JSON:
+    answer = connection.run(context, lambda client: describe_all(client, cluster, instances))
+    if connection.options(context).as_json:
         output.print_json(answer)
     else:
         for instance in answer.container_instances:
@@ -94,10 +81,10 @@ def deregister(
     answer = connection.run(
         context, lambda client: client.call(client.state_tracker.DeregisterContainerInstance, request)
     )
-    if connection.options(context).format is output.Format.JSON:
+    if connection.options(context).as_json:
         output.print_json(answer)
     else:
-        _print([answer.container_instance], "")
+        _print([answer.container_instance])
 
 
 def _set_state(
@@ -106,17 +93,38 @@ def _set_state(
     instances: list[str],
     status: "container_instance_pb2.ContainerInstanceStatus.ValueType",
 ) -> None:
-    request = state_tracker_service_pb2.UpdateContainerInstancesStateRequest(
-        cluster=cluster, container_instances=instances, status=status
-    )
-    answer = connection.run(
-        context, lambda client: client.call(client.state_tracker.UpdateContainerInstancesState, request)
-    )
-    if connection.options(context).format is output.Format.JSON:
+    as_json = connection.options(context).as_json
+
+    async def work(client: clients.Client) -> state_tracker_service_pb2.UpdateContainerInstancesStateResponse:
+        whole = state_tracker_service_pb2.UpdateContainerInstancesStateResponse()
+        for some in arguments.chunks(instances, CHANGED_AT_ONCE):
+            request = state_tracker_service_pb2.UpdateContainerInstancesStateRequest(
+                cluster=cluster, container_instances=some, status=status
+            )
+            whole.MergeFrom(await client.call(client.state_tracker.UpdateContainerInstancesState, request))
+        return whole
+
+    answer = connection.run(context, work)
+    if as_json:
         output.print_json(answer)
     else:
         _print(answer.container_instances, "No instance was changed.")
     arguments.fail_on(answer.failures)
+
+
+async def describe_all(
+    client: clients.Client, cluster: str, instances: Sequence[str]
+) -> state_tracker_service_pb2.DescribeContainerInstancesResponse:
+    """Describe any number of instances, tags included."""
+    whole = state_tracker_service_pb2.DescribeContainerInstancesResponse()
+    for some in arguments.chunks(instances):
+        request = state_tracker_service_pb2.DescribeContainerInstancesRequest(
+            cluster=cluster,
+            container_instances=some,
+            include=[state_tracker_service_pb2.CONTAINER_INSTANCE_FIELD_TAGS],
+        )
+        whole.MergeFrom(await client.call(client.state_tracker.DescribeContainerInstances, request))
+    return whole
 
 
 def amount(instance: container_instance_pb2.ContainerInstance, name: str, *, registered: bool = False) -> int:
@@ -125,7 +133,7 @@ def amount(instance: container_instance_pb2.ContainerInstance, name: str, *, reg
     return next((resource.integer_value for resource in resources if resource.name == name), 0)
 
 
-def _print(found: Sequence[container_instance_pb2.ContainerInstance], empty: str) -> None:
+def _print(found: Sequence[container_instance_pb2.ContainerInstance], empty: str = "") -> None:
     rows = [
         (
             output.short(instance.container_instance_arn),
@@ -143,7 +151,7 @@ def _print(found: Sequence[container_instance_pb2.ContainerInstance], empty: str
 
 
 def _print_one(instance: container_instance_pb2.ContainerInstance) -> None:
-    _print([instance], "")
+    _print([instance])
     ports: Sequence[str] = next((r.string_set_value for r in instance.remaining_resources if r.name == "PORTS"), [])
     output.print_fields(
         [

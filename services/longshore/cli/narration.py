@@ -4,10 +4,12 @@ from collections.abc import Iterable, Iterator
 
 from longshore.cli import arguments, endpoints
 from longshore.client import following
-from longshore.v1 import container_instance_pb2, task_pb2
+from longshore.v1 import common_pb2, container_instance_pb2, event_pb2, task_pb2
 
 WIDTH = 11
 """Room for the word that opens a line, so that the sentences stand in a column."""
+
+UNITS = {"CPU": "CPU units", "MEMORY": "MiB"}
 
 
 def line(word: str, sentence: str) -> str:
@@ -16,63 +18,66 @@ def line(word: str, sentence: str) -> str:
 
 
 def placed(task: task_pb2.Task, instance: container_instance_pb2.ContainerInstance | None) -> str:
-    """Where a task was placed, and what it takes of what is there."""
-    task_id = task.task_arn.rsplit("/", 1)[-1]
-    host = task.container_instance_arn.rsplit("/", 1)[-1]
+    """Where a task was placed, and what is left there: it fitted."""
+    task_id = task.task_arn.rpartition("/")[2]
+    host = task.container_instance_arn.rpartition("/")[2]
     if instance is None:
         return line("Placed", f"{task_id} on {host}")
-    left = ", ".join(
-        f"{resource.integer_value} {unit}"
-        for name, unit in (("CPU", "CPU units"), ("MEMORY", "MiB"))
-        for resource in instance.remaining_resources
-        if resource.name == name
+    left = " and ".join(
+        f"{resource.integer_value} {UNITS[resource.name]}"
+        for resource in sorted(instance.remaining_resources, key=lambda resource: resource.name)
+        if resource.name in UNITS
     )
-    return line("Placed", f"{task_id} on {_host_name(instance) or host}: it fits, {left} left there")
+    name = endpoints.host_name(instance)
+    return line("Placed", f"{task_id} on {f'{name} ({host})' if name else host}: it fits, {left} are left there")
 
 
-def _host_name(instance: container_instance_pb2.ContainerInstance) -> str:
-    """The host's name beside the instance's id, where its agent gave one."""
-    host = instance.container_instance_arn.rsplit("/", 1)[-1]
-    name = next((a.value for a in instance.attributes if a.name == "longshore.hostname"), "")
-    return f"{name} ({host})" if name else ""
-
-
-def changed(task: following.Followed, before: "task_pb2.TaskStatus.ValueType", seconds: float) -> Iterator[str]:
+def changed(
+    task: following.Followed, before: "task_pb2.TaskStatus.ValueType", seconds: float, *, host: str
+) -> Iterator[str]:
     """What a change of a task's state reads like; nothing where its status stayed."""
     if task.last_status == before:
         return
-    status = arguments.spelled(task_pb2.TaskStatus, task.last_status)
     after = f"{task.task_id} after {seconds:.2f} s"
     if task.last_status == task_pb2.TASK_STATUS_RUNNING:
         yield line("Running", after)
-        yield from ports(task)
-    elif task.last_status == task_pb2.TASK_STATUS_STOPPED:
+        yield from ports(task, host=host)
+    elif task.stopped:
         yield line("Stopped", f"{after}: {task.stopped_reason}" if task.stopped_reason else after)
         yield from ends(task)
     else:
-        yield line(status.capitalize(), after)
+        yield line(arguments.spelled(task_pb2.TaskStatus, task.last_status).capitalize(), after)
 
 
-def ports(task: following.Followed) -> Iterator[str]:
+def ports(task: following.Followed, *, host: str) -> Iterator[str]:
     """A line per published port."""
     for name, container in sorted(task.containers.items()):
-        for url in endpoints.urls(container.network_bindings):
+        for url in endpoints.urls(container.network_bindings, host=host):
             yield line("", f"{name}: {url}")
 
 
 def ends(task: following.Followed) -> Iterator[str]:
     """How each container ended."""
     for name, container in sorted(task.containers.items()):
-        parts = []
-        if container.HasField("exit_code"):
-            parts.append(f"exit code {container.exit_code}")
-        if container.reason:
-            parts.append(container.reason)
-        if parts:
-            yield line("", f"{name}: {', '.join(parts)}")
+        if said := end(container):
+            yield line("", f"{name}: {said}")
 
 
-def refused(failures: Iterable[tuple[str, str, str]]) -> Iterator[str]:
-    """Why nothing, or not everything, was placed: arn, reason and detail of each failure."""
-    for arn, reason, detail in failures:
-        yield line("Refused", f"{reason} on {arn.rsplit('/', 1)[-1]}" + (f": {detail}" if detail else ""))
+def end(container: event_pb2.ContainerObservation) -> str:
+    """How a container ended; empty where nothing is known of it."""
+    code = f"exit code {container.exit_code}" if container.HasField("exit_code") else ""
+    return ", ".join(part for part in (code, container.reason) if part)
+
+
+def refused(failures: Iterable[common_pb2.Failure]) -> Iterator[str]:
+    """Why nothing, or not everything, was placed."""
+    for failure in failures:
+        where = f" on {failure.arn.rpartition('/')[2]}" if failure.arn else ""
+        yield line("Refused", f"{failure.reason}{where}" + (f": {failure.detail}" if failure.detail else ""))
+
+
+def goes_on(task_ids: Iterable[str], cluster: str) -> Iterator[str]:
+    """What to say when somebody stops listening: the tasks have not heard of it."""
+    where = "" if cluster == arguments.DEFAULT_CLUSTER else f" --cluster {cluster}"
+    for task_id in task_ids:
+        yield line("Goes on", f"{task_id}; stop it with: longshore stop {task_id}{where}")

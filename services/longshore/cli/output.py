@@ -1,19 +1,23 @@
-"""What the command prints: tables for people, JSON in ECS's shape for programs, errors that say what to do next."""
+"""What the command prints: tables for people, JSON in ECS's shape for programs, notices beside the answer."""
 
 import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TextIO
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from longshore.rpc import codec
+
+PIPE_WIDTH = 1_000
+"""Columns where nobody's terminal bounds them: an id that is folded into two lines cannot be found by grep."""
 
 
 class Format(StrEnum):
@@ -23,32 +27,35 @@ class Format(StrEnum):
     JSON = "json"
 
 
-out = Console(highlight=False, soft_wrap=True)
-"""Answers. Colours only on a terminal, which Rich finds out itself."""
-
-err = Console(stderr=True, highlight=False, soft_wrap=True)
-"""Progress, notices and errors, so that a pipe gets the answer alone."""
+def _console(stream: TextIO, *, stderr: bool = False) -> Console:
+    """A console; colours only on a terminal, which Rich finds out itself."""
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=None if stream.isatty() else PIPE_WIDTH)
 
 
-def print_json(message: Message | dict[str, Any]) -> None:
+out = _console(sys.stdout)
+"""Answers."""
+
+err = _console(sys.stderr, stderr=True)
+"""Notices and errors, so that a pipe gets the answer alone."""
+
+
+def print_json(message: Message | dict[str, Any], *, indent: int | None = 2, longshore_only: bool = False) -> None:
     """Print a message in ECS's shape, or a dictionary that already has it."""
-    body = codec.to_json(message) if isinstance(message, Message) else message
-    json.dump(body, sys.stdout, indent=2, ensure_ascii=False)
+    body = codec.to_json(message, longshore_only=longshore_only) if isinstance(message, Message) else message
+    json.dump(body, sys.stdout, indent=indent, ensure_ascii=False)
     sys.stdout.write("\n")
     sys.stdout.flush()
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """Print rows under columns; `empty` is the sentence to print where there are none."""
-    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    count = 0
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "") -> None:
+    """Print rows under columns; `empty` is the sentence to print, beside the answer, where there are none."""
+    table = Table(*columns, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
-        count += 1
-    if count:
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    if table.row_count:
         out.print(table)
-    else:
-        err.print(empty)
+    elif empty:
+        notice(empty)
 
 
 def print_fields(fields: Iterable[tuple[str, object]]) -> None:
@@ -57,14 +64,19 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
     table.add_column(style="bold")
     table.add_column()
     for name, value in fields:
-        if value not in (None, "", []):
-            table.add_row(name, str(value))
+        if value not in {None, ""}:
+            table.add_row(name, Text(str(value)))
     out.print(table)
+
+
+def say(text: str) -> None:
+    """Print one line of an answer as it is."""
+    out.print(text, markup=False)
 
 
 def notice(text: str) -> None:
     """Say something beside the answer."""
-    err.print(text, style="dim")
+    err.print(text, style="dim", markup=False)
 
 
 def when(stamp: Timestamp) -> str:
@@ -76,4 +88,4 @@ def when(stamp: Timestamp) -> str:
 
 def short(arn: str) -> str:
     """The last part of an ARN: what the commands take as well."""
-    return arn.rsplit("/", 1)[-1]
+    return arn.rpartition("/")[2]

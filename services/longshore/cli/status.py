@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 import typer
 
-from longshore.cli import connection, output
+from longshore.cli import arguments, connection, exits, output
 from longshore.client import client as clients
 from longshore.rpc import probe
 from longshore.v1 import registry_service_pb2, scheduler_service_pb2
 
 PROBE_TIMEOUT_S = 2.0
 """A component that does not answer its health check in this time is shown as away."""
+
+SERVING = "SERVING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,76 +26,80 @@ class Probe:
     state: str
     milliseconds: float
 
+    def shown(self) -> dict[str, object]:
+        """As a program reads it."""
+        return {
+            "component": self.component,
+            "address": self.address,
+            "state": self.state,
+            "milliseconds": round(self.milliseconds, 1),
+        }
+
 
 def status(context: typer.Context) -> None:
     """Show each component's health, each cluster's leader and counts. Exits with 1 where something is away."""
+    as_json = connection.options(context).as_json
 
-    async def work(client: clients.Client) -> bool:
-        wanted = [
-            (component, address)
-            for component, addresses in (
-                ("registry", client.addresses.registry),
-                ("scheduler", client.addresses.scheduler),
-                ("state-tracker", client.addresses.state_tracker),
-            )
-            for address in addresses
-        ]
-        probes = await asyncio.gather(*(_probe(component, address) for component, address in wanted))
-        healthy = all(probe.state == "SERVING" for probe in probes)
-        body: dict[str, object] = {
-            "components": [
-                {
-                    "component": p.component,
-                    "address": p.address,
-                    "state": p.state,
-                    "milliseconds": round(p.milliseconds, 1),
-                }
-                for p in probes
-            ]
-        }
-        as_json = connection.options(context).format is output.Format.JSON
+    async def work(client: clients.Client) -> tuple[list[Probe], list[dict[str, object]]]:
+        probes = await _probes(client)
         if not as_json:
             rows = [(p.component, p.address, p.state, f"{p.milliseconds:.1f} ms") for p in probes]
-            output.print_table(["COMPONENT", "ADDRESS", "STATE", "ANSWERED IN"], rows, empty="")
-        if healthy:
-            body["clusters"] = await _clusters(client, as_json=as_json)
-        if as_json:
-            output.print_json(body)
-        return healthy
+            output.print_table(["COMPONENT", "ADDRESS", "STATE", "ANSWERED IN"], rows)
+        return probes, await _clusters(client) if _usable(probes) else []
 
-    if not connection.run(context, work):
-        raise typer.Exit(connection.FAILED)
+    probes, clusters = connection.run(context, work)
+    if as_json:
+        output.print_json({"components": [p.shown() for p in probes], "clusters": clusters})
+    elif clusters:
+        output.say("")
+        columns = ["CLUSTER", "INSTANCES", "RUNNING", "PENDING", "LEADER", "EPOCH"]
+        output.print_table(columns, [tuple(row.values()) for row in clusters])
+    if any(p.state != SERVING for p in probes):
+        raise typer.Exit(exits.FAILED)
 
 
-async def _probe(component: str, address: str) -> Probe:
+async def _probes(client: clients.Client) -> list[Probe]:
+    wanted = [
+        (component, address)
+        for component, addresses in (
+            ("registry", client.addresses.registry),
+            ("scheduler", client.addresses.scheduler),
+            ("state-tracker", client.addresses.state_tracker),
+        )
+        for address in addresses
+    ]
+    return await asyncio.gather(*(_probe(client, component, address) for component, address in wanted))
+
+
+async def _probe(client: clients.Client, component: str, address: str) -> Probe:
     began = time.monotonic()
-    state = await probe.check(address, timeout_s=PROBE_TIMEOUT_S)
+    state = await probe.check(address, timeout_s=PROBE_TIMEOUT_S, files=client.files)
     return Probe(component, address, state, (time.monotonic() - began) * 1000)
 
 
-async def _clusters(client: clients.Client, *, as_json: bool) -> list[dict[str, object]]:
+def _usable(probes: list[Probe]) -> bool:
+    """Whether a registry and a scheduler serve, which know of the clusters."""
+    return {"registry", "scheduler"} <= {p.component for p in probes if p.state == SERVING}
+
+
+async def _clusters(client: clients.Client) -> list[dict[str, object]]:
     listing = client.pages(client.registry.ListClusters, registry_service_pb2.ListClustersRequest())
     arns = [arn async for page in listing for arn in page.cluster_arns]
-    if not arns:
-        return []
-    describe = registry_service_pb2.DescribeClustersRequest(clusters=arns[:100])
-    found = (await client.call(client.registry.DescribeClusters, describe)).clusters
     leaders = await client.call(client.scheduler.DescribeLeaders, scheduler_service_pb2.DescribeLeadersRequest())
     by_cluster = {leader.cluster: leader for leader in leaders.leaders if not leader.expired}
-    body: list[dict[str, object]] = []
-    for cluster in found:
-        leader = by_cluster.get(cluster.cluster_name)
-        body.append(
-            {
-                "cluster": cluster.cluster_name,
-                "instances": cluster.registered_container_instances_count,
-                "runningTasks": cluster.running_tasks_count,
-                "pendingTasks": cluster.pending_tasks_count,
-                "leader": leader.address if leader else "",
-                "epoch": leader.epoch if leader else 0,
-            }
-        )
-    if not as_json:
-        columns = ["CLUSTER", "INSTANCES", "RUNNING", "PENDING", "LEADER", "EPOCH"]
-        output.print_table(columns, [tuple(row.values()) for row in body], empty="")
-    return body
+    shown: list[dict[str, object]] = []
+    for some in arguments.chunks(arns):
+        describe = registry_service_pb2.DescribeClustersRequest(clusters=some)
+        for cluster in (await client.call(client.registry.DescribeClusters, describe)).clusters:
+            leader = by_cluster.get(cluster.cluster_name)
+            shown.append(
+                {
+                    "cluster": cluster.cluster_name,
+                    "instances": cluster.registered_container_instances_count,
+                    "runningTasks": cluster.running_tasks_count,
+                    "pendingTasks": cluster.pending_tasks_count,
+                    "leader": leader.address if leader else "",
+                    "epoch": leader.epoch if leader else 0,
+                }
+            )
+    return shown

@@ -1,16 +1,19 @@
 """`longshore task-definition`: register, list, describe, deregister, delete."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from longshore.cli import arguments, connection, output
+from longshore.cli import arguments, connection, exits, output
 from longshore.client import client as clients
 from longshore.client import documents
 from longshore.rpc import errors
 from longshore.v1 import registry_service_pb2, task_definition_pb2
+
+Containers = Iterable[task_definition_pb2.ContainerDefinition]
 
 app = typer.Typer(no_args_is_help=True, help="Task definitions: what to run, in revisions.")
 
@@ -19,19 +22,22 @@ Reference = Annotated[str, typer.Argument(metavar="FAMILY[:REVISION]", help="Fam
 
 def read_document(path: str, family: str | None) -> documents.Document:
     """Read a task-definition file, `-` for standard input; end the command with the faults where it is none."""
+    name = "standard input" if path == "-" else path
     try:
         text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
         document = documents.parse(text, family=family)
-    except (OSError, UnicodeDecodeError) as error:
-        output.err.print(f"Cannot read {path}: {error}", markup=False)
-        raise typer.Exit(connection.FAILED) from None
+    except OSError as error:
+        output.err.print(f"Cannot read {name}: {error.strerror}.", markup=False)
+    except UnicodeDecodeError:
+        output.err.print(f"Cannot read {name}: it is not text in UTF-8.", markup=False)
     except errors.ServiceError as error:
-        output.err.print(f"{path} is not a task definition.", style="bold red", markup=False)
-        output.err.print(str(error), markup=False)
-        raise typer.Exit(connection.FAILED) from None
-    for notice in document.notices:
-        output.notice(f"{path}: {notice}")
-    return document
+        output.err.print(f"{name} is not a task definition:", style="bold red", markup=False)
+        output.err.print(error.message, markup=False)
+    else:
+        if document.notice:
+            output.notice(f"{name}: {document.notice}")
+        return document
+    raise typer.Exit(exits.FAILED)
 
 
 @app.command()
@@ -45,11 +51,11 @@ def register(
     """Register a task definition: the next revision of its family."""
     request = read_document(file, family).request
     answer = connection.run(context, lambda client: client.call(client.registry.RegisterTaskDefinition, request))
-    if connection.options(context).format is output.Format.JSON:
+    if connection.options(context).as_json:
         output.print_json(answer)
     else:
         definition = answer.task_definition
-        output.out.print(f"Registered {definition.family}:{definition.revision}", markup=False)
+        output.say(f"Registered {definition.family}:{definition.revision}")
 
 
 @app.command("list")
@@ -77,7 +83,7 @@ def list_definitions(
         ]
 
     arns = connection.run(context, work)
-    if connection.options(context).format is output.Format.JSON:
+    if connection.options(context).as_json:
         output.print_json({"taskDefinitionArns": arns})
     else:
         rows = [(output.short(arn), arn) for arn in arns]
@@ -99,11 +105,11 @@ def deregister(context: typer.Context, reference: Reference) -> None:
     """Make a revision INACTIVE: what runs goes on, nothing new starts from it."""
     request = registry_service_pb2.DeregisterTaskDefinitionRequest(task_definition=reference)
     answer = connection.run(context, lambda client: client.call(client.registry.DeregisterTaskDefinition, request))
-    if connection.options(context).format is output.Format.JSON:
+    if connection.options(context).as_json:
         output.print_json(answer)
     else:
         definition = answer.task_definition
-        output.out.print(f"Deregistered {definition.family}:{definition.revision}", markup=False)
+        output.say(f"Deregistered {definition.family}:{definition.revision}")
 
 
 @app.command()
@@ -113,10 +119,10 @@ def delete(
     """Delete deregistered revisions."""
     request = registry_service_pb2.DeleteTaskDefinitionsRequest(task_definitions=references)
     answer = connection.run(context, lambda client: client.call(client.registry.DeleteTaskDefinitions, request))
-    if connection.options(context).format is output.Format.JSON:
+    if connection.options(context).as_json:
         output.print_json(answer)
     else:
         for definition in answer.task_definitions:
             status = arguments.spelled(task_definition_pb2.TaskDefinitionStatus, definition.status)
-            output.out.print(f"{definition.family}:{definition.revision} {status}", markup=False)
+            output.say(f"{definition.family}:{definition.revision} {status}")
     arguments.fail_on(answer.failures)

@@ -1,20 +1,22 @@
 """`longshore task` (list, describe) and `longshore stop`."""
 
+import socket
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from longshore.cli import arguments, connection, endpoints, output
+from longshore.cli import arguments, connection, endpoints, instances, output
 from longshore.client import client as clients
 from longshore.v1 import scheduler_service_pb2, state_tracker_service_pb2, task_pb2
 
 app = typer.Typer(no_args_is_help=True, help="Tasks: what runs, and what has run.")
 
 COLUMNS = ["TASK", "STATUS", "DEFINITION", "INSTANCE", "STARTED BY", "CREATED", "EXIT", "WHY"]
+CONTAINER_COLUMNS = ["CONTAINER", "STATUS", "IMAGE", "DOCKER ID", "EXIT", "URL", "WHY"]
 
-BATCH = 100
-"""Most tasks that one describe takes."""
+SHORT_ID = 12
+"""Digits of an id where the whole would crowd a table out."""
 
 
 @app.command("list")
@@ -29,24 +31,19 @@ def list_tasks(
 ) -> None:
     """List tasks: those that should run, or with --stopped those that have ended."""
     status = task_pb2.DESIRED_STATUS_STOPPED if stopped else task_pb2.DESIRED_STATUS_RUNNING
-    filters = {"family": family, "container_instance": instance, "started_by": started_by}
     request = state_tracker_service_pb2.ListTasksRequest(cluster=cluster, desired_status=status)
-    for name, value in filters.items():
+    for name, value in (("family", family), ("container_instance", instance), ("started_by", started_by)):
         if value:
             setattr(request, name, value)
+    as_json = connection.options(context).as_json
 
     async def work(client: clients.Client) -> tuple[list[str], list[task_pb2.Task]]:
         pages = client.pages(client.state_tracker.ListTasks, request)
         arns = [arn async for page in pages for arn in page.task_arns]
-        if connection.options(context).format is output.Format.JSON:
-            return arns, []
-        found: list[task_pb2.Task] = []
-        for start in range(0, len(arns), BATCH):
-            found.extend((await describe_tasks(client, cluster, arns[start : start + BATCH])).tasks)
-        return arns, found
+        return arns, [] if as_json else list((await describe_all(client, cluster, arns)).tasks)
 
     arns, found = connection.run(context, work)
-    if connection.options(context).format is output.Format.JSON:
+    if as_json:
         output.print_json({"taskArns": arns})
     else:
         _print(found, f"No {'stopped' if stopped else 'running'} tasks in cluster {cluster}.")
@@ -58,13 +55,19 @@ def describe(
     tasks: Annotated[list[str], typer.Argument(metavar="TASK...", help="Ids or ARNs of tasks.")],
     cluster: arguments.Cluster = arguments.DEFAULT_CLUSTER,
 ) -> None:
-    """Describe tasks: containers, exit codes, ports, times, reasons."""
-    answer = connection.run(context, lambda client: describe_tasks(client, cluster, tasks))
-    if connection.options(context).format is output.Format.JSON:
+    """Describe tasks: containers, exit codes, URLs, times, reasons."""
+    as_json = connection.options(context).as_json
+
+    async def work(client: clients.Client) -> tuple[state_tracker_service_pb2.DescribeTasksResponse, dict[str, str]]:
+        answer = await describe_all(client, cluster, tasks)
+        return answer, {} if as_json else await _hosts(client, cluster, answer.tasks)
+
+    answer, hosts = connection.run(context, work)
+    if as_json:
         output.print_json(answer)
     else:
         for task in answer.tasks:
-            _print_one(task)
+            _print_one(task, host=hosts.get(task.container_instance_arn, ""))
     arguments.fail_on(answer.failures)
 
 
@@ -79,20 +82,37 @@ def stop(
     if reason:
         request.reason = reason
     answer = connection.run(context, lambda client: client.call(client.scheduler.StopTask, request))
-    if connection.options(context).format is output.Format.JSON:
+    if connection.options(context).as_json:
         output.print_json(answer)
     else:
-        _print([answer.task], "")
+        _print([answer.task])
 
 
-async def describe_tasks(
+async def describe_all(
     client: clients.Client, cluster: str, tasks: Sequence[str]
 ) -> state_tracker_service_pb2.DescribeTasksResponse:
-    """Describe up to BATCH tasks, tags included."""
-    request = state_tracker_service_pb2.DescribeTasksRequest(
-        cluster=cluster, tasks=tasks, include=[state_tracker_service_pb2.TASK_FIELD_TAGS]
-    )
-    return await client.call(client.state_tracker.DescribeTasks, request)
+    """Describe any number of tasks, tags included."""
+    whole = state_tracker_service_pb2.DescribeTasksResponse()
+    for some in arguments.chunks(tasks):
+        request = state_tracker_service_pb2.DescribeTasksRequest(
+            cluster=cluster, tasks=some, include=[state_tracker_service_pb2.TASK_FIELD_TAGS]
+        )
+        whole.MergeFrom(await client.call(client.state_tracker.DescribeTasks, request))
+    return whole
+
+
+async def _hosts(client: clients.Client, cluster: str, found: Sequence[task_pb2.Task]) -> dict[str, str]:
+    """How to reach the hosts of tasks that publish a port on every address, by instance; the others need none."""
+    wanted = {
+        task.container_instance_arn
+        for task in found
+        for container in task.containers
+        for binding in container.network_bindings
+        if binding.bind_ip in endpoints.EVERYWHERE
+    }
+    answer = await instances.describe_all(client, cluster, sorted(wanted))
+    here = socket.gethostname()
+    return {item.container_instance_arn: endpoints.host_of(item, here=here) for item in answer.container_instances}
 
 
 def exit_codes(task: task_pb2.Task) -> str:
@@ -100,13 +120,13 @@ def exit_codes(task: task_pb2.Task) -> str:
     return ", ".join(str(container.exit_code) for container in task.containers if container.HasField("exit_code"))
 
 
-def _print(found: Sequence[task_pb2.Task], empty: str) -> None:
+def _print(found: Sequence[task_pb2.Task], empty: str = "") -> None:
     rows = [
         (
             output.short(task.task_arn),
             arguments.spelled(task_pb2.TaskStatus, task.last_status),
             output.short(task.task_definition_arn),
-            output.short(task.container_instance_arn)[:12],
+            output.short(task.container_instance_arn)[:SHORT_ID],
             task.started_by,
             output.when(task.created_at),
             exit_codes(task),
@@ -117,7 +137,7 @@ def _print(found: Sequence[task_pb2.Task], empty: str) -> None:
     output.print_table(COLUMNS, rows, empty=empty)
 
 
-def _print_one(task: task_pb2.Task) -> None:
+def _print_one(task: task_pb2.Task, *, host: str) -> None:
     output.print_fields(
         [
             ("Task", task.task_arn),
@@ -132,6 +152,7 @@ def _print_one(task: task_pb2.Task) -> None:
             ("Created", output.when(task.created_at)),
             ("Pull", _span(task)),
             ("Started", output.when(task.started_at)),
+            ("Stopping", output.when(task.stopping_at)),
             ("Stopped", output.when(task.stopped_at)),
             ("Stop code", arguments.spelled(task_pb2.TaskStopCode, task.stop_code)),
             ("Why", task.stopped_reason),
@@ -144,14 +165,14 @@ def _print_one(task: task_pb2.Task) -> None:
             container.name,
             arguments.spelled(task_pb2.ContainerStatus, container.last_status),
             container.image,
-            container.runtime_id[:12],
+            container.runtime_id[:SHORT_ID],
             container.exit_code if container.HasField("exit_code") else "",
-            "  ".join(endpoints.urls(container.network_bindings)),
+            "  ".join(endpoints.urls(container.network_bindings, host=host or "127.0.0.1")),
             container.reason,
         )
         for container in task.containers
     ]
-    output.print_table(["CONTAINER", "STATUS", "IMAGE", "DOCKER ID", "EXIT", "URL", "WHY"], rows, empty="")
+    output.print_table(CONTAINER_COLUMNS, rows)
 
 
 def _span(task: task_pb2.Task) -> str:

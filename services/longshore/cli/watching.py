@@ -1,15 +1,18 @@
 """`longshore events`: the cluster's event log, as it grows."""
 
-import json
-import sys
+import asyncio
+import contextlib
 from typing import Annotated
 
 import typer
 
 from longshore.cli import arguments, connection, output
 from longshore.client import client as clients
-from longshore.rpc import codec
+from longshore.rpc import errors
 from longshore.v1 import container_instance_pb2, event_pb2, task_pb2
+
+QUIET_S = 1.0
+"""Without --follow the command ends when nothing has come for this long: a cursor cannot be compared with the log's end."""
 
 
 def events(
@@ -24,31 +27,49 @@ def events(
         bool, typer.Option("--follow", "-f", help="Go on until interrupted; else end at what is there.")
     ] = False,
 ) -> None:
-    """Print a cluster's events, a line each; with --output json an object a line."""
-    as_json = connection.options(context).format is output.Format.JSON
+    """Print a cluster's events, a line each; with --output json an object a line. At the end, the cursor to go on from."""
+    as_json = connection.options(context).as_json
 
     async def work(client: clients.Client) -> None:
-        async for batch in client.watch(cluster=cluster, cursor=cursor, family=family):
-            for event in batch.events:
-                _print(event, as_json=as_json)
-            if not batch.events and not follow:
-                output.notice(f"next: --cursor {batch.cursor}")
-                return
+        reached = cursor
+        watch = client.watch(cluster=cluster, cursor=cursor, family=family, on_lost=_say_lost)
+        try:
+            async with contextlib.aclosing(watch) as batches:
+                batch: clients.Batch | None = await anext(batches)
+                while batch is not None:
+                    for event in batch.events:
+                        _print(event, as_json=as_json)
+                    reached = batch.cursor
+                    batch = await _next(batches, patient=follow) if follow or cursor else None
+        finally:  # also at Ctrl-C
+            if reached:
+                output.notice(f"Go on from here with: longshore events --cursor {reached}")
 
     connection.run(context, work)
 
 
+async def _next(batches: clients.Watching, *, patient: bool) -> clients.Batch | None:
+    """The next batch; None when there has been none for a while and nobody wants to wait."""
+    try:
+        async with asyncio.timeout(None if patient else QUIET_S):
+            return await anext(batches)
+    except TimeoutError:
+        return None
+
+
+def _say_lost(error: errors.Unavailable) -> None:
+    output.notice(f"The event stream is away ({error.message}); looking for it.")
+
+
 def _print(event: event_pb2.Event, *, as_json: bool) -> None:
     if as_json:
-        body = codec.to_json(event, longshore_only=True)
-        json.dump(body, sys.stdout, ensure_ascii=False)
-        sys.stdout.write("\n")
-        sys.stdout.flush()
-        return
-    output.out.print(f"{output.when(event.at)}  {event.sequence:>6}  {_sentence(event)}", markup=False)
+        output.print_json(event, indent=None, longshore_only=True)
+    else:
+        output.say(f"{output.when(event.at)}  {event.sequence:>6}  {sentence(event)}")
 
 
-def _sentence(event: event_pb2.Event) -> str:
+def sentence(event: event_pb2.Event) -> str:
+    """An event in words."""
     if event.HasField("task"):
         return _task(event.task)
     instance = event.container_instance

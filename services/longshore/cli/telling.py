@@ -1,0 +1,137 @@
+"""Tell what becomes of tasks that were placed, and follow them: the part of `run` and `start` that talks to the control plane."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from longshore.cli import endpoints, exits, narration, output
+from longshore.client import client as clients
+from longshore.client import following, waiting
+from longshore.rpc import errors
+from longshore.v1 import (
+    container_instance_pb2,
+    scheduler_service_pb2,
+    state_tracker_service_pb2,
+    task_definition_pb2,
+    task_pb2,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What RunTask or StartTask answered, to which request about which definition."""
+
+    cluster: str
+    definition: task_definition_pb2.TaskDefinition
+    answer: scheduler_service_pb2.RunTaskResponse | scheduler_service_pb2.StartTaskResponse
+    began: float
+    """When it was asked, by the monotonic clock."""
+
+    @property
+    def task_ids(self) -> list[str]:
+        """Ids of the tasks that were placed."""
+        return [output.short(task.task_arn) for task in self.answer.tasks]
+
+
+class Narrator:
+    """Prints the sentences: on standard error where the answer is JSON, so that a pipe gets JSON alone."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        """For one command."""
+        self.as_json = as_json
+        self._console = output.err if as_json else output.out
+        self._away = False
+
+    def say(self, text: str) -> None:
+        """Print one line as it is."""
+        self._away = False
+        self._console.print(text, markup=False)
+
+    def lost(self, error: errors.Unavailable) -> None:
+        """Say once that the event stream is away; it is sought again."""
+        if not self._away:
+            output.notice(f"The control plane is away ({error.message}); the tasks go on, and this waits for it.")
+        self._away = True
+
+
+async def tell(client: clients.Client, narrator: Narrator, started: Started, *, detach: bool, wait: bool) -> int:
+    """Tell what was placed and refused, follow as far as asked for, and give the exit status."""
+    answer = started.answer
+    instances = await _instances(client, started)
+    for task in answer.tasks:
+        narrator.say(narration.placed(task, instances.get(task.container_instance_arn)))
+    for text in narration.refused(answer.failures):
+        narrator.say(text)
+    refused = exits.FAILED if answer.failures or not answer.tasks else 0
+    if narrator.as_json and not wait:
+        output.print_json(answer)
+    elif answer.tasks and not detach:
+        refused = await _follow(client, narrator, started, instances, wait=wait) or refused
+    return refused
+
+
+async def _follow(
+    client: clients.Client,
+    narrator: Narrator,
+    started: Started,
+    instances: dict[str, container_instance_pb2.ContainerInstance],
+    *,
+    wait: bool,
+) -> int:
+    """Follow tasks from the commit that placed them, until they run or, with `wait`, to their end."""
+    ids = started.task_ids
+    follower = following.Follower(ids, essential=following.essential_names(started.definition))
+    until = following.Follower.finished if wait else following.Follower.settled
+    here = socket.gethostname()
+    hosts = {
+        output.short(task.task_arn): endpoints.host_of(instances.get(task.container_instance_arn), here=here)
+        for task in started.answer.tasks
+    }
+    try:
+        await waiting.follow(
+            client,
+            follower,
+            cluster=started.cluster,
+            until=until,
+            cursor=started.answer.cursor,
+            on_change=_teller(narrator, started.began, hosts),
+            on_lost=narrator.lost,
+        )
+    except asyncio.CancelledError:  # Ctrl-C
+        left = [task_id for task_id in ids if not follower.tasks[task_id].stopped]
+        for text in narration.goes_on(left, started.cluster):
+            output.notice(text)
+        raise
+    if wait and narrator.as_json:
+        request = state_tracker_service_pb2.DescribeTasksRequest(cluster=started.cluster, tasks=ids)
+        output.print_json(await client.call(client.state_tracker.DescribeTasks, request))
+    if wait:
+        return follower.exit_code()
+    return 0 if all(task.ran for task in follower.tasks.values()) else exits.FAILED
+
+
+def _teller(narrator: Narrator, began: float, hosts: dict[str, str]) -> Callable[[following.Followed], None]:
+    """Prints each change of a task's status."""
+    before = dict.fromkeys(hosts, task_pb2.TASK_STATUS_PENDING)
+
+    def tell_change(task: following.Followed) -> None:
+        seconds = time.monotonic() - began
+        for text in narration.changed(task, before[task.task_id], seconds, host=hosts[task.task_id]):
+            narrator.say(text)
+        before[task.task_id] = task.last_status
+
+    return tell_change
+
+
+async def _instances(client: clients.Client, started: Started) -> dict[str, container_instance_pb2.ContainerInstance]:
+    """The instances that tasks were placed on, by ARN."""
+    arns = sorted({task.container_instance_arn for task in started.answer.tasks})
+    if not arns:
+        return {}
+    request = state_tracker_service_pb2.DescribeContainerInstancesRequest(
+        cluster=started.cluster, container_instances=arns
+    )
+    answer = await client.call(client.state_tracker.DescribeContainerInstances, request)
+    return {instance.container_instance_arn: instance for instance in answer.container_instances}

@@ -1,0 +1,102 @@
+"""The agent beside the control plane: a process of its own, started again when it dies, gone when `up` is gone.
+
+It must not outlive `up`, not even after kill -9: the next `up` starts an agent with the same identity, and two would fight over it. Its
+containers go on in any case, and the next agent adopts them.
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from longshore.rpc import backoff
+
+_log = structlog.get_logger(__name__)
+
+STOP_TIMEOUT_S = 10.0
+"""An agent asked to leave saves its state within a second or two."""
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 10.0
+"""The usual cause is an engine that is being started: it is found again within seconds."""
+
+LASTING_S = 60.0
+"""An agent that ran for so long has worked: the next pause is a short one again."""
+
+TERMINAL = 5
+"""Exit code of an agent that cannot work here whatever is tried (ECS's own meaning of it): it has printed why."""
+
+TOLD_LINES = 8
+"""Last lines of what an agent printed, which say why it has ended."""
+
+
+class Ended(Protocol):
+    """Hears that an agent has ended."""
+
+    def __call__(self, message: str, *, again: bool) -> None:
+        """It printed `message`; `again`: it will be started anew."""
+
+
+class AgentProcess:
+    """Keeps one agent process running."""
+
+    def __init__(self, environment: Mapping[str, str], output: Path) -> None:
+        """An agent with these variables beside our own; what its present run prints goes to `output`."""
+        self._environment = dict(os.environ) | dict(environment)
+        self._output = output
+
+    async def keep_running(self, ended: Ended) -> None:
+        """Start the agent, and again whenever it dies, with growing pauses; tell `ended` each time what it said.
+
+        Where starting it again is in vain, it is left alone, and this waits to be cancelled.
+        """
+        loop = asyncio.get_running_loop()
+        pauses = backoff.Backoff(first=FIRST_PAUSE_S, cap=LONGEST_PAUSE_S)
+        while True:
+            began = loop.time()
+            code = await self._once()
+            _log.warning("agent_exited", exit_code=code, said=self._said())
+            ended(self._said() or f"exit status {code}, without a word", again=code != TERMINAL)
+            if code == TERMINAL:
+                await asyncio.Event().wait()
+            if loop.time() - began > LASTING_S:
+                pauses.reset()
+            await pauses.sleep()
+
+    async def _once(self) -> int:
+        """Run one agent to its end; terminate it when cancelled."""
+        with self._output.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "longshore.embedded.tied", str(os.getpid()), "longshore.agent"),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=self._environment,
+                # Ctrl-C goes to us; we tell the agent in our own order.
+                start_new_session=True,
+            )
+        try:
+            return await process.wait()
+        except asyncio.CancelledError:
+            await _terminate(process)
+            raise
+
+    def _said(self) -> str:
+        lines = self._output.read_text(errors="replace").strip().splitlines()
+        return "\n".join(lines[-TOLD_LINES:]).removeprefix("longshore agent: ")
+
+
+async def _terminate(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
