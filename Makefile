@@ -27,6 +27,10 @@ lock: ## Resolve the dependencies anew into requirements.lock
 protos: setup ## Regenerate the committed stubs from the protos
 	@scripts/protos
 
+.PHONY: accept
+accept: setup ## Promise the contract as it is now: later changes must not break it (at a release)
+	@scripts/protos accept
+
 .PHONY: fmt
 fmt: setup ## Format the code and apply the safe fixes
 	@$(BIN)/ruff check --fix --exit-zero --quiet .

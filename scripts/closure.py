@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 
 OURS = "longshore"
 # The closure serves every 3.11: an image's interpreter may be older than this one and need a backport that this does not.
-INTERPRETERS = ({}, {"python_version": "3.11", "python_full_version": "3.11.0"})
+INTERPRETERS: tuple[dict[str, str], ...] = ({}, {"python_version": "3.11", "python_full_version": "3.11.0"})
 
 
 def closure(extras: Iterable[str]) -> dict[str, str]:
