@@ -1,10 +1,11 @@
 """A container instance as placement sees it: one row of `container_instances`, parsed. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from longshore.scheduler import ports, requirements
 from longshore.storage import steps
+from longshore.storage.dialect import Dialect
 from longshore.v1 import container_instance_pb2
 
 COLUMNS = "instance_id, status, connected, connected_at, membership_revision, body"
@@ -51,6 +52,19 @@ def changed(cluster: str, seen: int) -> steps.Step[list[steps.Row]]:
             " ORDER BY membership_revision",
             cluster,
             seen,
+        )
+    )
+
+
+def by_ids(dialect: Dialect, cluster: str, ids: Collection[str]) -> steps.Step[list[steps.Row]]:
+    """The rows of these instances of a cluster, gone ones included."""
+    if not ids:
+        return []
+    return (
+        yield from steps.fetch(
+            f"SELECT {COLUMNS} FROM container_instances WHERE cluster = $1 AND {dialect.member('instance_id', 2)}",  # noqa: S608 - our names
+            cluster,
+            sorted(ids),
         )
     )
 

@@ -5,7 +5,6 @@ with everything; instances are taken in under `lock`, which the loop holds while
 """
 
 import asyncio
-from collections.abc import Iterable
 
 import structlog
 
@@ -13,7 +12,7 @@ from longshore.events import bus as buses
 from longshore.events import tail
 from longshore.rpc import backoff
 from longshore.scheduler import settling, snapshot, view
-from longshore.storage import definitions, errors
+from longshore.storage import errors
 from longshore.storage.database import Database
 from longshore.v1 import record_pb2
 
@@ -68,21 +67,21 @@ class LiveView:
             else:
                 pauses.reset()
 
-    async def refresh(self, revisions: Iterable[definitions.Key] = ()) -> view.News:
+    async def refresh(self, asked: view.Question = view.NOTHING_ELSE) -> view.News:
         """Take in what has changed in the membership; gives what was read. Raises Unavailable."""
-        seen, wanted = self.snapshot.seen, frozenset(revisions)
-        news = await self._database.read(lambda dialect: view.refresh(dialect, self._cluster, seen, wanted))
+        seen = self.snapshot.seen
+        news = await self._database.read(lambda dialect: view.refresh(dialect, self._cluster, seen, asked))
         async with self.lock:
             view.take_in(self.snapshot, news.facts, news.seen)
         return news
 
-    async def catch_up(self, revisions: Iterable[definitions.Key] = ()) -> view.News:
+    async def catch_up(self, asked: view.Question = view.NOTHING_ELSE) -> view.News:
         """Return when all that was committed before the call is in the snapshot. Raises Unavailable when that cannot be."""
         try:
             async with asyncio.timeout(CATCH_UP_TIMEOUT_S):
                 await self._tail.catch_up()
                 await self.settler.flush()
-                return await self.refresh(revisions)
+                return await self.refresh(asked)
         except TimeoutError:
             raise errors.Unavailable(
                 f"cluster {self._cluster} could not be read within {CATCH_UP_TIMEOUT_S:g} s; repeat the call"

@@ -183,7 +183,7 @@ class Rounds:
     async def _look_again(self, aside: Sequence[jobs.PlacementJob]) -> None:
         """Before anybody is refused for want of room: see all that was committed until now, then decide once more."""
         try:
-            news = await self._live.catch_up(job.wanted.revision for job in aside)
+            news = await self._live.catch_up(self._question(aside))
         except storage_errors.Unavailable as error:
             for job in aside:
                 jobs.fail(job, error)
@@ -203,6 +203,14 @@ class Rounds:
                 job.caught_up = True
                 again.append(job)
         self._queue.put_back(again)
+
+    def _question(self, aside: Sequence[jobs.PlacementJob]) -> view.Question:
+        """Instances that had gone before this scheduler led are not in its view; StartTask may name them all the same."""
+        named = {target for job in aside for target in job.wanted.asked.targets}
+        return view.Question(
+            revisions=frozenset(job.wanted.revision for job in aside),
+            instances=frozenset(target for target in named if self._live.snapshot.instance(target) is None),
+        )
 
     # ------------------------------------------------------------------------------------------------- when it goes wrong
 

@@ -85,19 +85,30 @@ def build(loaded: Loaded) -> snapshot.Snapshot:
     return base
 
 
-def refresh(dialect: Dialect, cluster: str, seen: int, revisions: Iterable[definitions.Key] = ()) -> steps.Step[News]:
-    """Read the instances that have changed since `seen`, and whether the cluster and these definitions are ACTIVE."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a refusal hangs on besides the membership: these revisions being ACTIVE, these instances being known."""
+
+    revisions: frozenset[definitions.Key] = frozenset()
+    instances: frozenset[str] = frozenset()
+
+
+NOTHING_ELSE = Question()
+
+
+def refresh(dialect: Dialect, cluster: str, seen: int, asked: Question = NOTHING_ELSE) -> steps.Step[News]:
+    """Read the instances that have changed since `seen` and those asked for, gone ones included, and what else is asked."""
     revision = yield from _membership(cluster)
     rows = (yield from instances.changed(cluster, seen)) if revision > seen else []
+    rows += yield from instances.by_ids(dialect, cluster, asked.instances)
     found = yield from clusters.by_name(cluster)
-    wanted = set(revisions)
-    statuses = yield from definitions.statuses(dialect, wanted, locked=False)
+    statuses = yield from definitions.statuses(dialect, asked.revisions, locked=False)
     return News(
         seen=revision,
         facts=tuple(instances.parse(row) for row in rows),
         active=found is not None and found.active,
         inactive=frozenset(
-            key for key in wanted if statuses.get(key) != task_definition_pb2.TASK_DEFINITION_STATUS_ACTIVE
+            key for key in asked.revisions if statuses.get(key) != task_definition_pb2.TASK_DEFINITION_STATUS_ACTIVE
         ),
     )
 
