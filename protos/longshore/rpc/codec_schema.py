@@ -106,7 +106,7 @@ class Field:
     @property
     def message(self) -> Descriptor:
         """The type of a field of kind OBJECT or LIST."""
-        return self.value.message_type
+        return _message_type(self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ def _field(descriptor: FieldDescriptor) -> Field:
     options = descriptor.GetOptions()
     shape, value = Shape.ONE, descriptor
     if _is_map(descriptor):
-        shape, value = Shape.MAP, descriptor.message_type.fields_by_name["value"]
+        shape, value = Shape.MAP, _message_type(descriptor).fields_by_name["value"]
     elif descriptor.is_repeated:
         shape = Shape.MANY
     oneof = descriptor.containing_oneof
@@ -169,6 +169,13 @@ def _field(descriptor: FieldDescriptor) -> Field:
     )
 
 
+def _message_type(descriptor: FieldDescriptor) -> Descriptor:
+    """The message type of a field that has one."""
+    if descriptor.message_type is None:
+        raise TypeError(f"{descriptor.full_name} is not a message")
+    return descriptor.message_type
+
+
 def _is_map(descriptor: FieldDescriptor) -> bool:
     if not descriptor.is_repeated or descriptor.message_type is None:
         return False
@@ -178,7 +185,8 @@ def _is_map(descriptor: FieldDescriptor) -> bool:
 def _kind(descriptor: FieldDescriptor) -> Kind:
     if descriptor.type != FieldDescriptor.TYPE_MESSAGE:
         return _KINDS[descriptor.type]
-    if descriptor.message_type.full_name == _TIMESTAMP:
+    message = _message_type(descriptor)
+    if message.full_name == _TIMESTAMP:
         return Kind.TIMESTAMP
-    flattened = descriptor.message_type.GetOptions().Extensions[options_pb2.flatten]
+    flattened = message.GetOptions().Extensions[options_pb2.flatten]
     return Kind.LIST if flattened else Kind.OBJECT
