@@ -62,7 +62,7 @@ Watching: TypeAlias = AsyncGenerator[Batch, None]
 
 
 def _unnoticed(error: errors.Unavailable) -> None:
-    """Take no notice of a watch that was lost."""
+    """Take no notice of a call that is repeated, or of a watch that was lost."""
 
 
 class Client:
@@ -81,6 +81,7 @@ class Client:
         deadline_s: float = DEADLINE_S,
         source: random.Random | None = None,
         new_token: Callable[[], str] = lambda: uuid.uuid4().hex,
+        on_retry: Callable[[errors.Unavailable], None] = _unnoticed,
     ) -> None:
         """Prepare; raises addresses.AddressError for what is none.
 
@@ -91,12 +92,14 @@ class Client:
             deadline_s: overall deadline of a call that names none.
             source: of jitter.
             new_token: makes client tokens.
+            on_retry: is told each time before a call is repeated.
         """
         self.addresses = addresses or resolving.resolve(server)
         self.files = files if files is not None else resolving.tls_files()
         self._deadline_s = deadline_s
         self._random = source or random.Random()  # noqa: S311 - jitter
         self._new_token = new_token
+        self._on_retry = on_retry
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -131,7 +134,7 @@ class Client:
 
         if getattr(method, "path", "") in NOT_REPEATED:
             return await attempt(limit)
-        return await retrying.until(limit, attempt, source=self._random)
+        return await retrying.until(limit, attempt, source=self._random, on_retry=self._on_retry)
 
     async def pages(self, method: Unary[Q, R], request: Q) -> AsyncGenerator[R, None]:
         """Every page of a list operation, until there is no next one."""

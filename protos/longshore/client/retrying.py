@@ -25,7 +25,11 @@ TOKEN = "client_token"  # noqa: S105 - the name of a field
 
 
 async def until(
-    deadline_s: float, attempt: Callable[[float], Awaitable[T]], *, source: random.Random | None = None
+    deadline_s: float,
+    attempt: Callable[[float], Awaitable[T]],
+    *,
+    source: random.Random | None = None,
+    on_retry: Callable[[errors.Unavailable], None] = lambda _: None,
 ) -> T:
     """Await `attempt(seconds left)`, again after each Unavailable, for `deadline_s` seconds in all; then raise the last one.
 
@@ -37,10 +41,11 @@ async def until(
     while True:
         try:
             return await attempt(end - loop.time())
-        except errors.Unavailable:
+        except errors.Unavailable as error:
             pause = pauses.next()
             if loop.time() + pause >= end:
                 raise
+            on_retry(error)
             await asyncio.sleep(pause)
 
 

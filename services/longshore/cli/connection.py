@@ -15,6 +15,10 @@ from longshore.rpc import errors, tls
 T = TypeVar("T")
 
 
+DEADLINE_S = 10.0
+"""How long a command tries while a component is away: a change of leader or a restart passes, and a person still waits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the options before the command said."""
@@ -37,9 +41,16 @@ def options(context: typer.Context) -> Options:
 
 def run(context: typer.Context, work: Callable[[clients.Client], Awaitable[T]]) -> T:
     """Run a command's work with a client; end the command with a clear error where a call fails."""
+    said: set[str] = set()
+
+    def say_away(error: errors.Unavailable) -> None:
+        if not said:
+            output.notice(f"{error.message}\nTrying again for {DEADLINE_S:.0f} s.")
+        said.add(error.message)
 
     async def with_client() -> T:
-        async with clients.Client(options(context).server) as client:
+        server = options(context).server
+        async with clients.Client(server, deadline_s=DEADLINE_S, on_retry=say_away) as client:
             return await work(client)
 
     try:

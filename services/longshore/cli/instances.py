@@ -157,7 +157,7 @@ def _print_one(instance: container_instance_pb2.ContainerInstance) -> None:
         [
             ("ARN", instance.container_instance_arn),
             ("Agent", instance.version_info.agent_version),
-            ("Docker", instance.version_info.docker_version),
+            ("Docker", instance.version_info.docker_version.removeprefix("DockerVersion: ")),
             ("Ports in use", ", ".join(sorted(ports, key=int))),
             ("Attributes", _attributes(instance)),
             ("Tags", ", ".join(f"{tag.key}={tag.value}" for tag in instance.tags)),

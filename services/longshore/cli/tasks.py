@@ -172,6 +172,7 @@ def _print_one(task: task_pb2.Task, *, host: str) -> None:
         )
         for container in task.containers
     ]
+    output.say("")
     output.print_table(CONTAINER_COLUMNS, rows)
 
 

@@ -17,8 +17,17 @@ POLL_S = 0.05
 FAILED = 1
 
 
-def start(argv: Sequence[str], folders: config.Folders, environ: Mapping[str, str] | None = None) -> int:
-    """Start `up` with these arguments in the background, and return once it serves; the exit code."""
+def start(
+    argv: Sequence[str],
+    folders: config.Folders,
+    *,
+    environ: Mapping[str, str] | None = None,
+    quiet: bool = False,
+) -> int:
+    """Start `up` with these arguments in the background, and return once it serves; the exit code.
+
+    What it printed is passed on; with `quiet` only where it has failed.
+    """
     with folders.up_output.open("wb") as output:
         child = subprocess.Popen(
             # The last word wins, however --detach was spelled.
@@ -34,7 +43,8 @@ def start(argv: Sequence[str], folders: config.Folders, environ: Mapping[str, st
         ended = child.poll()
         running = holder.read(folders.state)
         if ended is not None or (running is not None and running.pid == child.pid and running.ready):
-            saying.say(folders.up_output.read_text(errors="replace").rstrip())
+            if ended is not None or not quiet:
+                saying.say(folders.up_output.read_text(errors="replace").rstrip())
             return 0 if ended is None else ended or FAILED
         time.sleep(POLL_S)
     saying.say(f"pid {child.pid} does not serve after {READY_TIMEOUT_S:.0f} s, and goes on; see {folders.up_output}.")

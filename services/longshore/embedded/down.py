@@ -108,8 +108,9 @@ def _start(folders: config.Folders, environ: Mapping[str, str]) -> holder.Holder
     words = ["--state-dir", str(folders.state)]
     if last is not None:
         words += ["--port-base", str(last.port_base)] + ([] if last.agent else ["--no-agent"])
-    say("Longshore is started once more, to stop its tasks.")
-    running = None if detached.start(words, folders, environ) else holder.read(folders.state)
+    say("Longshore is started once more, to deal with its tasks.")
+    failed = detached.start(words, folders, environ=environ, quiet=True)
+    running = None if failed else holder.read(folders.state)
     if running is None:
         raise NotDoneError("It does not start, so its tasks are left as they are.")
     return running

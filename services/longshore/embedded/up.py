@@ -86,8 +86,15 @@ def _ways_out(folders: config.Folders) -> str:
 
 def _port_holders(port_base: int) -> str:
     ports = holder.ports(port_base)
-    held = {ports[name]: port_holder.describe(ports[name]) for name in COMPONENTS}
-    return "".join(f"Port {port} is in use by {who}. " for port, who in held.items() if who)
+    by_holder: dict[str, list[int]] = {}
+    for name in COMPONENTS:
+        if who := port_holder.describe(ports[name]):
+            by_holder.setdefault(who, []).append(ports[name])
+    return "".join(f"{_ports(held)} in use by {who}. " for who, held in by_holder.items())
+
+
+def _ports(held: Sequence[int]) -> str:
+    return f"Port {held[0]} is" if len(held) == 1 else f"Ports {', '.join(map(str, held))} are"
 
 
 async def _serve(options: config.Up, folders: config.Folders) -> None:

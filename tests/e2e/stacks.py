@@ -1,0 +1,205 @@
+"""A whole Longshore of real processes for one test, embedded or distributed, with the same face.
+
+Processes are started as a user starts them (`python -m longshore.…`, the `longshore` command), on free ports, with state in the test's
+folder, and end with the test run. A test may kill, freeze and start each component by its name.
+"""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from longshore.client import addresses as client_addresses
+from longshore.client import client as clients
+from longshore.embedded import holder
+from longshore.rpc import errors, probe
+from longshore.v1 import registry_service_pb2, state_tracker_service_pb2, task_pb2
+from tests.engines import ports
+from tests.engines.processes import ServerProcess
+
+COMMAND_BOUND_S = 120.0
+LOOPBACK = "127.0.0.1"
+
+
+class Stack:
+    """Components by name, and how to talk to them."""
+
+    def __init__(self, name: str, folder: Path, addresses: client_addresses.Addresses) -> None:
+        """A stack that keeps its state and logs in `folder`."""
+        self.name = name
+        self.folder = folder
+        self.addresses = addresses
+        self.processes: dict[str, ServerProcess] = {}
+        self._ready: dict[str, Callable[[], bool]] = {}
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What a client's environment needs to find this stack."""
+        return {
+            "LONGSHORE_REGISTRY": ",".join(self.addresses.registry),
+            "LONGSHORE_SCHEDULER": ",".join(self.addresses.scheduler),
+            "LONGSHORE_STATE_TRACKER": ",".join(self.addresses.state_tracker),
+        }
+
+    def add(self, name: str, command: Sequence[str], environ: Mapping[str, str], ready: Callable[[], bool]) -> None:
+        """Add a component; `ready` says whether it serves."""
+        words = ["env", *(f"{key}={value}" for key, value in environ.items()), sys.executable, *command]
+        self.processes[name] = ServerProcess(name, words, log=self.folder / f"{name}.log")
+        self._ready[name] = ready
+
+    def start(self, *names: str) -> None:
+        """Start components (all when none is named) and wait until each serves."""
+        for name in names or tuple(self.processes):
+            self.processes[name].start(self._ready[name])
+
+    def stop(self) -> None:
+        """End everything, the last started first."""
+        for process in reversed(self.processes.values()):
+            process.resume() if process.running else None
+            process.stop()
+
+    def client(self, *, deadline_s: float = 30.0) -> clients.Client:
+        """A client of this stack."""
+        return clients.Client(addresses=self.addresses, deadline_s=deadline_s)
+
+    def command(self, *words: str, check: bool = True, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run the `longshore` command against this stack."""
+        done = subprocess.run(
+            [sys.executable, "-m", "longshore.cli", *words],
+            env=os.environ | self.variables,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_BOUND_S,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(
+                f"longshore {' '.join(words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+            )
+        return done
+
+    def logs(self) -> str:
+        """The end of every component's log, for a failed test."""
+        found = [path for path in sorted(self.folder.rglob("*.log")) if path.is_file()]
+        return "\n".join(
+            f"--- {path.relative_to(self.folder)}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-40:])
+            for path in found
+        )
+
+
+def healthy(address: str) -> Callable[[], bool]:
+    """Whether a component's health check says SERVING."""
+    return lambda: asyncio.run(probe.check(address, timeout_s=1.0)) == "SERVING"
+
+
+def joined(stack: Stack, instances: int = 1) -> bool:
+    """Whether that many instances have their agent connected."""
+
+    async def ask() -> bool:
+        async with stack.client(deadline_s=1.0) as client:
+            request = state_tracker_service_pb2.ListContainerInstancesRequest()
+            arns = (await client.call(client.state_tracker.ListContainerInstances, request)).container_instance_arns
+            if not arns:
+                return False
+            describe = state_tracker_service_pb2.DescribeContainerInstancesRequest(container_instances=arns)
+            found = await client.call(client.state_tracker.DescribeContainerInstances, describe)
+            return sum(instance.agent_connected for instance in found.container_instances) >= instances
+
+    with contextlib.suppress(errors.ServiceError):
+        return asyncio.run(ask())
+    return False
+
+
+def embedded(folder: Path) -> Stack:
+    """`longshore up` with an agent, not yet started."""
+    base = ports.free_range(len(holder.ports(0)))
+    at = {name: (f"{LOOPBACK}:{port}",) for name, port in holder.ports(base).items()}
+    stack = Stack("embedded", folder, client_addresses.Addresses(at["registry"], at["scheduler"], at["state_tracker"]))
+    state = folder / "state"
+    command = ["-m", "longshore.embedded", "up", "--state-dir", str(state), "--port-base", str(base)]
+
+    def ready() -> bool:
+        return holder.read(state) is not None and joined(stack)
+
+    stack.add("up", command, {}, ready)
+    return stack
+
+
+def distributed(folder: Path, *, database_url: str, events_url: str) -> Stack:
+    """Each component a process of its own, schedulers and state-trackers twice, over PostgreSQL and Redis; not yet started."""
+    replicas = {"registry": 1, "scheduler": 2, "state_tracker": 2}
+    at = {name: tuple(f"{LOOPBACK}:{ports.free_port()}" for _ in range(count)) for name, count in replicas.items()}
+    stack = Stack(
+        "distributed", folder, client_addresses.Addresses(at["registry"], at["scheduler"], at["state_tracker"])
+    )
+    shared = stack.variables | {"LONGSHORE_DATABASE_URL": database_url, "LONGSHORE_EVENTS_URL": events_url}
+    for component, addresses in at.items():
+        for number, address in enumerate(addresses, start=1):
+            name = f"{component}-{number}".replace("_", "-")
+            command = ["-m", f"longshore.{component}", "--listen", address]
+            stack.add(name, command, shared, healthy(address))
+    add_agent(stack, "agent")
+    return stack
+
+
+def add_agent(stack: Stack, name: str, *, instances: int = 1) -> None:
+    """Add an agent of this machine's Docker; it is ready when that many instances are connected."""
+    environ = stack.variables | {
+        "LONGSHORE_STATE_DIR": str(stack.folder / name),
+        "LONGSHORE_INTROSPECTION_PORT": str(ports.free_port()),
+        "LONGSHORE_PUBLISH_ADDRESS": LOOPBACK,
+    }
+    stack.add(name, ["-m", "longshore.agent"], environ, lambda: joined(stack, instances))
+
+
+@contextlib.contextmanager
+def running(stack: Stack) -> Iterator[Stack]:
+    """Start a stack with its cluster, and end it with whatever it runs."""
+    try:
+        first = [name for name in stack.processes if not name.startswith("agent")]
+        stack.start(*first)
+        asyncio.run(_create_default_cluster(stack))
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()
+
+
+async def _create_default_cluster(stack: Stack) -> None:
+    async with stack.client() as client:
+        await client.call(client.registry.CreateCluster, registry_service_pb2.CreateClusterRequest())
+
+
+def wait_stopped(stack: Stack, tasks: Sequence[str], bound_s: float = 60.0) -> None:
+    """Return when every task has stopped, as the events tell."""
+
+    async def follow() -> None:
+        async with stack.client() as client, asyncio.timeout(bound_s):
+            async for _ in client.watch(tasks=tasks):
+                request = state_tracker_service_pb2.DescribeTasksRequest(tasks=tasks)
+                described = await client.call(client.state_tracker.DescribeTasks, request)
+                if all(task.last_status == task_pb2.TASK_STATUS_STOPPED for task in described.tasks):
+                    return
+
+    asyncio.run(follow())
+
+
+def wait_until_idle(stack: Stack, bound_s: float = 60.0) -> None:
+    """Return when no task runs or waits on any instance."""
+
+    async def follow() -> None:
+        async with stack.client() as client, asyncio.timeout(bound_s):
+            async for _ in client.watch():
+                listing = state_tracker_service_pb2.ListContainerInstancesRequest()
+                arns = (await client.call(client.state_tracker.ListContainerInstances, listing)).container_instance_arns
+                request = state_tracker_service_pb2.DescribeContainerInstancesRequest(container_instances=arns)
+                described = await client.call(client.state_tracker.DescribeContainerInstances, request)
+                found = described.container_instances
+                if not any(instance.running_tasks_count or instance.pending_tasks_count for instance in found):
+                    return
+
+    asyncio.run(follow())

@@ -1,0 +1,182 @@
+"""The main path in both ways to run: from a task-definition file to a container's exit code."""
+
+import asyncio
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longshore.v1 import state_tracker_service_pb2, task_pb2
+from tests.e2e import stacks
+from tests.engines import docker
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def run_json(stack: stacks.Stack, *words: str, check: bool = True) -> dict[str, Any]:
+    """Run a command and read the JSON it prints."""
+    found: dict[str, Any] = json.loads(stack.command("--output", "json", *words, check=check).stdout)
+    return found
+
+
+def test_run_wait_exits_with_the_containers_exit_code(stack: stacks.Stack) -> None:
+    """The command ends as the container did, and tells the way there."""
+    done = stack.command("run", str(EXAMPLES / "hello.json"), "--wait", check=False)
+    assert done.returncode == 7, done.stdout + done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines() if not line.startswith(" ")] == [
+        "Registered",
+        "Placed",
+        "Running",
+        "Stopped",
+    ]
+    assert "exit code 7" in done.stdout
+
+
+def test_a_stopped_task_keeps_its_story(stack: stacks.Stack) -> None:
+    """Exit code, stop code, reason and times of a task that has ended are there, in ECS's shape."""
+    answer = run_json(stack, "run", str(EXAMPLES / "hello.json"), "--wait", check=False)
+    (task,) = answer["tasks"]
+    assert task["lastStatus"] == "STOPPED"
+    assert task["stopCode"] == "EssentialContainerExited"
+    assert task["stoppedReason"] == "Essential container in task exited"
+    assert task["containers"][0]["exitCode"] == 7
+    assert task["createdAt"] <= task["startedAt"] <= task["stoppedAt"]
+    assert task["version"] >= 3
+    listed = run_json(stack, "task", "list", "--family", "hello", "--stopped")["taskArns"]
+    assert task["taskArn"] in listed
+
+
+def test_a_task_of_twenty_milliseconds_is_not_missed(stack: stacks.Stack) -> None:
+    """--wait follows from the commit that placed the task, however short it lives."""
+    for _ in range(3):
+        done = stack.command("run", "hello", "--wait", "--command", '["sh", "-c", "exit 3"]', check=False)
+        assert done.returncode == 3, done.stdout + done.stderr
+
+
+def test_two_containers_end_with_the_essential_one(stack: stacks.Stack) -> None:
+    """The companion is stopped when the essential container has ended; the task ends with the essential one's code."""
+    answer = run_json(stack, "run", str(EXAMPLES / "two-containers.json"), "--wait")
+    (task,) = answer["tasks"]
+    codes = {container["name"]: container["exitCode"] for container in task["containers"]}
+    assert codes["worker"] == 0
+    assert task["stopCode"] == "EssentialContainerExited"
+    assert all(container["lastStatus"] == "STOPPED" for container in task["containers"])
+
+
+def test_a_published_port_answers_at_the_printed_url(stack: stacks.Stack) -> None:
+    """`task describe` prints a URL per port, and something answers there."""
+    placed = run_json(stack, "run", str(EXAMPLES / "web.json"))
+    arn = placed["tasks"][0]["taskArn"]
+    binding = wait_for_binding(stack, arn)
+    with urllib.request.urlopen(f"http://127.0.0.1:{binding['hostPort']}/", timeout=10) as page:
+        assert page.read().strip() == b"It works"
+    assert f"http://127.0.0.1:{binding['hostPort']}" in stack.command("task", "describe", arn).stdout
+    stack.command("stop", arn, "--reason", "seen enough")
+
+
+def wait_for_binding(stack: stacks.Stack, arn: str) -> dict[str, Any]:
+    """The port binding of a task, as soon as it runs."""
+
+    async def follow() -> None:
+        async with stack.client() as client, asyncio.timeout(30):
+            async for _ in client.watch(tasks=[arn]):
+                request = state_tracker_service_pb2.DescribeTasksRequest(tasks=[arn])
+                described = await client.call(client.state_tracker.DescribeTasks, request)
+                if described.tasks[0].last_status == task_pb2.TASK_STATUS_RUNNING:
+                    return
+
+    asyncio.run(follow())
+    (task,) = run_json(stack, "task", "describe", arn)["tasks"]
+    found: dict[str, Any] = task["containers"][0]["networkBindings"][0]
+    return found
+
+
+def test_stop_says_who_and_why(stack: stacks.Stack) -> None:
+    """A stopped task carries the code and the reason of the stop."""
+    placed = run_json(stack, "run", str(EXAMPLES / "sleep360.json"))
+    arn = placed["tasks"][0]["taskArn"]
+    stack.command("stop", arn, "--reason", "enough slept")
+    stacks.wait_stopped(stack, [arn])
+    (task,) = run_json(stack, "task", "describe", arn)["tasks"]
+    assert (task["stopCode"], task["stoppedReason"]) == ("UserInitiated", "enough slept")
+    assert task["containers"][0]["exitCode"] == 137
+    assert task["stoppingAt"] <= task["stoppedAt"]
+
+
+def test_what_does_not_fit_is_refused_with_numbers(stack: stacks.Stack) -> None:
+    """RESOURCE:CPU, what is needed and what is free."""
+    done = stack.command("--output", "json", "run", str(EXAMPLES / "too-big.json"), check=False)
+    answer = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert answer["tasks"] == []
+    (failure,) = answer["failures"]
+    assert failure["reason"] == "RESOURCE:CPU"
+    assert failure["detail"].startswith("needs 131072 CPU units, ")
+
+
+def test_ten_tasks_of_one_call_all_end(stack: stacks.Stack) -> None:
+    """A call for ten makes ten, each once."""
+    done = stack.command("run", "hello", "--count", "10", "--wait", "--command", '["true"]')
+    assert done.stdout.count("Placed") == 10
+    assert done.stdout.count("Stopped") == 10
+
+
+def test_the_instance_shows_what_the_host_has(stack: stacks.Stack, docker_engine: docker.DockerEngine) -> None:
+    """Registered CPU and memory are the engine's own; nothing is in use when nothing runs."""
+    (arn,) = run_json(stack, "instance", "list")["containerInstanceArns"]
+    (instance,) = run_json(stack, "instance", "describe", arn)["containerInstances"]
+    registered = {resource["name"]: resource for resource in instance["registeredResources"]}
+    cpus = int(docker_engine.docker("info", "--format", "{{.NCPU}}"))
+    assert registered["CPU"]["integerValue"] == cpus * 1024
+    assert instance["agentConnected"] is True
+    assert instance["status"] == "ACTIVE"
+    stacks.wait_until_idle(stack)
+    (instance,) = run_json(stack, "instance", "describe", arn)["containerInstances"]
+    remaining = {resource["name"]: resource for resource in instance["remainingResources"]}
+    assert remaining["CPU"] == registered["CPU"]
+    assert (instance["runningTasksCount"], instance["pendingTasksCount"]) == (0, 0)
+
+
+def test_a_draining_instance_takes_nothing_until_activated(stack: stacks.Stack) -> None:
+    """What drain has answered binds the next placement, and activate ends it."""
+    (arn,) = run_json(stack, "instance", "list")["containerInstanceArns"]
+    stack.command("instance", "drain", arn)
+    refused = stack.command("run", "hello", check=False)
+    assert refused.returncode == 1
+    stack.command("instance", "activate", arn)
+    done = stack.command("run", "hello", "--wait", check=False)
+    assert done.returncode == 7
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ('{"family": "x", "containerDefinitions": [{"name": "a", "image": "busybox", "memry": 1}]}', "memory"),
+        ('{"family": "x", "containerDefinitions": [{"name": "a", "image": "busybox"}]}', "memoryReservation"),
+        ("[1]", "family"),
+        ("not json", "JSON"),
+    ],
+)
+def test_a_faulty_definition_is_refused_with_what_is_wrong(stack: stacks.Stack, document: str, said: str) -> None:
+    """The error names what is wrong; no stack trace reaches the user."""
+    done = stack.command("task-definition", "register", "-", check=False, stdin=document)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_what_describe_prints_registers_again(stack: stacks.Stack) -> None:
+    """`describe` prints ECS's shape, and `register` takes it with one notice."""
+    printed = stack.command("task-definition", "describe", "hello").stdout
+    done = stack.command("task-definition", "register", "-", stdin=printed)
+    assert done.stdout.startswith("Registered hello:")
+    assert done.stderr.count("left out") == 1
+
+
+def test_status_names_components_and_leader(stack: stacks.Stack) -> None:
+    """Every component serves, and the cluster has one leader."""
+    status = run_json(stack, "status")
+    assert {part["state"] for part in status["components"]} == {"SERVING"}
+    assert status["clusters"][0]["leader"] in stack.addresses.scheduler
