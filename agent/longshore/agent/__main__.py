@@ -33,7 +33,9 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
         asyncio.run(_run(parsed, variables))
     except registration.Refused as error:
         return _fail(EXIT_TERMINAL, str(error))
-    except (app.Unusable, introspection.PortInUseError, state_file.FolderInUseError, stored.StateFileError) as error:
+    except app.Unusable as error:
+        return _fail(EXIT_TERMINAL if error.lasting else EXIT_RESTART, str(error))
+    except (introspection.PortInUseError, state_file.FolderInUseError, stored.StateFileError) as error:
         return _fail(EXIT_RESTART, str(error))
     except runtime.RuntimeFailure as error:
         return _fail(EXIT_RESTART, error.reason)

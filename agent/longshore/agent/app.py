@@ -43,7 +43,11 @@ _FEWEST_LAUNCHES = 4
 
 
 class Unusable(Exception):  # noqa: N818 - named by what is wrong
-    """The agent cannot work here. The message says what to do about it."""
+    """The agent cannot work here. The message says what to do about it; `lasting`: before that, no restart helps."""
+
+    def __init__(self, message: str, *, lasting: bool) -> None:
+        super().__init__(message)
+        self.lasting = lasting
 
 
 @dataclass(slots=True)
@@ -134,7 +138,8 @@ async def _described(used: runtime.ContainerRuntime, address: str) -> runtime.En
     try:
         return await used.describe()
     except runtime.RuntimeFailure as error:
-        raise Unusable(diagnosis.explain(address, error.message, uid=os.getuid())) from error
+        found = diagnosis.explain(address, error.message, uid=os.getuid())
+        raise Unusable(found.text, lasting=found.lasting) from error
 
 
 def _limits(settings: config.Config, described: runtime.EngineInfo) -> engine.Limits:
@@ -156,7 +161,7 @@ def _host(settings: config.Config, described: runtime.EngineInfo, version: str) 
             reserved_udp_ports=[int(port) for port in settings.reserved_ports_udp],
         )
     except resources.NothingLeft as error:
-        raise Unusable(str(error)) from error
+        raise Unusable(str(error), lasting=True) from error
     return registration.Host(
         cluster=settings.cluster,
         total_resources=total,

@@ -1,5 +1,6 @@
 """Becoming a container instance of a cluster: the first time, again after each start, and anew after a deregistration."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -20,6 +21,8 @@ _log = structlog.get_logger(__name__)
 DEFAULT_CLUSTER = "default"
 CALL_TIMEOUT_S = 15.0
 """A registration is one small transaction; what takes longer is a control plane that is not well."""
+REJECTED_PAUSE_S = 60.0
+"""Pause after a wrong credential, which only a person can put right."""
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 
@@ -86,8 +89,13 @@ class Registrar:
             except errors.ClusterNotFoundException as error:
                 await self._make_default(error)
             except errors.ServiceError as error:
-                if identity is not None and error.code in {errors.Code.NOT_FOUND, errors.Code.UNAUTHENTICATED}:
+                if identity is not None and error.code is errors.Code.NOT_FOUND:
                     raise Deregistered(error.message) from error
+                if identity is not None and error.code is errors.Code.UNAUTHENTICATED:
+                    # A person has to look; meanwhile nothing that runs is touched.
+                    _log.error("identity_rejected", error=error.message, pause_s=REJECTED_PAUSE_S)
+                    await asyncio.sleep(REJECTED_PAUSE_S)
+                    continue
                 if error.code not in _TRANSIENT:
                     raise Refused(f"the control plane refuses this host: {error.reason}: {error.message}") from error
                 _log.warning("registration_failed", error_reason=error.reason, error=error.message)

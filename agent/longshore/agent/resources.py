@@ -74,7 +74,7 @@ def attributes(
         "ecs.cpu-architecture": _ARCHITECTURES.get(engine.architecture, engine.architecture),
         **(custom or {}),
     }
-    result += [common_pb2.Attribute(name=name, value=value) for name, value in valued.items()]
+    result += [common_pb2.Attribute(name=name, value=value) for name, value in valued.items() if value]
     return result
 
 

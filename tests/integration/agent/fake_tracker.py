@@ -343,7 +343,7 @@ class _Agents(agent_service_pb2_grpc.AgentServiceServicer):
 
 def _handler(service: str, method: str, behavior: Any, request: Any) -> Any:
     """One unary method of a service whose others nobody calls here."""
-    unary = grpc.unary_unary_rpc_method_handler(
+    unary: Any = grpc.unary_unary_rpc_method_handler(
         behavior, request_deserializer=request.FromString, response_serializer=lambda answer: answer.SerializeToString()
     )
     return grpc.method_handlers_generic_handler(f"longshore.v1.{service}", {method: unary})

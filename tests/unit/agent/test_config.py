@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+
+from longshore.agent import config
+from longshore.rpc import settings
+
+
+def parsed(*argv: str, **environ: str) -> config.Config:
+    return settings.parse(config.Config, argv, environ)
+
+
+def test_the_defaults_are_ecss() -> None:
+    found = parsed()
+    assert (found.cluster, found.introspection_port, found.cleanup_wait, found.stop_timeout) == (
+        "default",
+        51678,
+        10800,
+        30,
+    )
+    assert found.reserved_ports == ("22", "2375", "2376", "51678", "51679")
+    assert found.image_pull_behavior == "default"
+
+
+def test_all_faults_are_named_together() -> None:
+    with pytest.raises(settings.SettingsError) as caught:
+        parsed(
+            "--reserved-ports=22,ssh",
+            "--instance-attributes=stack",
+            "--dynamic-ports=9-1",
+            "--docker-host=/var/run/docker.sock",
+        )
+    assert [fault.split(":")[0].split(" ")[0] for fault in caught.value.faults] == [
+        "LONGSHORE_RESERVED_PORTS",
+        "LONGSHORE_INSTANCE_ATTRIBUTES",
+        "LONGSHORE_DYNAMIC_PORTS",
+        "LONGSHORE_DOCKER_HOST",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("100-200", range(100, 201)), ("7-7", range(7, 8)), ("", None), ("0-5", None), ("5", None), ("1-65536", None)],
+)
+def test_a_range_of_ports(text: str, expected: range | None) -> None:
+    assert config.dynamic_range(text) == expected
+
+
+def test_pairs_keep_what_follows_the_first_equals_sign() -> None:
+    assert config.pairs(["a=1", "b = x=y"]) == {"a": "1", "b": "x=y"}
+
+
+def test_state_lives_where_it_is_told_else_by_user() -> None:
+    assert config.state_dir(parsed("--state-dir=/x"), {}) == Path("/x")
+    assert config.state_dir(parsed(), {}, uid=0) == Path("/var/lib/longshore/agent")
+    assert config.state_dir(parsed(), {"XDG_STATE_HOME": "/s"}, uid=0) == Path("/s/longshore/agent")
+    assert config.state_dir(parsed(), {}, uid=1000) == Path.home() / ".local/state/longshore/agent"
+
+
+def test_the_engine_is_the_flags_then_dockers_own_variables_then_the_usual_socket() -> None:
+    assert config.docker_host(parsed("--docker-host=tcp://h:1"), {"DOCKER_HOST": "unix:///y"}) == "tcp://h:1"
+    assert config.docker_host(parsed(), {"DOCKER_HOST": "unix:///y"}) == "unix:///y"
+    assert config.docker_host(parsed(), {}) == "unix:///var/run/docker.sock"

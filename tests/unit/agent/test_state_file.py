@@ -1,0 +1,144 @@
+import asyncio
+import os
+import sqlite3
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from longshore.agent import state_file, stored
+from longshore.v1 import agent_service_pb2, task_definition_pb2
+
+IDENTITY = stored.Identity("i1", "arn:i1", "default", "secret")
+WEB = task_definition_pb2.TaskDefinition(family="web", revision=1)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "agent.db"
+
+
+@pytest.fixture
+async def file(path: Path) -> AsyncIterator[state_file.StateFile]:
+    made = state_file.StateFile(path)
+    yield made
+    await made.close()
+
+
+async def reread(path: Path) -> stored.Stored:
+    other = state_file.StateFile(path)
+    try:
+        return await other.load()
+    finally:
+        await other.close()
+
+
+def assigned(task_id: str, key: str = "web:1") -> agent_service_pb2.AssignedTask:
+    return agent_service_pb2.AssignedTask(task_id=task_id, definition_key=key)
+
+
+async def test_a_fresh_file_knows_nothing(file: state_file.StateFile) -> None:
+    assert await file.load() == stored.Stored()
+
+
+async def test_everything_comes_back(file: state_file.StateFile, path: Path) -> None:
+    await file.save_identity(IDENTITY)
+    await file.save_assignment(
+        revision=7, definitions={"web:1": WEB}, tasks=[assigned("a"), assigned("b")], stops=["b", "stranger"]
+    )
+    observation = agent_service_pb2.TaskObservation(task_id="a", released=True)
+    await file.save_observation(observation, 99)
+    await file.save_acknowledged(["a"])
+    assert await reread(path) == stored.Stored(
+        identity=IDENTITY,
+        revision=7,
+        definitions={"web:1": WEB},
+        tasks=(
+            stored.StoredTask(assigned("a"), observation, stopping=False, acknowledged=True, stopped_at=99),
+            stored.StoredTask(assigned("b"), None, stopping=True, acknowledged=False, stopped_at=0),
+        ),
+    )
+
+
+async def test_a_newer_observation_is_not_acknowledged(file: state_file.StateFile) -> None:
+    await file.save_assignment(revision=1, definitions={}, tasks=[assigned("a")], stops=[])
+    await file.save_acknowledged(["a"])
+    await file.save_observation(agent_service_pb2.TaskObservation(task_id="a"), 0)
+    assert not (await file.load()).tasks[0].acknowledged
+
+
+async def test_a_task_assigned_again_keeps_what_is_known_of_it(file: state_file.StateFile) -> None:
+    await file.save_assignment(revision=1, definitions={}, tasks=[assigned("a")], stops=["a"])
+    await file.save_assignment(revision=2, definitions={}, tasks=[assigned("a")], stops=[])
+    assert (await file.load()).tasks[0].stopping
+
+
+async def test_forgetting_a_task_forgets_definitions_that_nobody_uses(file: state_file.StateFile) -> None:
+    definitions = {"web:1": WEB, "db:1": WEB}
+    await file.save_assignment(
+        revision=1, definitions=definitions, tasks=[assigned("a"), assigned("b", "db:1")], stops=[]
+    )
+    await file.forget(["a"])
+    found = await file.load()
+    assert (list(found.definitions), [task.assigned.task_id for task in found.tasks]) == (["db:1"], ["b"])
+
+
+async def test_another_identity_forgets_the_former_ones_tasks(file: state_file.StateFile) -> None:
+    await file.save_identity(IDENTITY)
+    await file.save_assignment(revision=5, definitions={"web:1": WEB}, tasks=[assigned("a")], stops=[])
+    await file.save_identity(IDENTITY)
+    assert len((await file.load()).tasks) == 1
+    other = stored.Identity("i2", "arn:i2", "default", "other")
+    await file.save_identity(other)
+    assert await file.load() == stored.Stored(identity=other)
+
+
+async def test_many_writes_at_once_all_arrive(file: state_file.StateFile) -> None:
+    await asyncio.gather(
+        *(
+            file.save_assignment(revision=number, definitions={}, tasks=[assigned(f"{number:03}")], stops=[])
+            for number in range(200)
+        )
+    )
+    found = await file.load()
+    assert (len(found.tasks), found.revision) == (200, 199)
+
+
+async def test_the_file_is_its_owners_alone(file: state_file.StateFile, path: Path) -> None:
+    await file.load()
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600  # noqa: PTH116 - pathlib is held to block a loop, this is not
+
+
+@pytest.fixture
+def damaged(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"not a database" * 100)
+
+
+async def test_a_damaged_file_is_an_error_that_names_it(damaged: None, path: Path) -> None:
+    made = state_file.StateFile(path)
+    with pytest.raises(stored.StateFileError, match=str(path)):
+        await made.load()
+    await made.close()
+
+
+async def test_a_file_of_another_format_is_refused(path: Path) -> None:
+    first = state_file.StateFile(path)
+    await first.save_identity(IDENTITY)
+    await first.close()
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE facts SET value = '9' WHERE name = 'format'")
+    database.close()
+    second = state_file.StateFile(path)
+    with pytest.raises(stored.StateFileError, match="format 9"):
+        await second.load()
+    await second.close()
+
+
+def test_a_folder_has_one_agent_and_the_second_names_the_first(tmp_path: Path) -> None:
+    first = state_file.FolderLock(tmp_path)
+    with pytest.raises(state_file.FolderInUseError, match=r"used by another agent \(process \d+\)"):
+        state_file.FolderLock(tmp_path)
+    first.release()
+    state_file.FolderLock(tmp_path).release()

@@ -1,0 +1,68 @@
+from typing import Any
+
+import pytest
+
+from longshore.agent import task_plan, task_state
+from longshore.v1 import task_definition_pb2 as definition_pb2
+
+D = definition_pb2
+
+
+def definition(*containers: D.ContainerDefinition, **members: Any) -> D.TaskDefinition:
+    return D.TaskDefinition(container_definitions=containers, **members)
+
+
+def app(name: str = "app", **members: Any) -> D.ContainerDefinition:
+    return D.ContainerDefinition(name=name, image="busybox", **members)
+
+
+def test_containers_are_essential_unless_they_say_otherwise() -> None:
+    plans = task_plan.plan(definition(app("a"), app("b", essential=False, stop_timeout=5)), stop_timeout_s=20)
+    assert [(plan.essential, plan.stop_timeout_s) for plan in plans] == [(True, 20), (False, 5)]
+
+
+def test_links_and_volumes_from_make_an_order() -> None:
+    web = app("web", links=["db:database"])
+    web.volumes_from.add(source_container="data")
+    plan = task_plan.plan(definition(web, app("db"), app("data")))[0]
+    start = task_state.Condition.START
+    assert plan.waits_for == (task_state.Dependency("db", start), task_state.Dependency("data", start))
+
+
+def test_a_circle_is_refused_by_ecss_name_and_in_words() -> None:
+    with pytest.raises(task_plan.UnsupportedDefinition, match=r"TaskDependencyError: .* a -> b -> a"):
+        task_plan.plan(definition(app("a", links=["b"]), app("b", links=["a"])))
+
+
+def test_a_dependency_on_a_stranger_is_refused() -> None:
+    with pytest.raises(task_plan.UnsupportedDefinition, match="container a: waits for x, which the task does not have"):
+        task_plan.plan(definition(app("a", links=["x"])))
+
+
+@pytest.mark.parametrize(
+    ("container", "member"),
+    [
+        (app(depends_on=[D.ContainerDependency(container_name="a")]), "dependsOn"),
+        (app(health_check=D.HealthCheck(command=["CMD", "true"])), "healthCheck"),
+        (app(restart_policy=D.ContainerRestartPolicy(enabled=True)), "restartPolicy"),
+        (app(secrets=[D.Secret(name="a", value_from="b")]), "secrets"),
+        (app(environment_files=[D.EnvironmentFile(value="x")]), "environmentFiles"),
+        (app(repository_credentials=D.RepositoryCredentials(credentials_parameter="x")), "repositoryCredentials"),
+        (app(resource_requirements=[D.ResourceRequirement(value="1")]), "resourceRequirements"),
+        (app(port_mappings=[D.PortMapping(container_port_range="1-2")]), "containerPortRange"),
+    ],
+)
+def test_what_is_not_built_is_refused_by_name(container: D.ContainerDefinition, member: str) -> None:
+    with pytest.raises(task_plan.UnsupportedDefinition, match=rf"container app: .*{member} is not offered"):
+        task_plan.plan(definition(container))
+
+
+def test_every_fault_is_named_at_once() -> None:
+    volume = D.Volume(name="v", docker_volume_configuration=D.DockerVolumeConfiguration(driver="local"))
+    with pytest.raises(task_plan.UnsupportedDefinition) as caught:
+        task_plan.plan(definition(app(), network_mode=D.NETWORK_MODE_AWSVPC, cpu="256", volumes=[volume]))
+    assert str(caught.value).split("; ") == [
+        "networkMode awsvpc is not offered by this agent",
+        "cpu and memory of the whole task are not limited by this agent",
+        "volume v: dockerVolumeConfiguration is not offered by this agent",
+    ]
