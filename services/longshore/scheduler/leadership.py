@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from longshore.rpc import errors
 from longshore.storage import clusters, steps
 from longshore.storage.dialect import Dialect
+from longshore.v1 import cluster_pb2
 
 FOR_GOOD_US = 100 * 365 * 24 * 3600 * 1_000_000
 """The lease of a scheduler that is alone by other means: a hundred years."""
@@ -64,10 +65,12 @@ def read_all(dialect: Dialect, names: Sequence[str] = ()) -> steps.Step[list[Lea
 
 
 def lapsed(dialect: Dialect, limit: int) -> steps.Step[list[str]]:
-    """Clusters whose lease has run out."""
+    """ACTIVE clusters whose lease has run out. A deleted one needs nobody until it is made again and asked for."""
     rows = yield from steps.fetch(
-        f"SELECT cluster FROM leases WHERE expires_at <= {dialect.now} ORDER BY expires_at LIMIT $1",  # noqa: S608 - the dialect's own
+        "SELECT l.cluster FROM leases l JOIN clusters c ON c.name = l.cluster AND c.status = $2"  # noqa: S608 - the dialect's own
+        f" WHERE l.expires_at <= {dialect.now} ORDER BY l.expires_at, l.cluster LIMIT $1",
         limit,
+        cluster_pb2.CLUSTER_STATUS_ACTIVE,
     )
     return [row["cluster"] for row in rows]
 

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from longshore.rpc import arns, errors
-from longshore.scheduler import asked, commit, leadership, requirements, snapshot, work
+from longshore.scheduler import asked, commit, leadership, requirements, resolving, snapshot, work
 from longshore.storage import definitions, steps
 from longshore.storage.dialect import Dialect
 from longshore.v1 import event_pb2, scheduler_service_pb2, task_pb2
@@ -308,3 +308,20 @@ async def test_nothing_is_overcommitted_however_many_ask_at_once(start: StartSch
     again = await asyncio.gather(*(scheduler.stub.RunTask(run_task()) for _ in range(5)))
     assert sum(len(answer.tasks) for answer in again) == 1
     assert all(cpu <= 1024 for cpu, _ in (await world.reserved()).values())
+
+
+# ------------------------------------------------------------------------------------------------- unheard commits
+
+
+async def test_reading_back_waits_for_a_commit_that_is_still_on_its_way(
+    world: World, hold: Hold, somebody_waits: Waits
+) -> None:
+    instance_id = await world.add_instance()
+    await lead(world, "old")
+    ready = batch(instance_id, seen=1)
+    placing = await hold()
+    await placing.drive(commit.commit(world.database.dialect, ready))
+    reading = asyncio.ensure_future(world.database.run(lambda dialect: resolving.read_back(dialect, ready)))
+    await somebody_waits()
+    await placing.commit()
+    assert list(await reading) == ["f" * 32]
