@@ -1,0 +1,65 @@
+"""History goes after its time, whole, and nothing that is still needed goes with it."""
+
+import random
+
+from longshore.state_tracker import retention
+from longshore.storage import log, tasks
+from longshore.v1 import task_pb2
+from tests.rpc.state_tracker.world import World
+
+DAY_US = 86_400 * 1_000_000
+
+
+async def observe(world: World, task_id: str, *, stopped_at: int, released: int = 1) -> None:
+    await world.execute(
+        "INSERT INTO task_observations (task_id, cluster, instance_id, last_status, stop_code, stopped_reason,"
+        " stopped_at, released, revision, body) VALUES ($1, 'web', 'i', $2, 0, '', $3, $4, 1, $5)",
+        task_id,
+        task_pb2.TASK_STATUS_STOPPED,
+        stopped_at,
+        released,
+        b"",
+    )
+
+
+def loop(world: World, **fields: float) -> retention.Retention:
+    kept = {"task_days": 14.0, "event_days": 7.0, "max_events": 1_000_000} | fields
+    return retention.Retention(world.database, rng=random.Random(1), **kept)  # type: ignore[arg-type]  # fields of the test
+
+
+async def now(world: World) -> int:
+    row = await world.row(f"SELECT {world.database.dialect.now} AS now")
+    return int(row["now"])
+
+
+async def test_only_settled_tasks_that_stopped_long_ago_are_forgotten(world: World) -> None:
+    old, young, unsettled, unreleased, live = (await world.place("i", 5, publish=False)).task_ids
+    at = await now(world)
+    await observe(world, old, stopped_at=at - 15 * DAY_US)
+    await observe(world, young, stopped_at=at - 13 * DAY_US)
+    await observe(world, unsettled, stopped_at=at - 15 * DAY_US)
+    await observe(world, unreleased, stopped_at=at - 15 * DAY_US, released=0)
+    await world.settle(old, young)
+    assert await loop(world).round() == 1
+    left = await world.database.read(lambda _: tasks.listed("web", tasks.Filters(), "", 100))
+    assert left == [young, unsettled, unreleased, live]
+    seen = await world.database.read(lambda dialect: tasks.observations(dialect, [old, young]))
+    assert list(seen) == [young]
+    assert await loop(world).round() == 0
+
+
+async def test_a_log_is_pruned_by_count_from_its_beginning(world: World) -> None:
+    for _ in range(6):
+        await world.place("i", 1, publish=False)
+    await loop(world, max_events=2).round()
+    kept = await world.events(after=4)
+    assert [event.sequence for event in kept] == [5, 6]
+    head = await world.row("SELECT pruned_sequence FROM log_head WHERE cluster = 'web'")
+    assert head["pruned_sequence"] == 4
+
+
+async def test_a_log_is_pruned_by_age(world: World) -> None:
+    await world.place("i", 2, publish=False)
+    await world.execute("UPDATE events SET at = at - $1 WHERE sequence = 1", 8 * DAY_US)
+    assert await loop(world).round() == 1
+    assert await world.database.read(lambda _: log.read_after("web", 1, 10)) == await world.events(after=1)
