@@ -18,6 +18,7 @@ from longshore.agent import (
     container_names,
     diagnosis,
     docker_runtime,
+    effects,
     engine,
     introspection,
     ports,
@@ -93,11 +94,12 @@ async def serving(
         stack.push_async_callback(store.close)
         before = await store.load()
         supervisor = await stack.enter_async_context(loops.supervised())
+        calls = effects.Effects(supervisor)
         due = asyncio.Event()
         host = engine.TaskEngine(
             container_runtime=used,
             store=store,
-            supervisor=supervisor,
+            calls=calls,
             limits=_limits(settings, described),
             host_ports=ports.Ports(
                 publish_address=settings.publish_address, dynamic=config.dynamic_range(settings.dynamic_ports)
@@ -109,7 +111,7 @@ async def serving(
         host.owner = _owner(before.identity, home)
         remover = cleanup.Cleanup(host)
         host.on_settled = remover.schedule
-        watcher = watching.Watcher(host, supervisor, draws)
+        watcher = watching.Watcher(host, calls, draws)
         stream = await watcher.adopt(before)
         supervisor.start("docker events", lambda: watcher.follow(stream))
         supervisor.start("re-inspection", watcher.inspect_now_and_then)

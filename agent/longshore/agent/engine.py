@@ -15,6 +15,7 @@ import structlog
 from longshore.agent import (
     assignments,
     container_names,
+    effects,
     launching,
     observations,
     ports,
@@ -31,7 +32,7 @@ from longshore.agent import (
     task_record,
     task_state,
 )
-from longshore.rpc import backoff, loops
+from longshore.rpc import backoff
 from longshore.v1 import agent_service_pb2, task_definition_pb2
 
 _log = structlog.get_logger(__name__)
@@ -60,7 +61,7 @@ class TaskEngine:
         *,
         container_runtime: runtime.ContainerRuntime,
         store: stored.Store,
-        supervisor: loops.Supervisor,
+        calls: effects.Effects,
         limits: Limits,
         host_ports: ports.Ports,
         clock: Callable[[], int],
@@ -79,12 +80,12 @@ class TaskEngine:
         self.on_settled: Callable[[task_record.TaskRecord], None] = lambda _: None
         """Called for a task that has stopped and whose end is recorded: what is left of it may go after the wait."""
         self._stopped = asyncio.Event()
-        self._supervisor = supervisor
+        self._calls = calls
         self._on_due = on_due
         self._by_runtime_id: dict[str, tuple[task_record.TaskRecord, str]] = {}
         self._definitions: weakref.WeakValueDictionary[str, task_record.Definition] = weakref.WeakValueDictionary()
-        self._launcher = launching.Launcher(self, supervisor)
-        self._stopper = stopping.Stopper(self, supervisor)
+        self._launcher = launching.Launcher(self, calls)
+        self._stopper = stopping.Stopper(self, calls)
 
     @property
     def pull_behavior(self) -> pulls.Behavior:
@@ -185,7 +186,7 @@ class TaskEngine:
         self.orphans.claim(task.task_id for task in changes.starts)
         waiting = set(self.orphans.tasks())
         for task_id in waiting:
-            self._supervisor.spawn("end orphans", self._end_orphans(task_id))
+            self._calls.spawn("end orphans", self._end_orphans(task_id))
         for task_id in (*changes.repeats, *changes.unknown):
             if task_id not in waiting:
                 self.due(task_id)
@@ -240,7 +241,7 @@ class TaskEngine:
                 ended.append(item.task_id)
                 self.on_settled(record)
         if ended:
-            self._supervisor.spawn("save acknowledged", self._save_acknowledged(ended))
+            self._calls.spawn("save acknowledged", self._save_acknowledged(ended))
 
     async def _save_acknowledged(self, task_ids: list[str]) -> None:
         try:
@@ -253,7 +254,7 @@ class TaskEngine:
         if record.foreign:
             return
         if self.store.keeps:
-            self._supervisor.spawn("save and report", self._save_and_report(record))
+            self._calls.spawn("save and report", self._save_and_report(record))
         else:
             self.due(record.task_id)
 

@@ -12,6 +12,7 @@ import structlog
 from longshore.agent import (
     container_names,
     container_spec,
+    effects,
     ports,
     pulls,
     runtime,
@@ -22,7 +23,7 @@ from longshore.agent import (
     task_record,
     task_state,
 )
-from longshore.rpc import backoff, loops
+from longshore.rpc import backoff
 
 _log = structlog.get_logger(__name__)
 _Answer = TypeVar("_Answer")
@@ -63,9 +64,9 @@ class Host(Protocol):
 class Launcher:
     """Brings containers up."""
 
-    def __init__(self, host: Host, supervisor: loops.Supervisor) -> None:
+    def __init__(self, host: Host, calls: effects.Effects) -> None:
         self._host = host
-        self._supervisor = supervisor
+        self._calls = calls
         self._slots = slots.Slots(host.max_launches)
         self._pulled: set[str] = set()
 
@@ -78,7 +79,7 @@ class Launcher:
         if cached is not None and not self._decide(image, cached).pull:
             self._host.post(record, task_events.ImageReady(command.container, cached.digest, pulled=False))
         else:
-            self._supervisor.spawn("pull", self._pull(record, command.container, image))
+            self._calls.spawn("pull", self._pull(record, command.container, image))
 
     async def _pull(self, record: task_record.TaskRecord, container: str, image: str) -> None:
         host = self._host
@@ -112,7 +113,7 @@ class Launcher:
 
     def create(self, record: task_record.TaskRecord, command: task_commands.Create) -> None:
         """Make a container."""
-        self._supervisor.spawn("create", self._create(record, command.container))
+        self._calls.spawn("create", self._create(record, command.container))
 
     async def _create(self, record: task_record.TaskRecord, container: str) -> None:
         bindings: tuple[task_state.Binding, ...] = ()
@@ -179,7 +180,7 @@ class Launcher:
 
     def start(self, record: task_record.TaskRecord, command: task_commands.Start) -> None:
         """Start a container."""
-        self._supervisor.spawn("start", self._start(record, command.container, command.runtime_id))
+        self._calls.spawn("start", self._start(record, command.container, command.runtime_id))
 
     async def _start(self, record: task_record.TaskRecord, container: str, runtime_id: str) -> None:
         pauses = backoff.Backoff(first=_FIRST_PAUSE_S, cap=_LONGEST_PAUSE_S)

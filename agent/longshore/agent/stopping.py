@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from longshore.agent import launching, runtime, states, task_commands, task_events, task_record
-from longshore.rpc import backoff, loops
+from longshore.agent import effects, launching, runtime, states, task_commands, task_events, task_record
+from longshore.rpc import backoff
 
 _log = structlog.get_logger(__name__)
 
@@ -18,19 +18,19 @@ _FACTOR = 1.3
 class Stopper:
     """Brings containers down."""
 
-    def __init__(self, host: launching.Host, supervisor: loops.Supervisor) -> None:
+    def __init__(self, host: launching.Host, calls: effects.Effects) -> None:
         self._host = host
-        self._supervisor = supervisor
+        self._calls = calls
 
     def stop(self, record: task_record.TaskRecord, command: task_commands.Stop) -> None:
         """Ask a container to end, have it killed after its timeout."""
         call = self._host.runtime.stop
-        self._supervisor.spawn("stop", self._end(record, command, lambda: call(command.runtime_id, command.timeout_s)))
+        self._calls.spawn("stop", self._end(record, command, lambda: call(command.runtime_id, command.timeout_s)))
 
     def kill(self, record: task_record.TaskRecord, command: task_commands.Kill) -> None:
         """End a container at once."""
         call = self._host.runtime.kill
-        self._supervisor.spawn("kill", self._end(record, command, lambda: call(command.runtime_id)))
+        self._calls.spawn("kill", self._end(record, command, lambda: call(command.runtime_id)))
 
     async def _end(
         self,

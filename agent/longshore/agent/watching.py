@@ -10,6 +10,7 @@ import structlog
 from longshore.agent import (
     adoption,
     container_names,
+    effects,
     engine,
     launching,
     observations,
@@ -21,7 +22,7 @@ from longshore.agent import (
     task_record,
     task_state,
 )
-from longshore.rpc import backoff, loops
+from longshore.rpc import backoff
 
 _log = structlog.get_logger(__name__)
 
@@ -40,9 +41,9 @@ _WATCHED = frozenset({_C.RUNNING, _C.STOPPING})
 class Watcher:
     """The eyes of the task engine."""
 
-    def __init__(self, host: engine.TaskEngine, supervisor: loops.Supervisor, source: random.Random) -> None:
+    def __init__(self, host: engine.TaskEngine, calls: effects.Effects, source: random.Random) -> None:
         self._host = host
-        self._supervisor = supervisor
+        self._calls = calls
         self._source = source
         self._inspections = asyncio.Semaphore(_INSPECTIONS)
         self._reconciling = asyncio.Lock()
@@ -138,7 +139,7 @@ class Watcher:
             match event:
                 case runtime.StreamOpened():
                     # The stream had broken: what happened meanwhile is to be looked up.
-                    self._supervisor.spawn("reconcile", self.reconcile())
+                    self._calls.spawn("reconcile", self.reconcile())
                 case runtime.ContainerNews():
                     self._apply(event)
 
@@ -149,7 +150,7 @@ class Watcher:
         record, container = known
         match news.action:
             case "die":
-                self._supervisor.spawn("inspect", self._ended(record, container, news))
+                self._calls.spawn("inspect", self._ended(record, container, news))
             case "start":
                 self._host.post(record, task_events.ContainerRevived(container))
             case "destroy":

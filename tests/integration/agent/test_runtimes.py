@@ -1,0 +1,218 @@
+"""One contract, two engines: what the agent relies on holds for Docker and for the simulation."""
+
+import asyncio
+import random
+import socket
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from longshore.agent import app, docker_runtime, pulls, runtime, simulated_runtime, task_events
+from tests.integration.agent import definitions
+
+F = task_events.Found
+LABEL = "com.longshore.test"
+WAIT_S = 20.0
+INFO = runtime.EngineInfo("sim", "sim", "1", (1, 41), 2, 4 << 30, "linux", "x86_64", frozenset({"json-file"}))
+LIVES: Mapping[str, simulated_runtime.Life] = {
+    "exit 3": simulated_runtime.Life(runs_s=0.05, exit_code=3),
+    "tail /dev/zero": simulated_runtime.Life(runs_s=0.05, exit_code=137, out_of_memory=True),
+    "trap '' TERM; while :; do sleep 0.1; done": simulated_runtime.Life(ignores_stop=True),
+    "trap 'exit 143' TERM; while :; do sleep 0.1; done": simulated_runtime.Life(),
+    "/no/such/command": simulated_runtime.Life(start_error="/no/such/command: no such file or directory"),
+}
+
+
+def _life(body: Mapping[str, Any]) -> simulated_runtime.Life:
+    return LIVES[body["Cmd"][-1]]
+
+
+@dataclass
+class Engine:
+    """A runtime and what tells this test's containers from others."""
+
+    runtime: runtime.ContainerRuntime
+    mark: str
+
+    def body(self, script: str, **host: Any) -> dict[str, Any]:
+        """A create call's body."""
+        command = [script] if script.startswith("/") else ["sh", "-c", script]
+        return {
+            "Image": definitions.IMAGE,
+            "Cmd": command,
+            "Labels": {LABEL: self.mark},
+            "ExposedPorts": {port: {} for port in host.get("PortBindings", ())},
+            "HostConfig": {"NetworkMode": "none", **host},
+        }
+
+    async def make(self, script: str, **host: Any) -> str:
+        """Create a container."""
+        return await self.runtime.create(f"contract-{uuid.uuid4().hex}", self.body(script, **host))
+
+    async def run(self, script: str, **host: Any) -> str:
+        """Create and start a container."""
+        runtime_id = await self.make(script, **host)
+        await self.runtime.start(runtime_id)
+        return runtime_id
+
+
+@pytest.fixture(params=["docker", "simulated"])
+async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
+    """Each of the runtimes in turn."""
+    mark = uuid.uuid4().hex
+    if request.param == "docker":
+        machine = request.getfixturevalue("docker_engine")
+        made: runtime.ContainerRuntime = docker_runtime.DockerRuntime(machine.url)
+        yield Engine(made, mark)
+        await made.close()
+        machine.remove_labelled(f"{LABEL}={mark}")
+        return
+    made = simulated_runtime.SimulatedRuntime(
+        info=INFO,
+        images={definitions.IMAGE: pulls.CachedImage("sha256:1", "")},
+        source=random.Random(1),
+        clock=app.now_us,
+        timing=simulated_runtime.INSTANT,
+        life=_life,
+    )
+    yield Engine(made, mark)
+    await made.close()
+
+
+async def ended(engine: Engine, runtime_id: str) -> runtime.ContainerSnapshot:
+    """The container once it has ended, as the event stream tells."""
+    async with asyncio.timeout(WAIT_S), aclosing(engine.runtime.events()) as stream:  # type: ignore[type-var]
+        async for event in stream:
+            found = await engine.runtime.inspect(runtime_id)
+            if found.found is F.EXITED:
+                return found
+            assert isinstance(event, runtime.StreamOpened | runtime.ContainerNews)
+    raise AssertionError
+
+
+async def test_a_container_is_created_then_runs_then_has_ended(engine: Engine) -> None:
+    runtime_id = await engine.make("exit 3")
+    created = await engine.runtime.inspect(runtime_id)
+    assert (created.found, created.exit_code, created.started_at) == (F.CREATED, None, 0)
+    await engine.runtime.start(runtime_id)
+    found = await ended(engine, runtime_id)
+    assert (found.exit_code, found.out_of_memory) == (3, False)
+    assert 0 < found.started_at <= found.finished_at
+
+
+async def test_the_event_of_an_end_carries_the_exit_code(engine: Engine) -> None:
+    async with asyncio.timeout(WAIT_S), aclosing(engine.runtime.events()) as stream:  # type: ignore[type-var]
+        assert await anext(stream) == runtime.StreamOpened()
+        runtime_id = await engine.run("exit 3")
+        async for event in stream:
+            if isinstance(event, runtime.ContainerNews) and (event.runtime_id, event.action) == (runtime_id, "die"):
+                assert event.exit_code == 3
+                return
+
+
+async def test_a_name_is_taken_once(engine: Engine) -> None:
+    name = f"contract-{uuid.uuid4().hex}"
+    runtime_id = await engine.runtime.create(name, engine.body("exit 3"))
+    with pytest.raises(runtime.NameTaken):
+        await engine.runtime.create(name, engine.body("exit 3"))
+    assert (await engine.runtime.inspect(name)).runtime_id == runtime_id
+
+
+async def test_starting_what_runs_and_stopping_what_does_not_change_nothing(engine: Engine) -> None:
+    runtime_id = await engine.make("trap 'exit 143' TERM; while :; do sleep 0.1; done")
+    await engine.runtime.stop(runtime_id, 1)
+    assert (await engine.runtime.inspect(runtime_id)).found is F.CREATED
+    await engine.runtime.start(runtime_id)
+    await engine.runtime.start(runtime_id)
+    await engine.runtime.stop(runtime_id, 5)
+    await engine.runtime.stop(runtime_id, 5)
+    await engine.runtime.kill(runtime_id)
+    assert (await engine.runtime.inspect(runtime_id)).exit_code == 143
+
+
+async def test_what_ignores_its_stop_is_killed_after_the_timeout(engine: Engine) -> None:
+    runtime_id = await engine.run("trap '' TERM; while :; do sleep 0.1; done")
+    await engine.runtime.stop(runtime_id, 1)
+    assert (await engine.runtime.inspect(runtime_id)).exit_code == 137
+
+
+async def test_a_kill_for_memory_is_told(engine: Engine) -> None:
+    runtime_id = await engine.run("tail /dev/zero", Memory=8 << 20)
+    found = await ended(engine, runtime_id)
+    assert (found.exit_code, found.out_of_memory) == (137, True)
+
+
+async def test_a_command_that_does_not_exist_cannot_be_started_and_leaves_its_reason(engine: Engine) -> None:
+    runtime_id = await engine.make("/no/such/command")
+    with pytest.raises(runtime.CannotStartContainerError, match="no such file"):
+        await engine.runtime.start(runtime_id)
+    found = await engine.runtime.inspect(runtime_id)
+    assert (found.found, found.exit_code) == (F.CREATED, None)
+    assert "no such file" in found.error
+
+
+async def test_an_image_that_is_nowhere(engine: Engine) -> None:
+    image = "127.0.0.1:9/no/such:image"
+    assert engine.runtime.cached_image(image) is None
+    assert await engine.runtime.find_image(image) is None
+    with pytest.raises(runtime.CannotPullContainerError):
+        await engine.runtime.pull(image)
+    with pytest.raises(runtime.CannotCreateContainerError):
+        await engine.runtime.create(f"contract-{uuid.uuid4().hex}", {**engine.body("exit 3"), "Image": image})
+
+
+async def test_an_image_that_is_here_without_a_registry_has_no_digest(engine: Engine) -> None:
+    found = await engine.runtime.find_image(definitions.IMAGE)
+    assert found is not None
+    assert (found.image_id.startswith("sha256:"), found.digest) == (True, "")
+
+
+async def test_a_host_port_is_had_once(engine: Engine) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    place = {"NetworkMode": "bridge", "PortBindings": {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": port}]}}
+    first = await engine.run("trap 'exit 143' TERM; while :; do sleep 0.1; done", **place)
+    second = await engine.make("trap 'exit 143' TERM; while :; do sleep 0.1; done", **place)
+    with pytest.raises(runtime.PortTaken, match=port):
+        await engine.runtime.start(second)
+    assert [binding.host_port for binding in (await engine.runtime.inspect(first)).bindings] == [int(port)]
+    await engine.runtime.stop(first, 5)
+    await engine.runtime.start(second)
+
+
+async def test_listing_by_label_shows_ours_and_whether_they_run(engine: Engine) -> None:
+    created = await engine.make("exit 3")
+    running = await engine.run("trap 'exit 143' TERM; while :; do sleep 0.1; done")
+    listed = {item.runtime_id: item.running for item in await engine.runtime.list_labelled(LABEL, engine.mark)}
+    assert listed == {created: False, running: True}
+    assert await engine.runtime.list_labelled(LABEL, "somebody else") == []
+
+
+async def test_removal_is_for_what_does_not_run_and_may_be_repeated(engine: Engine) -> None:
+    runtime_id = await engine.run("trap '' TERM; while :; do sleep 0.1; done")
+    with pytest.raises(runtime.CannotRemoveContainerError):
+        await engine.runtime.remove(runtime_id)
+    await engine.runtime.kill(runtime_id)
+    await engine.runtime.remove(runtime_id)
+    await engine.runtime.remove(runtime_id)
+    await engine.runtime.remove_volume(f"contract-{uuid.uuid4().hex}")
+
+
+@pytest.mark.parametrize("call", ["start", "kill", "inspect"])
+async def test_a_container_that_is_not_there_is_missing(engine: Engine, call: str) -> None:
+    with pytest.raises(runtime.ContainerMissing):
+        await getattr(engine.runtime, call)("f" * 64)
+
+
+async def test_the_engine_describes_its_host(engine: Engine) -> None:
+    found = await engine.runtime.describe()
+    assert found.cpus > 0
+    assert found.memory_bytes > 1 << 28
+    assert found.os_type == "linux"
+    assert found.api_version >= (1, 24)
+    assert "json-file" in found.logging_drivers
