@@ -25,6 +25,10 @@ class LoopFailedError(Exception):
         self.name = name
 
 
+class SupervisorClosingError(RuntimeError):
+    """Work was started while its supervisor was closing; it has not begun."""
+
+
 async def guarded(name: str, loop: Callable[[], Awaitable[object]]) -> NoReturn:
     """Run an eternal loop. Its return and its exceptions become a LoopFailedError; cancellation passes."""
     try:
@@ -51,7 +55,7 @@ class Supervisor:
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start work that may end. An exception out of it counts as the death of a loop, so it must handle what it expects."""
-        return self._adopt(name, _finite(name, work))
+        return self._adopt(name, work)
 
     async def failed(self) -> NoReturn:
         """Wait until a loop fails, then raise its LoopFailedError."""
@@ -66,7 +70,7 @@ class Supervisor:
     def _adopt(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         if self._closing:
             work.close()
-            raise RuntimeError(f"{name} was started while its supervisor was closing")
+            raise SupervisorClosingError(f"{name} was started while its supervisor was closing")
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -77,7 +81,17 @@ class Supervisor:
         if task.cancelled():
             return
         error = task.exception()
-        if isinstance(error, LoopFailedError) and self._failure is None and not self._closing:
+        if error is None:
+            return
+        if not isinstance(error, LoopFailedError):
+            # Judged here and not in a coroutine around the work: one that is cancelled before its first step would leave the
+            # work inside it never awaited.
+            name = task.get_name()
+            _log.error("loop_died", loop=name, exc_info=error)
+            failure = LoopFailedError(name, f"died of {type(error).__name__}")
+            failure.__cause__ = error
+            error = failure
+        if self._failure is None and not self._closing:
             self._failure = error
             self._failed.set()
 
@@ -114,11 +128,3 @@ async def sleep_until_event(event: asyncio.Event, timeout_s: float) -> bool:
     except TimeoutError:
         return event.is_set()
     return True
-
-
-async def _finite(name: str, work: Coroutine[Any, Any, None]) -> None:
-    try:
-        await work
-    except Exception as error:
-        _log.exception("loop_died", loop=name)
-        raise LoopFailedError(name, f"died of {type(error).__name__}") from error
