@@ -196,6 +196,28 @@ async def test_a_deregistered_definition_is_refused_though_its_body_is_known(sch
         await scheduler.RunTask(run_task(task_definition="app"))
 
 
+async def test_what_the_commit_refuses_leaves_its_room_to_others(scheduler: Stub, world: World) -> None:
+    await world.register(definition("other"))
+    await world.add_instance(cpu=512)
+    assert (await scheduler.RunTask(run_task(task_definition="app:1"))).tasks
+    await world.deregister("app", 1)
+    for _ in range(3):
+        with pytest.raises(errors.ClientException, match="inactive"):
+            await scheduler.RunTask(run_task(task_definition="app:1"))
+    assert len((await scheduler.RunTask(run_task(task_definition="other"))).tasks) == 1
+
+
+async def test_a_release_that_is_told_twice_gives_its_room_back_once(scheduler: Stub, world: World) -> None:
+    await world.add_instance(cpu=512)
+    first, _ = (await scheduler.RunTask(run_task(count=2))).tasks
+    task_id = first.task_arn.rpartition("/")[2]
+    await world.release(task_id)
+    assert len((await scheduler.RunTask(run_task())).tasks) == 1
+    await world.tell_again(task_id)
+    assert not (await scheduler.RunTask(run_task())).tasks
+    assert (await world.reserved()).popitem()[1][0] == 512
+
+
 async def test_a_deleted_cluster_takes_nothing(scheduler: Stub, world: World) -> None:
     await world.add_instance()
     await world.set_cluster_status(5)

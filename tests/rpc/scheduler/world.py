@@ -211,6 +211,22 @@ class World:
     async def release(self, task_id: str) -> None:
         await self._publish(await self.database.run(lambda dialect: self.releasing(dialect, task_id)))
 
+    async def tell_again(self, task_id: str) -> None:
+        """Something more about a task that was released: a late exit code, say."""
+
+        def work(dialect: Dialect) -> steps.Step[record_pb2.Publication]:
+            intent = (yield from tasks.intents(dialect, [task_id]))[task_id]
+            yield from steps.execute("UPDATE task_observations SET revision = revision + 1 WHERE task_id = $1", task_id)
+            head = yield from log.take(dialect, self.cluster, 1)
+            observed = (yield from tasks.observations(dialect, [task_id]))[task_id]
+            event = event_pb2.Event(task=visible.task_event(intent, observed))
+            yield from log.append(self.cluster, head, [event])
+            return record_pb2.Publication(
+                cluster=self.cluster, previous_sequence=head.previous, sequence=head.sequence, events=[event]
+            )
+
+        await self._publish(await self.database.run(work))
+
     async def reserved(self) -> dict[str, tuple[int, int]]:
         """CPU and memory that unsettled intents hold, by instance: what must never exceed what is there."""
         rows = await self.database.read(
