@@ -17,7 +17,7 @@ from longshore.storage import errors as storage_errors
 from longshore.storage.database import Database
 
 # Observations in one transaction: beyond it a commit takes longer than it saves, and holds the event loop and the head of the log.
-MAX_TASKS = 1000
+MAX_TASKS = 500
 # Pauses while the database is away.
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0
