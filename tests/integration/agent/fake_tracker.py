@@ -329,6 +329,7 @@ class _Line:
                     self._report_ack = request.report.number
             elif not request.ByteSize():
                 tracker.heartbeats += 1
+                await tracker.changed()
             tracker.wake()
 
 

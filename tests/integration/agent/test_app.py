@@ -1,0 +1,226 @@
+"""The agent as a whole: joining, introspection, cleaning up, and saying what is wrong."""
+
+import asyncio
+import json
+import random
+import socket
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from longshore.agent import __main__ as main
+from longshore.agent import app, config, introspection, registration
+from longshore.rpc import loops, settings
+from longshore.v1 import task_definition_pb2
+from tests.engines import docker
+from tests.integration.agent import conftest, cut_line, definitions, fake_tracker
+
+CAPABILITY = "com.amazonaws.ecs.capability."
+
+
+async def test_the_host_registers_its_real_resources_and_makes_the_default_cluster(
+    tracker: fake_tracker.FakeTracker, make_agent: conftest.MakeAgent, docker_engine: docker.DockerEngine
+) -> None:
+    tracker.clusters.clear()
+    async with make_agent("--instance-attributes=stack=blue", "--instance-tags=team=harbour"):
+        await tracker.until(lambda: bool(tracker.hellos), "a session")
+    request = tracker.registrations[-1]
+    cpus, memory = json.loads(docker_engine.docker("info", "--format", "[{{.NCPU}}, {{.MemTotal}}]"))
+    found = {resource.name: resource for resource in request.total_resources}
+    assert found["CPU"].integer_value == cpus * 1024
+    assert found["MEMORY"].integer_value == memory // 1024 // 1024
+    attributes = {attribute.name: attribute.value for attribute in request.attributes}
+    assert attributes["stack"] == "blue"
+    assert f"{CAPABILITY}logging-driver.json-file" in attributes
+    assert [(tag.key, tag.value) for tag in request.tags] == [("team", "harbour")]
+    assert tracker.clusters == {"default"}
+
+
+async def test_a_cluster_that_does_not_exist_is_named_and_ends_the_agent(
+    tracker: fake_tracker.FakeTracker, make_agent: conftest.MakeAgent
+) -> None:
+    async with make_agent("--cluster=blue") as agent:
+        with pytest.raises(loops.LoopFailedError) as caught:
+            await agent.wait()
+    assert isinstance(caught.value.__cause__, registration.Refused)
+    assert "longshore cluster create blue" in str(caught.value.__cause__)
+
+
+async def test_a_state_of_another_cluster_is_refused(
+    tracker: fake_tracker.FakeTracker, make_agent: conftest.MakeAgent
+) -> None:
+    async with make_agent():
+        await tracker.until(lambda: bool(tracker.hellos), "a session")
+    tracker.clusters.add("blue")
+    async with make_agent("--cluster=blue") as agent:
+        with pytest.raises(loops.LoopFailedError) as caught:
+            await agent.wait()
+    assert "belongs to cluster default" in str(caught.value.__cause__)
+
+
+async def test_something_is_sent_in_every_heartbeat_interval(
+    tracker: fake_tracker.FakeTracker, agent: app.Agent
+) -> None:
+    await tracker.until(lambda: bool(tracker.hellos), "a session")
+    seen = tracker.heartbeats
+    async with asyncio.timeout(fake_tracker.HEARTBEAT_MS / 1000 * 8):
+        await tracker.until(lambda: tracker.heartbeats >= seen + 3, "three heartbeats")
+
+
+async def test_what_is_left_of_a_task_goes_after_the_wait(
+    tracker: fake_tracker.FakeTracker,
+    make_agent: conftest.MakeAgent,
+    docker_engine: docker.DockerEngine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task = definitions.task_id()
+    mount = task_definition_pb2.MountPoint(source_volume="scratch", container_path="/data")
+    definition = definitions.definition(
+        definitions.shell("app", "exit 0", mount_points=[mount]),
+        volumes=[task_definition_pb2.Volume(name="scratch")],
+    )
+    gone = asyncio.Event()
+    async with make_agent("--cleanup-wait=1") as agent:
+        forget = agent.host.store.forget
+
+        async def forgotten(task_ids: Iterable[str]) -> None:
+            await forget(task_ids)
+            gone.set()
+
+        monkeypatch.setattr(agent.host.store, "forget", forgotten)
+        await tracker.assign(definition, task)
+        await tracker.stopped(task)
+        async with asyncio.timeout(20):
+            await gone.wait()
+        assert docker_engine.containers(f"com.longshore.task-id={task}") == []
+        volumes = docker_engine.docker("volume", "ls", "--quiet").split()
+        assert not [name for name in volumes if name.startswith(f"ecs-agent-test-{definition.revision}-scratch-")]
+        assert (await agent.host.store.load()).tasks == ()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client for introspection."""
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+async def get(http: aiohttp.ClientSession, agent: app.Agent, path: str) -> tuple[int, Any]:
+    """An answer of introspection."""
+    async with http.get(f"http://127.0.0.1:{agent.introspection_port}{path}") as answer:
+        return answer.status, await answer.json()
+
+
+async def test_introspection_has_ecss_shapes_and_filters(
+    tracker: fake_tracker.FakeTracker, agent: app.Agent, http: aiohttp.ClientSession
+) -> None:
+    first, second = definitions.task_id(), definitions.task_id()
+    mapping = task_definition_pb2.PortMapping(container_port=80)
+    definition = definitions.definition(
+        definitions.container(port_mappings=[mapping]), network_mode=task_definition_pb2.NETWORK_MODE_BRIDGE
+    )
+    await tracker.assign(definition, first, second)
+    container = (await tracker.running(first)).containers[0]
+    await tracker.running(second)
+
+    assert await get(http, agent, "/") == (200, {"AvailableCommands": ["/v1/metadata", "/v1/tasks", "/license"]})
+    instance = f"arn:aws:ecs:us-east-1:123456789012:container-instance/default/{tracker.instance_id}"
+    assert await get(http, agent, "/v1/metadata") == (
+        200,
+        {"Cluster": "default", "ContainerInstanceArn": instance, "Version": "Longshore Agent - v0-test"},
+    )
+    _, everything = await get(http, agent, "/v1/tasks")
+    arn = f"arn:aws:ecs:us-east-1:123456789012:task/default/{first}"
+    assert {task["Arn"].rpartition("/")[2] for task in everything["Tasks"]} == {first, second}
+    status, task = await get(http, agent, f"/v1/tasks?taskarn={arn}")
+    assert status == 200
+    shown = task["Containers"][0]
+    assert {key: task[key] for key in ("Arn", "DesiredStatus", "KnownStatus", "Family", "Version")} == {
+        "Arn": arn,
+        "DesiredStatus": "RUNNING",
+        "KnownStatus": "RUNNING",
+        "Family": "agent-test",
+        "Version": str(definition.revision),
+    }
+    assert (shown["DockerId"], shown["Name"], shown["Image"]) == (container.runtime_id, "app", definitions.IMAGE)
+    assert shown["Ports"] == [
+        {
+            "ContainerPort": 80,
+            "Protocol": "tcp",
+            "HostPort": container.network_bindings[0].host_port,
+            "HostIp": "127.0.0.1",
+        }
+    ]
+    for docker_id in (container.runtime_id, container.runtime_id[:12]):
+        assert (await get(http, agent, f"/v1/tasks?dockerid={docker_id}"))[1]["Arn"] == arn
+    assert (await get(http, agent, f"/v1/tasks?dockerid={container.runtime_id}&taskarn={arn}"))[0] == 400
+    assert (await get(http, agent, "/v1/tasks?dockerid=ffffffffffff"))[0] == 404
+    assert (await get(http, agent, "/v1/tasks?taskarn=nope"))[0] == 404
+
+
+async def test_a_taken_introspection_port_is_named_with_the_way_out(
+    tracker: fake_tracker.FakeTracker, make_agent: conftest.MakeAgent
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(introspection.PortInUseError, match=f"port {port} .* --introspection-port"):
+            async with make_agent(f"--introspection-port={port}"):
+                pass
+
+
+async def test_what_happened_while_the_line_to_the_engine_was_cut_is_looked_up(
+    tracker: fake_tracker.FakeTracker,
+    make_agent: conftest.MakeAgent,
+    docker_engine: docker.DockerEngine,
+    tmp_path: Path,
+) -> None:
+    line = cut_line.CutLine(tmp_path, docker_engine.url)
+    await line.mend()
+    ended, removed, later = (definitions.task_id() for _ in range(3))
+    definition = definitions.definition(definitions.container())
+    async with make_agent(url=line.url):
+        await tracker.assign(definition, ended, removed)
+        ids = [(await tracker.running(task)).containers[0].runtime_id for task in (ended, removed)]
+        await line.cut()
+        docker_engine.docker("kill", ids[0])
+        docker_engine.docker("rm", "--force", ids[1])
+        await tracker.assign(definition, later)
+        await tracker.until(lambda: tracker.acknowledged == tracker.revision, "the acknowledgement")
+        await line.mend()
+        assert (await tracker.stopped(ended)).containers[0].exit_code == 137
+        await tracker.stopped(removed)
+        await tracker.running(later)
+    await line.cut()
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "said"),
+    [
+        (["--docker-host=unix:///nowhere/docker.sock"], 5, "apt-get install docker.io"),
+        (["--docker-host=tcp://127.0.0.1:9"], 1, "No Docker Engine answers at tcp://127.0.0.1:9"),
+        (["--nonsense"], 2, "--nonsense is not a flag"),
+        (["--reserved-memory=999999999"], 5, "MiB of memory are reserved"),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_way_out_and_without_a_trace(
+    flags: list[str], status: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], docker_engine: object
+) -> None:
+    argv = [f"--state-dir={tmp_path}/agent", "--introspection-port=0", *flags]
+    assert main.main(argv, {}) == status
+    printed = capsys.readouterr().err
+    assert said in printed
+    assert "Traceback" not in printed
+
+
+async def test_two_agents_on_one_folder_are_told_apart(
+    tracker: fake_tracker.FakeTracker, agent: app.Agent, state_dir: Path, docker_engine: docker.DockerEngine
+) -> None:
+    parsed = settings.parse(config.Config, conftest.flags(tracker, state_dir, docker_engine.url), {})
+    with pytest.raises(Exception, match="used by another agent"):
+        async with app.serving(parsed, environ={}, version="0", source=random.Random(1)):
+            pass
