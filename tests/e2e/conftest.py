@@ -1,7 +1,6 @@
-"""Both ways to run Longshore, for tests that must pass in both."""
+"""Both ways to run Longshore, each started once for a module's tests."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,26 +12,25 @@ from tests.engines import docker, postgres, redis
 def stack(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, docker_engine: docker.DockerEngine
 ) -> Iterator[stacks.Stack]:
-    """A running stack with this machine's Docker, shared by a module's tests."""
-    folder: Path = tmp_path_factory.mktemp(str(request.param))
-    made = make(request, folder)
+    """A running stack on this machine's Docker: of each kind, for tests that must pass in both."""
+    if request.param == "embedded":
+        with stacks.running(stacks.embedded(tmp_path_factory.mktemp("embedded"), docker_engine)) as made:
+            yield made
+    else:
+        yield request.getfixturevalue("distributed")
+
+
+@pytest.fixture(scope="module")
+def distributed(
+    tmp_path_factory: pytest.TempPathFactory,
+    docker_engine: docker.DockerEngine,
+    postgres_session: postgres.PostgresServer,
+    redis_session: redis.RedisServer,
+) -> Iterator[stacks.Stack]:
+    """A running stack of separate processes, each of which a test may break and must mend."""
+    url = postgres_session.create_database()
+    folder = tmp_path_factory.mktemp("distributed")
+    made = stacks.distributed(folder, docker_engine, database_url=url, events_url=redis_session.fresh_url())
     with stacks.running(made):
         yield made
-
-
-@pytest.fixture(params=["embedded", "distributed"])
-def own_stack(
-    request: pytest.FixtureRequest, tmp_path: Path, docker_engine: docker.DockerEngine
-) -> Iterator[stacks.Stack]:
-    """A running stack of this test's own, to be broken."""
-    with stacks.running(make(request, tmp_path)) as made:
-        yield made
-
-
-def make(request: pytest.FixtureRequest, folder: Path) -> stacks.Stack:
-    """The stack that the fixture's parameter names; PostgreSQL and Redis are started only where it needs them."""
-    if request.param == "embedded":
-        return stacks.embedded(folder)
-    server: postgres.PostgresServer = request.getfixturevalue("postgres_session")
-    events: redis.RedisServer = request.getfixturevalue("redis_session")
-    return stacks.distributed(folder, database_url=server.create_database(), events_url=events.fresh_url())
+    postgres_session.drop_database(url)

@@ -4,9 +4,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from longshore.agent import container_names
 from tests.engines import docker
 
-TASK_ID_LABEL = "com.longshore.task-id"
+TASK_ID_LABEL = container_names.TASK_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +21,14 @@ class Witness:
     restart_count: int
 
 
-def of_task(engine: docker.DockerEngine, task_id: str) -> list[Witness]:
+def id_of(arn: str) -> str:
+    """The id at the end of an ARN."""
+    return arn.rpartition("/")[2]
+
+
+def of_task(engine: docker.DockerEngine, arn: str) -> list[Witness]:
     """Every container that was ever made for a task and is still there."""
+    task_id = id_of(arn)
     ids = engine.docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={TASK_ID_LABEL}={task_id}").split()
     if not ids:
         return []

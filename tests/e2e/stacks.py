@@ -7,17 +7,19 @@ folder, and end with the test run. A test may kill, freeze and start each compon
 import asyncio
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from longshore.agent import container_names
 from longshore.client import addresses as client_addresses
 from longshore.client import client as clients
-from longshore.embedded import holder
+from longshore.embedded import config, control_plane, holder
 from longshore.rpc import errors, probe
-from longshore.v1 import registry_service_pb2, state_tracker_service_pb2, task_pb2
-from tests.engines import ports
+from longshore.v1 import registry_service_pb2, state_tracker_service_pb2
+from tests.engines import docker, ports
 from tests.engines.processes import ServerProcess
 
 COMMAND_BOUND_S = 120.0
@@ -27,11 +29,16 @@ LOOPBACK = "127.0.0.1"
 class Stack:
     """Components by name, and how to talk to them."""
 
-    def __init__(self, name: str, folder: Path, addresses: client_addresses.Addresses) -> None:
-        """A stack that keeps its state and logs in `folder`."""
+    def __init__(
+        self, name: str, folder: Path, addresses: client_addresses.Addresses, engine: docker.DockerEngine
+    ) -> None:
+        """A stack that keeps its state and logs in `folder` and runs containers on `engine`."""
         self.name = name
         self.folder = folder
         self.addresses = addresses
+        self.engine = engine
+        self.agents: list[Path] = []
+        """State folders of its agents."""
         self.processes: dict[str, ServerProcess] = {}
         self._ready: dict[str, Callable[[], bool]] = {}
 
@@ -56,10 +63,12 @@ class Stack:
             self.processes[name].start(self._ready[name])
 
     def stop(self) -> None:
-        """End everything, the last started first."""
+        """End everything, the last started first, and remove its containers."""
         for process in reversed(self.processes.values()):
-            process.resume() if process.running else None
             process.stop()
+        for folder in self.agents:
+            home = container_names.home_of(socket.gethostname(), str(folder.resolve()))
+            self.engine.remove_labelled(f"{container_names.HOME}={home}")
 
     def client(self, *, deadline_s: float = 30.0) -> clients.Client:
         """A client of this stack."""
@@ -69,7 +78,7 @@ class Stack:
         """Run the `longshore` command against this stack."""
         done = subprocess.run(
             [sys.executable, "-m", "longshore.cli", *words],
-            env=os.environ | self.variables,
+            env=environment() | self.variables,
             input=stdin,
             capture_output=True,
             text=True,
@@ -89,6 +98,11 @@ class Stack:
             f"--- {path.relative_to(self.folder)}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-40:])
             for path in found
         )
+
+
+def environment() -> dict[str, str]:
+    """This process's environment without what would lead a command elsewhere."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("LONGSHORE_")}
 
 
 def healthy(address: str) -> Callable[[], bool]:
@@ -114,28 +128,28 @@ def joined(stack: Stack, instances: int = 1) -> bool:
     return False
 
 
-def embedded(folder: Path) -> Stack:
+def embedded(folder: Path, engine: docker.DockerEngine) -> Stack:
     """`longshore up` with an agent, not yet started."""
     base = ports.free_range(len(holder.ports(0)))
-    at = {name: (f"{LOOPBACK}:{port}",) for name, port in holder.ports(base).items()}
-    stack = Stack("embedded", folder, client_addresses.Addresses(at["registry"], at["scheduler"], at["state_tracker"]))
-    state = folder / "state"
-    command = ["-m", "longshore.embedded", "up", "--state-dir", str(state), "--port-base", str(base)]
+    stack = Stack("embedded", folder, control_plane.client_addresses(base), engine)
+    folders = config.folders(folder / "state")
+    stack.agents.append(folders.agent)
+    command = ["-m", "longshore.embedded", "up", "--state-dir", str(folders.state), "--port-base", str(base)]
 
     def ready() -> bool:
-        return holder.read(state) is not None and joined(stack)
+        running = holder.read(folders.state)
+        return running is not None and running.ready and joined(stack)
 
-    stack.add("up", command, {}, ready)
+    stack.add("up", command, {"LONGSHORE_DOCKER_HOST": engine.url}, ready)
     return stack
 
 
-def distributed(folder: Path, *, database_url: str, events_url: str) -> Stack:
+def distributed(folder: Path, engine: docker.DockerEngine, *, database_url: str, events_url: str) -> Stack:
     """Each component a process of its own, schedulers and state-trackers twice, over PostgreSQL and Redis; not yet started."""
     replicas = {"registry": 1, "scheduler": 2, "state_tracker": 2}
     at = {name: tuple(f"{LOOPBACK}:{ports.free_port()}" for _ in range(count)) for name, count in replicas.items()}
-    stack = Stack(
-        "distributed", folder, client_addresses.Addresses(at["registry"], at["scheduler"], at["state_tracker"])
-    )
+    addresses = client_addresses.Addresses(at["registry"], at["scheduler"], at["state_tracker"])
+    stack = Stack("distributed", folder, addresses, engine)
     shared = stack.variables | {"LONGSHORE_DATABASE_URL": database_url, "LONGSHORE_EVENTS_URL": events_url}
     for component, addresses in at.items():
         for number, address in enumerate(addresses, start=1):
@@ -148,7 +162,9 @@ def distributed(folder: Path, *, database_url: str, events_url: str) -> Stack:
 
 def add_agent(stack: Stack, name: str, *, instances: int = 1) -> None:
     """Add an agent of this machine's Docker; it is ready when that many instances are connected."""
+    stack.agents.append(stack.folder / name)
     environ = stack.variables | {
+        "LONGSHORE_DOCKER_HOST": stack.engine.url,
         "LONGSHORE_STATE_DIR": str(stack.folder / name),
         "LONGSHORE_INTROSPECTION_PORT": str(ports.free_port()),
         "LONGSHORE_PUBLISH_ADDRESS": LOOPBACK,
@@ -172,34 +188,3 @@ def running(stack: Stack) -> Iterator[Stack]:
 async def _create_default_cluster(stack: Stack) -> None:
     async with stack.client() as client:
         await client.call(client.registry.CreateCluster, registry_service_pb2.CreateClusterRequest())
-
-
-def wait_stopped(stack: Stack, tasks: Sequence[str], bound_s: float = 60.0) -> None:
-    """Return when every task has stopped, as the events tell."""
-
-    async def follow() -> None:
-        async with stack.client() as client, asyncio.timeout(bound_s):
-            async for _ in client.watch(tasks=tasks):
-                request = state_tracker_service_pb2.DescribeTasksRequest(tasks=tasks)
-                described = await client.call(client.state_tracker.DescribeTasks, request)
-                if all(task.last_status == task_pb2.TASK_STATUS_STOPPED for task in described.tasks):
-                    return
-
-    asyncio.run(follow())
-
-
-def wait_until_idle(stack: Stack, bound_s: float = 60.0) -> None:
-    """Return when no task runs or waits on any instance."""
-
-    async def follow() -> None:
-        async with stack.client() as client, asyncio.timeout(bound_s):
-            async for _ in client.watch():
-                listing = state_tracker_service_pb2.ListContainerInstancesRequest()
-                arns = (await client.call(client.state_tracker.ListContainerInstances, listing)).container_instance_arns
-                request = state_tracker_service_pb2.DescribeContainerInstancesRequest(container_instances=arns)
-                described = await client.call(client.state_tracker.DescribeContainerInstances, request)
-                found = described.container_instances
-                if not any(instance.running_tasks_count or instance.pending_tasks_count for instance in found):
-                    return
-
-    asyncio.run(follow())

@@ -1,24 +1,15 @@
 """The main path in both ways to run: from a task-definition file to a container's exit code."""
 
-import asyncio
 import json
+import re
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from longshore.v1 import state_tracker_service_pb2, task_pb2
-from tests.e2e import stacks
-from tests.engines import docker
+from tests.e2e import calls, containers, stacks, waits
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-def run_json(stack: stacks.Stack, *words: str, check: bool = True) -> dict[str, Any]:
-    """Run a command and read the JSON it prints."""
-    found: dict[str, Any] = json.loads(stack.command("--output", "json", *words, check=check).stdout)
-    return found
 
 
 def test_run_wait_exits_with_the_containers_exit_code(stack: stacks.Stack) -> None:
@@ -36,7 +27,7 @@ def test_run_wait_exits_with_the_containers_exit_code(stack: stacks.Stack) -> No
 
 def test_a_stopped_task_keeps_its_story(stack: stacks.Stack) -> None:
     """Exit code, stop code, reason and times of a task that has ended are there, in ECS's shape."""
-    answer = run_json(stack, "run", str(EXAMPLES / "hello.json"), "--wait", check=False)
+    answer = calls.run_json(stack, "run", str(EXAMPLES / "hello.json"), "--wait", check=False)
     (task,) = answer["tasks"]
     assert task["lastStatus"] == "STOPPED"
     assert task["stopCode"] == "EssentialContainerExited"
@@ -44,7 +35,7 @@ def test_a_stopped_task_keeps_its_story(stack: stacks.Stack) -> None:
     assert task["containers"][0]["exitCode"] == 7
     assert task["createdAt"] <= task["startedAt"] <= task["stoppedAt"]
     assert task["version"] >= 3
-    listed = run_json(stack, "task", "list", "--family", "hello", "--stopped")["taskArns"]
+    listed = calls.run_json(stack, "task", "list", "--family", "hello", "--stopped")["taskArns"]
     assert task["taskArn"] in listed
 
 
@@ -57,7 +48,7 @@ def test_a_task_of_twenty_milliseconds_is_not_missed(stack: stacks.Stack) -> Non
 
 def test_two_containers_end_with_the_essential_one(stack: stacks.Stack) -> None:
     """The companion is stopped when the essential container has ended; the task ends with the essential one's code."""
-    answer = run_json(stack, "run", str(EXAMPLES / "two-containers.json"), "--wait")
+    answer = calls.run_json(stack, "run", str(EXAMPLES / "two-containers.json"), "--wait")
     (task,) = answer["tasks"]
     codes = {container["name"]: container["exitCode"] for container in task["containers"]}
     assert codes["worker"] == 0
@@ -66,43 +57,38 @@ def test_two_containers_end_with_the_essential_one(stack: stacks.Stack) -> None:
 
 
 def test_a_published_port_answers_at_the_printed_url(stack: stacks.Stack) -> None:
-    """`task describe` prints a URL per port, and something answers there."""
-    placed = run_json(stack, "run", str(EXAMPLES / "web.json"))
-    arn = placed["tasks"][0]["taskArn"]
-    binding = wait_for_binding(stack, arn)
-    with urllib.request.urlopen(f"http://127.0.0.1:{binding['hostPort']}/", timeout=10) as page:
+    """`run` and `task describe` print a URL per port, and something answers there."""
+    printed = stack.command("run", str(EXAMPLES / "web.json")).stdout
+    (port,) = re.findall(r"http://127\.0\.0\.1:(\d+)$", printed, re.MULTILINE)
+    url = f"http://127.0.0.1:{port}"
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}", timeout=10) as page:
         assert page.read().strip() == b"It works"
-    assert f"http://127.0.0.1:{binding['hostPort']}" in stack.command("task", "describe", arn).stdout
-    stack.command("stop", arn, "--reason", "seen enough")
-
-
-def wait_for_binding(stack: stacks.Stack, arn: str) -> dict[str, Any]:
-    """The port binding of a task, as soon as it runs."""
-
-    async def follow() -> None:
-        async with stack.client() as client, asyncio.timeout(30):
-            async for _ in client.watch(tasks=[arn]):
-                request = state_tracker_service_pb2.DescribeTasksRequest(tasks=[arn])
-                described = await client.call(client.state_tracker.DescribeTasks, request)
-                if described.tasks[0].last_status == task_pb2.TASK_STATUS_RUNNING:
-                    return
-
-    asyncio.run(follow())
-    (task,) = run_json(stack, "task", "describe", arn)["tasks"]
-    found: dict[str, Any] = task["containers"][0]["networkBindings"][0]
-    return found
+    (arn,) = calls.run_json(stack, "task", "list", "--family", "web")["taskArns"]
+    assert url in stack.command("task", "describe", arn).stdout
+    stack.command("stop", arn)
 
 
 def test_stop_says_who_and_why(stack: stacks.Stack) -> None:
     """A stopped task carries the code and the reason of the stop."""
-    placed = run_json(stack, "run", str(EXAMPLES / "sleep360.json"))
-    arn = placed["tasks"][0]["taskArn"]
+    container = {"name": "main", "image": "busybox", "memory": 16, "command": ["sleep", "600"], "stopTimeout": 1}
+    stack.command("run", "-", "--family", "stopped", stdin=json.dumps([container]))
+    (arn,) = calls.run_json(stack, "task", "list", "--family", "stopped")["taskArns"]
     stack.command("stop", arn, "--reason", "enough slept")
-    stacks.wait_stopped(stack, [arn])
-    (task,) = run_json(stack, "task", "describe", arn)["tasks"]
+    waits.until_stopped(stack, [arn])
+    task = calls.task(stack, arn)
     assert (task["stopCode"], task["stoppedReason"]) == ("UserInitiated", "enough slept")
-    assert task["containers"][0]["exitCode"] == 137
-    assert task["stoppingAt"] <= task["stoppedAt"]
+    assert task["containers"][0]["exitCode"] == 137  # sleep takes no notice of SIGTERM
+    assert task["createdAt"] <= task["startedAt"] <= task["stoppingAt"] <= task["stoppedAt"]
+
+
+def test_the_article_s_example_runs_as_it_stands(stack: stacks.Stack) -> None:
+    """examples/sleep360.json runs, and is told to stop; nobody waits for its six minutes."""
+    placed = calls.run_json(stack, "run", str(EXAMPLES / "sleep360.json"))
+    (task,) = placed["tasks"]
+    waits.until_running(stack, [task["taskArn"]])
+    assert calls.run_json(stack, "stop", task["taskArn"])["task"]["desiredStatus"] == "STOPPED"
+    stack.engine.remove_labelled(f"{containers.TASK_ID_LABEL}={containers.id_of(task['taskArn'])}")
+    waits.until_stopped(stack, [task["taskArn"]])
 
 
 def test_what_does_not_fit_is_refused_with_numbers(stack: stacks.Stack) -> None:
@@ -123,25 +109,21 @@ def test_ten_tasks_of_one_call_all_end(stack: stacks.Stack) -> None:
     assert done.stdout.count("Stopped") == 10
 
 
-def test_the_instance_shows_what_the_host_has(stack: stacks.Stack, docker_engine: docker.DockerEngine) -> None:
+def test_the_instance_shows_what_the_host_has(stack: stacks.Stack) -> None:
     """Registered CPU and memory are the engine's own; nothing is in use when nothing runs."""
-    (arn,) = run_json(stack, "instance", "list")["containerInstanceArns"]
-    (instance,) = run_json(stack, "instance", "describe", arn)["containerInstances"]
+    instance = calls.only_instance(stack)
     registered = {resource["name"]: resource for resource in instance["registeredResources"]}
-    cpus = int(docker_engine.docker("info", "--format", "{{.NCPU}}"))
-    assert registered["CPU"]["integerValue"] == cpus * 1024
-    assert instance["agentConnected"] is True
-    assert instance["status"] == "ACTIVE"
-    stacks.wait_until_idle(stack)
-    (instance,) = run_json(stack, "instance", "describe", arn)["containerInstances"]
-    remaining = {resource["name"]: resource for resource in instance["remainingResources"]}
-    assert remaining["CPU"] == registered["CPU"]
+    assert registered["CPU"]["integerValue"] == int(stack.engine.docker("info", "--format", "{{.NCPU}}")) * 1024
+    assert (instance["agentConnected"], instance["status"]) == (True, "ACTIVE")
+    waits.until_idle(stack)
+    instance = calls.only_instance(stack)
+    assert instance["remainingResources"] == instance["registeredResources"]
     assert (instance["runningTasksCount"], instance["pendingTasksCount"]) == (0, 0)
 
 
 def test_a_draining_instance_takes_nothing_until_activated(stack: stacks.Stack) -> None:
     """What drain has answered binds the next placement, and activate ends it."""
-    (arn,) = run_json(stack, "instance", "list")["containerInstanceArns"]
+    arn = calls.only_instance(stack)["containerInstanceArn"]
     stack.command("instance", "drain", arn)
     refused = stack.command("run", "hello", check=False)
     assert refused.returncode == 1
@@ -177,6 +159,6 @@ def test_what_describe_prints_registers_again(stack: stacks.Stack) -> None:
 
 def test_status_names_components_and_leader(stack: stacks.Stack) -> None:
     """Every component serves, and the cluster has one leader."""
-    status = run_json(stack, "status")
+    status = calls.run_json(stack, "status")
     assert {part["state"] for part in status["components"]} == {"SERVING"}
     assert status["clusters"][0]["leader"] in stack.addresses.scheduler

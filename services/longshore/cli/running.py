@@ -10,6 +10,7 @@ import typer
 from longshore.cli import arguments, connection, narration, overriding, task_definitions, telling
 from longshore.client import client as clients
 from longshore.client import documents
+from longshore.rpc import errors
 from longshore.v1 import registry_service_pb2, scheduler_service_pb2, task_definition_pb2
 
 Request = TypeVar("Request", scheduler_service_pb2.RunTaskRequest, scheduler_service_pb2.StartTaskRequest)
@@ -141,8 +142,7 @@ async def prepare(
     The overrides are looked at first: a run that cannot be meant leaves no revision behind.
     """
     if wanted.document is None:
-        describe = registry_service_pb2.DescribeTaskDefinitionRequest(task_definition=wanted.target)
-        definition = (await client.call(client.registry.DescribeTaskDefinition, describe)).task_definition
+        definition = await described(client, wanted.target)
         overrides = overriding.merged(names(definition.container_definitions), wanted.wish)
     else:
         registration = wanted.document.request
@@ -159,6 +159,15 @@ async def prepare(
     if overrides is not None:
         request.overrides.CopyFrom(overrides)
     return definition
+
+
+async def described(client: clients.Client, target: str) -> task_definition_pb2.TaskDefinition:
+    """A definition that is registered; ECS's words for one that is not name nothing, so this does."""
+    request = registry_service_pb2.DescribeTaskDefinitionRequest(task_definition=target)
+    try:
+        return (await client.call(client.registry.DescribeTaskDefinition, request)).task_definition
+    except errors.ClientException as error:
+        raise errors.ClientException(f"{error.message} {target!r} is neither a file nor registered.") from error
 
 
 def names(containers: "task_definitions.Containers") -> list[str]:
