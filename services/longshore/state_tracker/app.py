@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 
 from longshore.events.bus import Bus
-from longshore.rpc import ids, loops, server
+from longshore.rpc import loops, server
 from longshore.state_tracker import (
     attributes,
     disconnections,
@@ -108,12 +108,7 @@ def _tracker_service(core: _Core) -> server.Registration:
     changing = instance_changes.InstanceChanges(core.database, core.bus)
     implementation = servicer.Servicer(
         scopes=scopes,
-        registering=registration.Registration(
-            core.database,
-            core.bus,
-            scopes,
-            ids.Sequence(random.Random()),  # noqa: S311 - distinct, not secret
-        ),
+        registering=registration.Registration(core.database, core.bus, scopes),
         changing=changing,
         attributed=attributes.AttributeChanges(changing, scopes),
         instances=instance_queries.InstanceQueries(core.database, scopes),

@@ -1,6 +1,7 @@
 """RegisterContainerInstance: a host joins a cluster, or says again what it has."""
 
 import functools
+import random
 import secrets
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,8 @@ from longshore.views import container_instance
 
 # Random bytes of a credential.
 CREDENTIAL_BYTES = 32
+# Randomness of an instance's id: as much as an id can hold.
+SEED_BITS = 128
 
 _ACTIVE = container_instance_pb2.CONTAINER_INSTANCE_STATUS_ACTIVE
 
@@ -33,11 +36,10 @@ class Registered:
 class Registration:
     """Registers hosts."""
 
-    def __init__(self, database: Database, bus: Bus, scopes: scope.Scopes, new_ids: "ids.Sequence") -> None:
+    def __init__(self, database: Database, bus: Bus, scopes: scope.Scopes) -> None:
         self._database = database
         self._bus = bus
         self._scopes = scopes
-        self._ids = new_ids
 
     async def register(self, request: Request) -> state_tracker_service_pb2.RegisterContainerInstanceResponse:
         """Register a host, for the first time or again."""
@@ -71,7 +73,7 @@ class Registration:
             cluster=cluster,
             body=body,
             credential_hash=openings.hashed(credential),
-            new_ids=self._ids,
+            seed=secrets.randbits(SEED_BITS),
             who=caller.current(),
         )
         return await self._database.run(work)
@@ -88,7 +90,7 @@ def insert(
     cluster: str,
     body: container_instance_pb2.ContainerInstance,
     credential_hash: bytes,
-    new_ids: "ids.Sequence",
+    seed: int,
     who: caller.Caller,
 ) -> steps.Step[Registered]:
     """A new instance: ACTIVE, and not connected until its agent says hello."""
@@ -96,7 +98,8 @@ def insert(
     yield from scope.locked(dialect, cluster)
     now: int = yield from steps.fetch_value(f"SELECT {dialect.now}")
     stored = container_instance.Stored(
-        instance_id=new_ids.next(now),
+        # Drawn from a seed, so that work which runs again makes the same id.
+        instance_id=ids.new_id(now, random.Random(seed)),  # noqa: S311 - distinct, not secret
         cluster=cluster,
         status=_ACTIVE,
         status_reason="",
