@@ -39,8 +39,8 @@ _log = structlog.get_logger(__name__)
 STATE_FILE = "agent.db"
 _MICROSECONDS = 1_000_000
 _PROCESS_ID_BITS = 128
-_LAUNCHES_PER_CPU = 2
-_FEWEST_LAUNCHES = 4
+_LAUNCHES_PER_CPU = 4
+_FEWEST_LAUNCHES = 8
 
 
 class Unusable(Exception):  # noqa: N818 - named by what is wrong

@@ -58,7 +58,10 @@ class FakeTracker:
 
     async def start(self) -> None:
         """Serve, on the same port as before."""
-        server = grpc.aio.server()
+        # The agent's channels ping as often as our own servers allow; gRPC's default takes that for abuse.
+        server = grpc.aio.server(
+            options=[("grpc.keepalive_permit_without_calls", 1), ("grpc.http2.max_ping_strikes", 0)]
+        )
         agent_service_pb2_grpc.add_AgentServiceServicer_to_server(_Agents(self), server)
         server.add_generic_rpc_handlers(
             (
