@@ -7,12 +7,10 @@ from contextlib import contextmanager
 import aiodocker
 import aiohttp
 
-from longshore.agent import runtime
+from longshore.agent import docker_values, runtime
 
 _PORT_TEXTS = ("port is already allocated", "address already in use", "failed to bind host port")
 _MEMORY_TEXTS = ("OOM-killed", "oom-kill", "memory limit too low")
-# An engine that is going down still answers, but can no longer reach its own containerd.
-_AWAY_TEXTS = ("transport is closing", "client connection is closing", "containerd.sock", "daemon is shutting down")
 _UNREACHABLE = 900  # aiodocker's own status for a connection that failed
 _PREFIX = "Error response from daemon: "
 
@@ -34,7 +32,7 @@ def translated(refused: type[runtime.RuntimeFailure], what: str, timeout_s: floa
 def _refusal(refused: type[runtime.RuntimeFailure], error: aiodocker.DockerError) -> runtime.RuntimeFailure:
     message = str(error.message).removeprefix(_PREFIX).strip()
     text = f"{_PREFIX}{message}"
-    if error.status in {_UNREACHABLE, 503} or any(part in message for part in _AWAY_TEXTS):
+    if error.status in {_UNREACHABLE, 503} or docker_values.engine_went_away(message):
         return runtime.EngineUnavailable(message)
     if error.status == 404 and "No such container" in message:
         return runtime.ContainerMissing("No container matching saved ID found")

@@ -24,6 +24,14 @@ _HEALTH = {
     "healthy": task_state.Health.HEALTHY,
     "unhealthy": task_state.Health.UNHEALTHY,
 }
+# An engine that is going down still answers, but can no longer reach its own containerd, or has closed its own store.
+_AWAY_TEXTS = (
+    "transport is closing",
+    "client connection is closing",
+    "containerd.sock",
+    "daemon is shutting down",
+    "failed to update store for object type",
+)
 
 
 def engine_info(info: Mapping[str, Any], version: Mapping[str, Any]) -> runtime.EngineInfo:
@@ -47,6 +55,11 @@ def _option(text: str) -> str:
     return text.partition(",")[0].removeprefix("name=")
 
 
+def engine_went_away(message: str) -> bool:
+    """Whether an error tells of the engine's own end, and so nothing of the container it is about."""
+    return any(part in message for part in _AWAY_TEXTS)
+
+
 def snapshot(data: Mapping[str, Any]) -> runtime.ContainerSnapshot:
     """A container from the answer to an inspection."""
     state = data["State"]
@@ -57,6 +70,7 @@ def snapshot(data: Mapping[str, Any]) -> runtime.ContainerSnapshot:
         # It failed before its process began; Docker versions differ in whether they still call that `created`.
         found, ended = task_events.Found.CREATED, False
     health = state.get("Health") or {}
+    error = str(state.get("Error") or "")
     return runtime.ContainerSnapshot(
         runtime_id=data["Id"],
         name=str(data.get("Name", "")).removeprefix("/"),
@@ -64,7 +78,7 @@ def snapshot(data: Mapping[str, Any]) -> runtime.ContainerSnapshot:
         labels=data["Config"].get("Labels") or {},
         exit_code=int(state["ExitCode"]) if ended else None,
         out_of_memory=ended and bool(state.get("OOMKilled")),
-        error=str(state.get("Error") or ""),
+        error="" if engine_went_away(error) else error,
         image_id=str(data.get("Image", "")),
         bindings=bindings(data["HostConfig"].get("PortBindings") or {}),
         health=_HEALTH.get(health.get("Status", ""), task_state.Health.UNSPECIFIED),

@@ -60,6 +60,7 @@ def test_refusals_have_ecss_names(
     [
         aiodocker.DockerError(900, "Cannot connect to Docker Engine"),
         aiodocker.DockerError(500, "rpc error: transport is closing"),
+        aiodocker.DockerError(500, "failed to update store for object type *libnetwork.endpoint: open : no such file"),
         aiohttp.ServerDisconnectedError(),
         ConnectionResetError("gone"),
     ],

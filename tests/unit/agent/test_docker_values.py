@@ -57,6 +57,12 @@ def test_a_container_whose_process_never_began_has_no_exit_code(status: str) -> 
     assert (found.found, found.exit_code, found.error) == (F.CREATED, None, "no such file")
 
 
+def test_the_error_of_an_engine_that_was_going_down_is_no_error_of_the_container() -> None:
+    error = "failed to update store for object type *libnetwork.endpoint: open : no such file or directory"
+    found = docker_values.snapshot(inspected("created", ExitCode=128, Error=error))
+    assert (found.found, found.error) == (F.CREATED, "")
+
+
 @pytest.mark.parametrize("status", ["paused", "restarting"])
 def test_what_is_paused_or_restarting_counts_as_running(status: str) -> None:
     assert docker_values.snapshot(inspected(status)).found is F.RUNNING
