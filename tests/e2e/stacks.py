@@ -148,8 +148,8 @@ def distributed(folder: Path, engine: docker.DockerEngine, *, database_url: str,
     """Each component a process of its own, schedulers and state-trackers twice, over PostgreSQL and Redis; not yet started."""
     replicas = {"registry": 1, "scheduler": 2, "state_tracker": 2}
     at = {name: tuple(f"{LOOPBACK}:{ports.free_port()}" for _ in range(count)) for name, count in replicas.items()}
-    addresses = client_addresses.Addresses(at["registry"], at["scheduler"], at["state_tracker"])
-    stack = Stack("distributed", folder, addresses, engine)
+    told = client_addresses.Addresses(at["registry"], at["scheduler"], at["state_tracker"])
+    stack = Stack("distributed", folder, told, engine)
     shared = stack.variables | {"LONGSHORE_DATABASE_URL": database_url, "LONGSHORE_EVENTS_URL": events_url}
     for component, addresses in at.items():
         for number, address in enumerate(addresses, start=1):
