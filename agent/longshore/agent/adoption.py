@@ -22,6 +22,7 @@ def finding(
         out_of_memory=snapshot.out_of_memory,
         reason=reason,
         image_digest=known.image_digest,
+        image_id=snapshot.image_id,
         bindings=known.bindings or snapshot.bindings,
         health=snapshot.health if known.health is not task_state.Health.UNSPECIFIED else known.health,
         created_at=snapshot.created_at,

@@ -179,7 +179,7 @@ class TaskEngine:
             self.post(self.tasks[task_id], task_events.StopRequested())
         for record in fresh:
             fault = record.definition.fault
-            event: task_events.Event = task_events.Refused(_refusal(fault)) if fault else task_events.Assigned()
+            event: task_events.Event = task_events.Refused(refusal(fault)) if fault else task_events.Assigned()
             self.post(record, event)
         for assigned in tombstones:
             self._bury(assigned)
@@ -306,7 +306,8 @@ class TaskEngine:
             await self._stopped.wait()
 
 
-def _refusal(fault: str) -> str:
+def refusal(fault: str) -> str:
+    """A definition's fault as a container's reason: under its own name where it has one."""
     name, colon, _ = fault.partition(":")
     text = fault if colon and name.endswith("Error") else f"{runtime.CannotCreateContainerError.error_name}: {fault}"
     return text[: runtime.REASON_LIMIT]

@@ -138,7 +138,7 @@ def _container(
         "DockerName": container_names.container_name(record.names, plan.name),
         "Name": plan.name,
         "Image": plan.image,
-        "ImageID": container.image_digest,
+        "ImageID": container.image_id,
     }
     if container.created_at:
         shown["CreatedAt"] = _time(container.created_at)

@@ -77,7 +77,7 @@ class Launcher:
         image = record.parts[command.container].image
         cached = self._host.runtime.cached_image(image)
         if cached is not None and not self._decide(image, cached).pull:
-            self._host.post(record, task_events.ImageReady(command.container, cached.digest, pulled=False))
+            self._host.post(record, _ready(command.container, cached, pulled=False))
         else:
             self._calls.spawn("pull", self._pull(record, command.container, image))
 
@@ -87,7 +87,7 @@ class Launcher:
             cached = await self._retried(lambda: host.runtime.find_image(image))
             decision = self._decide(image, cached)
             if not decision.pull and cached is not None:
-                host.post(record, task_events.ImageReady(container, cached.digest, pulled=False))
+                host.post(record, _ready(container, cached, pulled=False))
                 return
             host.post(record, task_events.PullBegan(container))
             try:
@@ -99,7 +99,7 @@ class Launcher:
                 found = cached
             else:
                 self._pulled.add(image)
-            host.post(record, task_events.ImageReady(container, found.digest, pulled=True))
+            host.post(record, _ready(container, found, pulled=True))
         except runtime.RuntimeFailure as error:
             failure = error
             if not isinstance(error, runtime.CannotPullContainerError | runtime.DockerTimeoutError):
@@ -269,6 +269,10 @@ class Launcher:
                     raise
                 _log.warning("engine_unavailable", error_reason=error.reason)
             await pauses.sleep()
+
+
+def _ready(container: str, image: pulls.CachedImage, *, pulled: bool) -> task_events.ImageReady:
+    return task_events.ImageReady(container, image.digest, pulled=pulled, image_id=image.image_id)
 
 
 def died(container: str, found: runtime.ContainerSnapshot) -> task_events.ContainerDied:

@@ -1,5 +1,7 @@
 """A task's state as the contract's observation, and back: what is reported is also what is written down. Pure."""
 
+from dataclasses import replace
+
 from google.protobuf import timestamp_pb2
 
 from longshore.agent import runtime, states, task_state
@@ -57,26 +59,27 @@ def released(task_id: str) -> task_state.TaskState:
 
 
 def restored(
+    task_id: str,
     plans: tuple[task_state.ContainerPlan, ...],
-    stored: agent_service_pb2.TaskObservation,
+    stored: agent_service_pb2.TaskObservation | None,
     *,
     stopping: bool,
     stopped_at: int,
 ) -> task_state.TaskState:
-    """State of a task as it was written down. What runs is taken up from there by adoption."""
-    state = task_state.assigned(stored.task_id, plans)
-    by_name = {container.name: container for container in stored.containers}
-    cause = None
+    """State of a task as it was written down. What its containers do now is for adoption to find out."""
+    fresh = task_state.assigned(task_id, plans)
+    requested = task_state.StopCause(task_state.StopCode.REQUESTED, "") if stopping else None
+    if stored is None:
+        return replace(fresh, stop_cause=requested)
+    cause = requested
     if stored.stop_code:
         cause = task_state.StopCause(_STOP_CAUSE[stored.stop_code], stored.stopped_reason)
-    elif stopping:
-        cause = task_state.StopCause(task_state.StopCode.REQUESTED, "")
-    return task_state.TaskState(
-        task_id=stored.task_id,
-        plans=plans,
+    by_name = {container.name: container for container in stored.containers}
+    return replace(
+        fresh,
         containers=tuple(
             _restored_container(container, by_name[plan.name]) if plan.name in by_name else container
-            for plan, container in zip(plans, state.containers, strict=True)
+            for plan, container in zip(plans, fresh.containers, strict=True)
         ),
         phase=_TASK_PHASE.get(stored.last_status, states.TaskPhase.PENDING),
         stop_cause=cause,

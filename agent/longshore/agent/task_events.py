@@ -39,6 +39,7 @@ class ImageReady:
     container: str
     digest: str
     pulled: bool
+    image_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,7 @@ class Finding:
     out_of_memory: bool = False
     reason: str = ""
     image_digest: str = ""
+    image_id: str = ""
     bindings: tuple[task_state.Binding, ...] = ()
     health: task_state.Health = task_state.Health.UNSPECIFIED
     created_at: int = 0

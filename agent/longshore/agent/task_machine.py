@@ -196,7 +196,7 @@ def _image_ready(work: _Work, event: task_events.ImageReady) -> None:
         return
     if event.pulled:
         work.state = replace(work.state, pull_stopped_at=work.now)
-    work.move(position, _C.PULLED, image_digest=event.digest)
+    work.move(position, _C.PULLED, image_digest=event.digest, image_id=event.image_id)
 
 
 def _pull_failed(work: _Work, event: task_events.PullFailed) -> None:
@@ -346,6 +346,7 @@ def _found(finding: task_events.Finding) -> dict[str, Any]:
     return {
         "runtime_id": finding.runtime_id,
         "image_digest": finding.image_digest,
+        "image_id": finding.image_id,
         "bindings": finding.bindings,
         "health": finding.health,
         "created_at": finding.created_at,

@@ -73,6 +73,7 @@ class ContainerState:
     out_of_memory: bool = False
     ran: bool = False
     image_digest: str = ""
+    image_id: str = ""
     bindings: tuple[Binding, ...] = ()
     health: Health = Health.UNSPECIFIED
     stop_attempts: int = 0

@@ -20,7 +20,6 @@ from longshore.agent import (
     stored,
     task_events,
     task_record,
-    task_state,
 )
 from longshore.rpc import backoff
 
@@ -66,13 +65,14 @@ class Watcher:
             self._host.tasks[record.task_id] = record
         live = [record for record in records if not record.stopped]
         findings = await asyncio.gather(*(self._findings(record, ours) for record in live))
-        for record, finding in zip(live, findings, strict=True):
-            for item in finding:
-                if item.found in {task_events.Found.RUNNING, task_events.Found.CREATED}:
-                    self._host.ports.hold(item.bindings)
-            self._host.post(record, task_events.Adopted(finding))
-        for task, record in zip(before.tasks, records, strict=True):
-            self._take_up(task, record)
+        for record, found_of in zip(live, findings, strict=True):
+            self._take_up(record, found_of)
+        for record in records:
+            if record.acknowledged:
+                self._host.on_settled(record)
+            else:
+                # Whether the last report arrived is not known; it is repeated.
+                self._host.due(record.task_id)
         self._host.revision = before.revision
         self._host.orphans.add(adoption.orphans(ours, self._host.tasks))
         if live:
@@ -83,35 +83,28 @@ class Watcher:
         return summary.labels.get(container_names.INSTANCE) != self._host.owner.instance_id
 
     def _restored(self, task: stored.StoredTask, before: stored.Stored) -> task_record.TaskRecord:
-        key = task.assigned.definition_key
-        if not key:
-            definition = task_record.Definition(task_record.NOTHING, ())
-        else:
+        task_id, key = task.assigned.task_id, task.assigned.definition_key
+        if key:
             definition = self._host.definition(key, before.definitions.get(key))
-        if not key:
-            state = observations.released(task.assigned.task_id)
-        elif task.observation is not None:
             state = observations.restored(
-                definition.plans, task.observation, stopping=task.stopping, stopped_at=task.stopped_at
+                task_id, definition.plans, task.observation, stopping=task.stopping, stopped_at=task.stopped_at
             )
         else:
-            state = task_state.assigned(task.assigned.task_id, definition.plans)
+            definition = task_record.Definition(task_record.NOTHING, ())
+            state = observations.released(task_id)
         record = task_record.TaskRecord(task.assigned, definition, task_record.names_of(task.assigned), state)
         record.acknowledged = task.acknowledged
         return record
 
-    def _take_up(self, task: stored.StoredTask, record: task_record.TaskRecord) -> None:
-        """Go on with a task, or with telling its end."""
-        if record.acknowledged:
-            self._host.on_settled(record)
+    def _take_up(self, record: task_record.TaskRecord, findings: tuple[task_events.Finding, ...]) -> None:
+        """Go on with a task from what was found of it."""
+        if record.definition.fault and all(item.found is task_events.Found.ABSENT for item in findings):
+            self._host.post(record, task_events.Refused(engine.refusal(record.definition.fault)))
             return
-        if not record.stopped:
-            if record.definition.fault:
-                self._host.post(record, task_events.Refused(record.definition.fault))
-            elif task.stopping:
-                self._host.post(record, task_events.StopRequested())
-        # Whether the last report arrived is not known; it is repeated.
-        self._host.due(record.task_id)
+        for item in findings:
+            if item.found in {task_events.Found.RUNNING, task_events.Found.CREATED}:
+                self._host.ports.hold(item.bindings)
+        self._host.post(record, task_events.Adopted(findings))
 
     async def _findings(
         self, record: task_record.TaskRecord, ours: Sequence[runtime.ContainerSummary]
@@ -119,10 +112,10 @@ class Watcher:
         by_name = {summary.name: summary for summary in ours}
         findings = []
         for plan in record.state.plans:
-            summary = by_name.get(container_names.container_name(record.names, plan.name))
-            snapshot = await self._inspected(summary.runtime_id) if summary is not None else None
-            known = record.state.container(plan.name)
-            findings.append(adoption.finding(plan.name, snapshot, known))
+            name = container_names.container_name(record.names, plan.name)
+            # Asked for by name where the list does not have it: its labels may be of an agent that had another home.
+            snapshot = await self._inspected(by_name[name].runtime_id if name in by_name else name)
+            findings.append(adoption.finding(plan.name, snapshot, record.state.container(plan.name)))
         return tuple(findings)
 
     async def _retire(self, summaries: Sequence[runtime.ContainerSummary]) -> None:
@@ -223,7 +216,12 @@ class Watcher:
     # ---------------------------------------------------------------- asking
 
     async def _ours(self) -> list[runtime.ContainerSummary]:
-        return await self._host.runtime.list_labelled(container_names.HOME, self._host.owner.home)
+        """What this agent made: by its home, which outlives an identity, and by its identity, which outlives a home."""
+        owner, listing = self._host.owner, self._host.runtime.list_labelled
+        found = await listing(container_names.HOME, owner.home)
+        if owner.instance_id:
+            found += await listing(container_names.INSTANCE, owner.instance_id)
+        return list({summary.runtime_id: summary for summary in found}.values())
 
     async def _inspected(self, runtime_id: str) -> runtime.ContainerSnapshot | None:
         async with self._inspections:

@@ -7,6 +7,7 @@ from typing import Any
 from longshore.v1 import task_definition_pb2 as definition_pb2
 
 IMAGE = "busybox:latest"
+FAMILY = "agent-test"
 _REVISIONS = itertools.count(1)
 
 
@@ -33,5 +34,5 @@ def definition(*containers: definition_pb2.ContainerDefinition, **members: Any) 
     """A definition of its own family and revision; with no network unless told, which is quicker."""
     members.setdefault("network_mode", definition_pb2.NETWORK_MODE_NONE)
     return definition_pb2.TaskDefinition(
-        family="agent-test", revision=next(_REVISIONS), container_definitions=containers, **members
+        family=FAMILY, revision=next(_REVISIONS), container_definitions=containers, **members
     )

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from longshore.agent import __main__ as main
-from longshore.agent import app, config, introspection, registration
+from longshore.agent import app, config, container_names, introspection, registration
 from longshore.rpc import loops, settings
 from longshore.v1 import task_definition_pb2
 from tests.engines import docker
@@ -96,8 +96,9 @@ async def test_what_is_left_of_a_task_goes_after_the_wait(
         async with asyncio.timeout(20):
             await gone.wait()
         assert docker_engine.containers(f"com.longshore.task-id={task}") == []
-        volumes = docker_engine.docker("volume", "ls", "--quiet").split()
-        assert not [name for name in volumes if name.startswith(f"ecs-agent-test-{definition.revision}-scratch-")]
+        names = container_names.TaskNames(task, "default", definition.family, definition.revision)
+        volume = container_names.volume_name(names, "scratch")
+        assert volume not in docker_engine.docker("volume", "ls", "--quiet").split()
         assert (await agent.host.store.load()).tasks == ()
 
 

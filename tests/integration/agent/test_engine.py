@@ -220,6 +220,46 @@ async def test_what_was_settled_before_a_restart_is_cleaned_up_and_not_reported(
         assert bench.host.tasks["a"].state.stopped_at == 5
 
 
+def written(task_id: str, definition: task_definition_pb2.TaskDefinition, *, stopping: bool = False) -> stored.Stored:
+    """A state file that knows a task's assignment and nothing more of it."""
+    key = f"{definition.family}:{definition.revision}"
+    assigned = agent_service_pb2.AssignedTask(task_id=task_id, definition_key=key, cluster="default")
+    task = stored.StoredTask(assigned, None, stopping=stopping, acknowledged=False, stopped_at=0)
+    return stored.Stored(revision=1, definitions={key: definition}, tasks=(task,))
+
+
+async def test_a_task_that_was_to_stop_when_the_agent_died_is_not_started_by_its_return() -> None:
+    before = written("a", definitions.definition(definitions.container()), stopping=True)
+    async with engine_bench.bench(before=before) as bench:
+        await bench.stopped("a")
+        assert bench.runtime.calls == []
+
+
+async def test_a_task_that_was_to_be_refused_when_the_agent_died_is_refused_on_its_return() -> None:
+    before = written("a", definitions.definition(definitions.container(), cpu="256"))
+    async with engine_bench.bench(before=before) as bench:
+        assert "are not limited by this agent" in (await bench.stopped("a")).containers[0].reason
+        assert bench.runtime.calls == []
+
+
+async def test_a_task_written_down_and_not_begun_is_begun() -> None:
+    async with engine_bench.bench(before=written("a", definitions.definition(definitions.container()))) as bench:
+        await bench.running("a")
+        assert bench.runtime.calls == ["create", "start"]
+
+
+async def test_containers_made_under_another_home_are_found_by_name() -> None:
+    definition = definitions.definition(definitions.container())
+    async with engine_bench.bench() as first:
+        await first.assign("a", definition=definition)
+        runtime_id = (await first.running("a")).containers[0].runtime_id
+    first.runtime._containers[runtime_id].body["Labels"][container_names.HOME] = "elsewhere"
+    first.runtime._containers[runtime_id].body["Labels"][container_names.INSTANCE] = "unknown"
+    async with engine_bench.bench(used=first.runtime, before=written("a", definition)) as second:
+        assert (await second.running("a")).containers[0].runtime_id == runtime_id
+        assert second.runtime.calls == ["create", "start"]
+
+
 @pytest.mark.parametrize("acknowledge", [True, False])
 async def test_a_task_is_settled_once_its_release_is_recorded(acknowledge: bool) -> None:  # noqa: FBT001
     async with engine_bench.bench(life=lambda _: simulated_runtime.Life(runs_s=0.0)) as bench:
@@ -258,5 +298,5 @@ async def test_a_hundred_tasks_come_and_go_and_leave_nothing_behind() -> None:
 
 
 def test_refusals_keep_ecss_own_names() -> None:
-    assert engine._refusal("TaskDependencyError: a circle").startswith("TaskDependencyError: ")
-    assert engine._refusal("networkMode awsvpc: no").startswith("CannotCreateContainerError: ")
+    assert engine.refusal("TaskDependencyError: a circle").startswith("TaskDependencyError: ")
+    assert engine.refusal("networkMode awsvpc: no").startswith("CannotCreateContainerError: ")

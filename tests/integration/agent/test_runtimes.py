@@ -101,7 +101,9 @@ async def test_a_container_is_created_then_runs_then_has_ended(engine: Engine) -
     await engine.runtime.start(runtime_id)
     found = await ended(engine, runtime_id)
     assert (found.exit_code, found.out_of_memory) == (3, False)
-    assert 0 < found.started_at <= found.finished_at
+    # Docker takes the two times in different places: of a very short life the second may be the earlier one.
+    assert created.created_at <= found.started_at
+    assert found.finished_at > 0
 
 
 async def test_the_event_of_an_end_carries_the_exit_code(engine: Engine) -> None:

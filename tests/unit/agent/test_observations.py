@@ -44,7 +44,7 @@ def test_a_requested_stop_is_not_the_agents_to_explain() -> None:
 def test_what_was_written_down_comes_back() -> None:
     life = ended()
     stored = observations.observation(life.state)
-    back = observations.restored(life.state.plans, stored, stopping=False, stopped_at=0)
+    back = observations.restored("f" * 32, life.state.plans, stored, stopping=False, stopped_at=0)
     assert observations.observation(back) == stored
     assert [container.phase for container in back.containers] == [
         states.ContainerPhase.STOPPED,
@@ -59,10 +59,16 @@ def test_a_stop_that_was_asked_for_is_remembered(stopping: bool) -> None:  # noq
     life.see(task_events.Assigned())
     life.run()
     stored = observations.observation(life.state)
-    back = observations.restored(life.state.plans, stored, stopping=stopping, stopped_at=0)
+    back = observations.restored("f" * 32, life.state.plans, stored, stopping=stopping, stopped_at=0)
     assert (back.stop_cause is not None) is stopping
 
 
 def test_a_task_that_was_never_here_is_stopped_and_released() -> None:
     found = observations.observation(observations.released("t"))
     assert (found.task_id, found.last_status, found.released) == ("t", task_pb2.TASK_STATUS_STOPPED, True)
+
+
+def test_a_task_of_which_nothing_was_written_is_fresh_but_knows_that_it_should_stop() -> None:
+    back = observations.restored("t", (build.plan(),), None, stopping=True, stopped_at=0)
+    assert back.containers == (task_state.ContainerState(),)
+    assert back.stop_cause == task_state.StopCause(task_state.StopCode.REQUESTED, "")
