@@ -17,6 +17,8 @@ from longshore.rpc import backoff
 
 _log = structlog.get_logger(__name__)
 
+MODULE = "longshore.agent"
+
 STOP_TIMEOUT_S = 10.0
 """An agent asked to leave saves its state within a second or two."""
 
@@ -71,7 +73,7 @@ class AgentProcess:
         """Run one agent to its end; terminate it when cancelled."""
         with self._output.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "longshore.embedded.tied", str(os.getpid()), "longshore.agent"),
+                *(sys.executable, "-m", "longshore.embedded.tied", str(os.getpid()), MODULE),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -1,11 +1,11 @@
 """Settings of `longshore up` and `longshore down`, and the folders they mean."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from longshore.rpc import settings
+from longshore.rpc import settings, tls
 
 DEFAULT_PORT_BASE = 8700
 """Gateway 8700, registry 8701, scheduler 8702, state-tracker 8703. The agent's introspection keeps its well-known port on this base."""
@@ -29,12 +29,27 @@ class Up(settings.Settings):
     )
     agent: bool = settings.option(default=True, help="join this host; --no-agent starts the control plane alone")
     detach: bool = settings.option(default=False, help="return once it serves, and leave it running")
+    metrics_listen: str = settings.option(
+        default="", help="host:port, on loopback, to serve Prometheus metrics on; empty: none are served"
+    )
     publish_address: str = settings.option(default="127.0.0.1", help="address on which tasks' ports are published")
     account: str = settings.option(default="123456789012", help="the account id in ARNs")
     region: str = settings.option(default="us-east-1", help="the region in ARNs")
     log_level: str = settings.option(
         default="info", help="least level that is logged", choices=("debug", "info", "warning", "error")
     )
+
+    def faults(self) -> Iterable[str]:
+        """Metrics that others could reach: there is no TLS here, and no --insecure."""
+        if not self.metrics_listen:
+            return
+        try:
+            address = tls.HostPort.parse(self.metrics_listen)
+        except ValueError as error:
+            yield f"{settings.variable('metrics_listen')}: {error}"
+            return
+        if not address.is_loopback:
+            yield f"{settings.variable('metrics_listen')} is {address}: all of `longshore up` is served on loopback only"
 
 
 @settings.config

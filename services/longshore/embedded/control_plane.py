@@ -8,6 +8,7 @@ from typing import Any
 from longshore.client import addresses
 from longshore.embedded import config, holder
 from longshore.events import bus as buses
+from longshore.metrics import exposition
 from longshore.registry import app as registry_app
 from longshore.registry import config as registry_config
 from longshore.rpc import server
@@ -28,8 +29,10 @@ def client_addresses(port_base: int) -> addresses.Addresses:
 
 
 @contextlib.asynccontextmanager
-async def running(options: config.Up, database_file: Path) -> AsyncIterator[tuple[server.Serving, ...]]:
-    """Serve the control plane inside the block.
+async def running(
+    options: config.Up, database_file: Path, shown: exposition.Sources | None = None
+) -> AsyncIterator[tuple[server.Serving, ...]]:
+    """Serve the control plane inside the block, with its measurements among those `shown`.
 
     Raises storage.errors.StateInUse where another process has the state, server.BindError where a port is taken.
     """
@@ -55,6 +58,6 @@ async def running(options: config.Up, database_file: Path) -> AsyncIterator[tupl
         tracker = state_tracker_config.Config(listen=at.state_tracker[0], **shared)
         yield (
             await stack.enter_async_context(registry_app.serve(registry, database=database, bus=bus)),
-            await stack.enter_async_context(scheduler_app.serve(scheduler, database=database, bus=bus)),
-            await stack.enter_async_context(state_tracker_app.serve(tracker, database=database, bus=bus)),
+            await stack.enter_async_context(scheduler_app.serve(scheduler, database=database, bus=bus, shown=shown)),
+            await stack.enter_async_context(state_tracker_app.serve(tracker, database=database, bus=bus, shown=shown)),
         )

@@ -1,5 +1,6 @@
 """Which process listens on a local TCP port: so that "address in use" can name who uses it (Linux, by /proc)."""
 
+import contextlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -43,11 +44,19 @@ def _lines(table: Path) -> list[str]:
 
 
 def _holds(process: Path, inodes: frozenset[str]) -> bool:
+    return any(link.removeprefix("socket:[").rstrip("]") in inodes for link in _sockets(process))
+
+
+def _sockets(process: Path) -> Iterable[str]:
     try:
-        links = [os.readlink(entry) for entry in (process / "fd").iterdir()]  # noqa: PTH115 - sockets are not paths
+        entries = list((process / "fd").iterdir())
     except OSError:
-        return False
-    return any(link.removeprefix("socket:[").rstrip("]") in inodes for link in links if link.startswith("socket:["))
+        return  # gone, or another user's
+    for entry in entries:
+        with contextlib.suppress(OSError):  # closed meanwhile
+            link = os.readlink(entry)  # noqa: PTH115 - sockets are not paths
+            if link.startswith("socket:["):
+                yield link
 
 
 def _command(process: Path) -> str:

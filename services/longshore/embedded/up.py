@@ -19,7 +19,8 @@ from longshore.embedded import (
     running_tasks,
 )
 from longshore.embedded.saying import say
-from longshore.rpc import errors, logs, loops, server
+from longshore.metrics import exposition, loop_blocks
+from longshore.rpc import errors, logs, loops, server, tls
 from longshore.storage import errors as storage_errors
 from longshore.v1 import registry_service_pb2
 
@@ -53,10 +54,12 @@ def run(options: config.Up, argv: Sequence[str]) -> int:
         return detached.start(argv, folders)
     logs.configure(level=options.log_level, file=folders.control_plane_log)
     try:
-        asyncio.run(_serve(options, folders))
+        loop_blocks.run(lambda blocks: _serve(options, folders, blocks))
     except storage_errors.StateInUse as error:
         who = f"pid {error.pid}" if error.pid is not None else "another process"
         say(f"Longshore already runs on {folders.state}: {who}. {_ways_out(folders)}")
+    except exposition.NotServed as error:
+        say(f"Longshore {error}. Choose another address with --metrics-listen.")
     except server.BindError as error:
         say(f"{_port_holders(options.port_base) or f'Longshore {error} '}Choose other ports with --port-base.")
     except (storage_errors.SchemaMismatch, storage_errors.Unavailable) as error:
@@ -97,10 +100,16 @@ def _ports(held: Sequence[int]) -> str:
     return f"Port {held[0]} is" if len(held) == 1 else f"Ports {', '.join(map(str, held))} are"
 
 
-async def _serve(options: config.Up, folders: config.Folders) -> None:
+async def _serve(options: config.Up, folders: config.Folders, blocks: loop_blocks.LoopBlocks) -> None:
     """Serve until told to stop, then say what still runs."""
+    shown = exposition.Sources()
+    shown.add(blocks, process="up")
     async with contextlib.AsyncExitStack() as stack:
-        servings = await stack.enter_async_context(control_plane.running(options, folders.database))
+        servings = await stack.enter_async_context(control_plane.running(options, folders.database, shown))
+        # Like all of `longshore up`, on loopback alone: there is no TLS and no --insecure here.
+        await stack.enter_async_context(
+            exposition.serving(shown, listen=options.metrics_listen, files=tls.Files(), insecure=False)
+        )
         note = holder.mine(port_base=options.port_base, agent=options.agent)
         holder.write(folders.state, note)
         at = control_plane.client_addresses(options.port_base)
