@@ -209,8 +209,16 @@ async def test_what_happened_while_the_line_to_the_engine_was_cut_is_looked_up(
     ],
 )
 def test_what_is_wrong_is_said_with_the_way_out_and_without_a_trace(
-    flags: list[str], status: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], docker_engine: object
+    flags: list[str],
+    status: int,
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    docker_engine: object,
 ) -> None:
+    # The set-up of a whole process's log would outlast this test: loggers keep the first one they are used under.
+    monkeypatch.setattr(main.logs, "configure", lambda **_: None)
     argv = [f"--state-dir={tmp_path}/agent", "--introspection-port=0", *flags]
     assert main.main(argv, {}) == status
     printed = capsys.readouterr().err
