@@ -218,7 +218,7 @@ def test_what_is_wrong_is_said_with_the_way_out_and_without_a_trace(
     docker_engine: object,
 ) -> None:
     # The set-up of a whole process's log would outlast this test: loggers keep the first one they are used under.
-    monkeypatch.setattr(main.logs, "configure", lambda **_: None)
+    monkeypatch.setattr("longshore.rpc.logs.configure", lambda **_: None)
     argv = [f"--state-dir={tmp_path}/agent", "--introspection-port=0", *flags]
     assert main.main(argv, {}) == status
     printed = capsys.readouterr().err
