@@ -206,6 +206,7 @@ class Component(Process):
         default=None, help="host:port under which others reach this, where that is not --listen"
     )
     insecure: bool = option(default=False, help="serve beyond loopback without TLS and authentication")
+    metrics_listen: str = option(default="", help="host:port to serve Prometheus metrics on; empty: none are served")
     database_url: str = option(default="", help="sqlite:///… or postgresql://…")
     events_url: str = option(default="memory://", help="memory:// or redis://…")
     state_dir: Path | None = option(default=None, help="folder of whatever keeps files")
@@ -215,7 +216,7 @@ class Component(Process):
     def faults(self) -> Iterable[str]:
         """Addresses that are none, and an account that ARNs cannot carry."""
         yield from Process.faults(self)  # super() needs the class before slots were added, which is another one
-        for name in ("listen", "advertise"):
+        for name in ("listen", "advertise", "metrics_listen"):
             if address := getattr(self, name):
                 try:
                     tls.HostPort.parse(address)

@@ -1,10 +1,10 @@
 """`python -m longshore.registry`: the registry as a process of its own."""
 
-import asyncio
 import os
 import sys
 
 from longshore.events import memory_bus
+from longshore.metrics import exposition, loop_blocks
 from longshore.registry import app
 from longshore.registry.config import Config
 from longshore.rpc import logs, loops, server, settings, tls
@@ -17,12 +17,15 @@ _EXPECTED = (errors.Unavailable, errors.SchemaMismatch, errors.StateInUse, serve
 """What a person who starts the registry can put right; told in one line."""
 
 
-async def run(config: Config) -> None:
+async def run(config: Config, blocks: loop_blocks.LoopBlocks) -> None:
     """Open the database and serve until asked to stop."""
     opened = await database.open_database(config.database_url)
     try:
         # The registry publishes nothing and follows nothing: a bus of this process alone will do.
-        async with app.serve(config, database=opened, bus=memory_bus.MemoryBus()) as serving:
+        async with (
+            exposition.of_component(config, blocks, process="registry"),
+            app.serve(config, database=opened, bus=memory_bus.MemoryBus()) as serving,
+        ):
             await server.until_signalled(serving)
     finally:
         await opened.close()
@@ -37,7 +40,7 @@ def main() -> int:
         return USAGE
     logs.configure(level=config.log_level, file=config.log_file)
     try:
-        asyncio.run(run(config))
+        loop_blocks.run(lambda blocks: run(config, blocks))
     except _EXPECTED as error:
         sys.stderr.write(f"longshore registry: {error}\n")
         return FAILED

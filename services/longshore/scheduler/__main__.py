@@ -1,10 +1,10 @@
 """`python -m longshore.scheduler`: the scheduler as a process of its own."""
 
-import asyncio
 import os
 import sys
 
 from longshore.events import bus
+from longshore.metrics import exposition, loop_blocks
 from longshore.rpc import logs, loops, server, settings, tls
 from longshore.scheduler import app
 from longshore.scheduler.config import Config
@@ -17,13 +17,16 @@ _EXPECTED = (errors.Unavailable, errors.SchemaMismatch, errors.StateInUse, serve
 """What a person who starts the scheduler can put right; told in one line."""
 
 
-async def run(config: Config) -> None:
+async def run(config: Config, blocks: loop_blocks.LoopBlocks) -> None:
     """Open database and bus and serve until asked to stop."""
     opened = await database.open_database(config.database_url)
     try:
         hears = await bus.open_bus(config.events_url)
         try:
-            async with app.serve(config, database=opened, bus=hears) as serving:
+            async with (
+                exposition.of_component(config, blocks, process="scheduler") as shown,
+                app.serve(config, database=opened, bus=hears, shown=shown) as serving,
+            ):
                 await server.until_signalled(serving)
         finally:
             await hears.close()
@@ -40,7 +43,7 @@ def main() -> int:
         return USAGE
     logs.configure(level=config.log_level, file=config.log_file)
     try:
-        asyncio.run(run(config))
+        loop_blocks.run(lambda blocks: run(config, blocks))
     except _EXPECTED as error:
         sys.stderr.write(f"longshore scheduler: {error}\n")
         return FAILED

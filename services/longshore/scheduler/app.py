@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from longshore.events.bus import Bus
+from longshore.metrics import exposition
 from longshore.rpc import ids, loops, server
 from longshore.scheduler import (
     claims,
@@ -28,19 +29,24 @@ from longshore.v1 import scheduler_service_pb2_grpc
 
 
 @asynccontextmanager
-async def serve(config: Config, *, database: Database, bus: Bus) -> AsyncIterator[server.Serving]:
-    """Serve until the block ends. On the way out: the server, then the loops, then the leases, so that a standby need not wait."""
+async def serve(
+    config: Config, *, database: Database, bus: Bus, shown: exposition.Sources | None = None
+) -> AsyncIterator[server.Serving]:
+    """Serve until the block ends, with its measurements among those `shown`. On the way out: the server, then the loops, then the leases, so that a standby need not wait."""
     rng = random.Random()  # noqa: S311 - placement among equals, jitter, ids: nothing secret
     bodies = definitions.Bodies()
     found = lookups.Lookups(database, bodies)
     forwarder = forwarding.Forwarder(config.tls)
+    measured = metrics.Metrics()
+    if shown is not None:
+        shown.add(measured)
     around = rounds.Surroundings(
         database=database,
         bus=bus,
         random=rng,
         new_ids=ids.Sequence(rng),
         now_us=lambda: time.time_ns() // 1000,
-        measured=metrics.Metrics(),
+        measured=measured,
     )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(forwarder.close)

@@ -26,21 +26,21 @@ class ClusterScheduler:
         self.fence = fence
         self.standing = standing.Standing.LOADING
         self._around = around
-        self._queue = queue if queue is not None else jobs.Queue()
+        self._queue = queue if queue is not None else jobs.Queue(measured=around.measured)
         self._deposed = asyncio.Event()
 
     async def place(self, wanted: work.Wanted) -> jobs.Placed:
         """Have a request decided and committed. Raises what refuses it."""
         loop = asyncio.get_running_loop()
         job = jobs.PlacementJob(wanted, loop.create_future(), accepted=loop.time())
-        self._put(job)
+        self._queue.put(job)
         return await job.future
 
     async def stop(self, stop: work.Stop) -> jobs.Stopped:
         """Have a task stopped."""
         loop = asyncio.get_running_loop()
         job = jobs.StopJob(stop, loop.create_future(), accepted=loop.time())
-        self._put(job)
+        self._queue.put(job)
         return await job.future
 
     def depose(self) -> None:
@@ -58,10 +58,6 @@ class ClusterScheduler:
             self._move(ended)
             self._queue.close(leadership.no_leader(self.fence.cluster))
             _log.info("leadership_ended", cluster=self.fence.cluster, epoch=self.fence.epoch, by=ended.value)
-
-    def _put(self, job: jobs.Job) -> None:
-        self._queue.put(job)
-        self._around.measured.queued.set(self._queue.size)
 
     def _move(self, change: standing.Change) -> None:
         self.standing = standing.after(self.standing, change)

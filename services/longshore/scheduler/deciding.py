@@ -8,12 +8,13 @@ import random as random_module
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from longshore.metrics import loop_blocks
 from longshore.rpc import errors, ids
 from longshore.scheduler import answers, asked, instances, jobs, metrics, placement, refusals, snapshot, work
 from longshore.storage import tasks
 from longshore.views import task as task_view
 
-TURN_S = 0.005
+TURN_S = loop_blocks.LIMIT_S
 """Time after which others have their turn on the event loop."""
 
 NO_INSTANCES = "No Container Instances were found in your cluster."
@@ -57,14 +58,12 @@ class Decider:
         turn = clock()
         for job in waiting:
             self._decide_one(placing, job, decided)
-            if (spent := clock() - turn) > TURN_S:
-                self._metrics.blocked(spent)
+            if clock() - turn > TURN_S:
                 await asyncio.sleep(0)
                 turn = clock()
         for one in decided.placements:
             self._move(one, self._base.reserve)
         decided.footing = self._footing(placing.trial.seen, decided.placements)
-        self._metrics.blocked(clock() - turn)
         return decided
 
     def take_back(self, one: work.Decided) -> None:
@@ -120,7 +119,7 @@ class Decider:
 
     def _count(self, refused: Iterable[refusals.Refusal]) -> None:
         for refusal in refused:
-            self._metrics.refused.labels(refusal.reason).inc()
+            self._metrics.refused[refusal.reason] += 1
 
 
 def _answer(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from longshore.rpc import errors
-from longshore.scheduler import refusals, work
+from longshore.scheduler import metrics, refusals, work
 from longshore.storage import tasks
 from longshore.views import task as task_view
 
@@ -83,8 +83,9 @@ def fail(job: Job, error: Exception) -> None:
 class Queue:
     """Jobs in the order of their coming, bounded by the number of their tasks."""
 
-    def __init__(self, limit: int = MAX_QUEUED_TASKS) -> None:
+    def __init__(self, limit: int = MAX_QUEUED_TASKS, *, measured: metrics.Metrics | None = None) -> None:
         self._limit = limit
+        self._metrics = measured if measured is not None else metrics.Metrics()
         self._jobs: deque[Job] = deque()
         self._size = 0
         self._filled = asyncio.Event()
@@ -125,7 +126,7 @@ class Queue:
         size = 0
         while self._jobs and (not taken or size + self._jobs[0].size <= limit):
             job = self._jobs.popleft()
-            self._size -= job.size
+            self._resize(-job.size)
             if not job.future.done():
                 taken.append(job)
                 size += job.size
@@ -142,10 +143,14 @@ class Queue:
         self._closed = error
         while self._jobs:
             fail(self._jobs.popleft(), error)
-        self._size = 0
+        self._resize(-self._size)
         self._filled.clear()
 
     def _changed(self, size: int) -> None:
-        self._size += size
+        self._resize(size)
         if self._jobs:
             self._filled.set()
+
+    def _resize(self, by: int) -> None:
+        self._size += by
+        self._metrics.queued += by  # of all queues of the process

@@ -156,7 +156,7 @@ class Leaders:
         fence = settling.Fence(lease.cluster, lease.holder, lease.epoch)
         leader = cluster_scheduler.ClusterScheduler(fence, self._around)
         self._led[lease.cluster] = leader
-        self._around.measured.leading.set(len(self._led))
+        self._around.measured.led = len(self._led)
         # In a context of its own: it outlives the request that found the lease, and is nobody's.
         contextvars.Context().run(self._supervisor.spawn, f"lead {lease.cluster}", self._run(leader))
         _log.info("leadership_taken", cluster=lease.cluster, epoch=lease.epoch)
@@ -165,4 +165,4 @@ class Leaders:
         await leader.run()
         # Deposed. A shutdown cancels instead, and then the lease is still to be released.
         del self._led[leader.fence.cluster]
-        self._around.measured.leading.set(len(self._led))
+        self._around.measured.led = len(self._led)

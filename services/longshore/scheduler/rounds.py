@@ -37,6 +37,8 @@ MAX_BATCH_TASKS = 1_000
 MAX_ROUNDS = 50
 """How often a request may be decided again because its instances changed under it; each time they really have."""
 
+_MICROSECONDS = 1_000_000
+
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 1.0
 """Pauses while the database is away."""
@@ -81,7 +83,6 @@ class Rounds:
     async def _round(self) -> None:
         clock = asyncio.get_running_loop().time
         taken = self._queue.take(MAX_BATCH_TASKS)
-        self._around.measured.queued.set(self._queue.size)
         placing = [job for job in taken if isinstance(job, jobs.PlacementJob)]
         stopping = [job for job in taken if isinstance(job, jobs.StopJob)]
         current: deciding.Decided | None = None
@@ -127,6 +128,7 @@ class Rounds:
         async with self._live.lock:
             view.take_in(self._live.snapshot, outcome.changed, outcome.seen)
         await self._publish(batch, outcome)
+        published_at = clock()
         self._answer(current, outcome)
         sequence = outcome.head.sequence if outcome.head is not None else None
         for job in stopping:
@@ -134,7 +136,7 @@ class Rounds:
             moved = job.stop.task_id in outcome.stopped
             if not job.future.done():
                 job.future.set_result(jobs.Stopped(known, sequence if moved else None))
-        self._measure(current, outcome, decided_at, committed_at)
+        self._measure(current, outcome, decided_at, committed_at, published_at)
 
     async def _publish(self, batch: work.Batch, outcome: work.Outcome) -> None:
         if outcome.head is None:
@@ -147,6 +149,7 @@ class Rounds:
             {revision: publication.assigned_definition(wanted) for revision, wanted in sent.items()},
         )
         await self._around.bus.publish(self._fence.cluster, told.SerializeToString())
+        self._around.measured.last_published = self._around.now_us() / _MICROSECONDS
 
     def _answer(self, current: deciding.Decided, outcome: work.Outcome) -> None:
         again: list[jobs.PlacementJob] = []
@@ -175,7 +178,7 @@ class Rounds:
         """Put deferred requests back; whoever has been put back too often is told to come again."""
         for job in again:
             job.rounds += 1
-            self._around.measured.deferred.inc()
+            self._around.measured.deferred += 1
             if job.rounds > MAX_ROUNDS:
                 jobs.fail(job, errors.Unavailable("The container instances keep changing; repeat the call."))
         self._queue.put_back([job for job in again if not job.future.done()])
@@ -271,11 +274,17 @@ class Rounds:
         self._queue.put_back(stopping)  # to stop a task twice is to stop it once
 
     def _measure(
-        self, current: deciding.Decided, outcome: work.Outcome, decided_at: float, committed_at: float
+        self,
+        current: deciding.Decided,
+        outcome: work.Outcome,
+        decided_at: float,
+        committed_at: float,
+        published_at: float,
     ) -> None:
-        measured, published_at = self._around.measured, asyncio.get_running_loop().time()
+        measured = self._around.measured
         placed = sum(len(group) for group in outcome.intents.values())
-        measured.placed.inc(placed)
+        measured.placed += placed
+        measured.stopped += len(outcome.stopped)
         measured.batch.observe(placed + len(outcome.stopped))
         for number in outcome.intents:
             job = current.asking[number]

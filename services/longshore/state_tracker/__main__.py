@@ -1,10 +1,10 @@
 """`python -m longshore.state_tracker`: the state-tracker as a process of its own."""
 
-import asyncio
 import os
 import sys
 
 from longshore.events import bus
+from longshore.metrics import exposition, loop_blocks
 from longshore.rpc import logs, loops, server, settings, tls
 from longshore.state_tracker import app
 from longshore.state_tracker.config import Config
@@ -17,13 +17,16 @@ _EXPECTED = (errors.Unavailable, errors.SchemaMismatch, errors.StateInUse, serve
 """What a person who starts the state-tracker can put right; told in one line."""
 
 
-async def run(config: Config) -> None:
+async def run(config: Config, blocks: loop_blocks.LoopBlocks) -> None:
     """Open database and bus, and serve until asked to stop."""
     opened = await database.open_database(config.database_url)
     try:
         events = await bus.open_bus(config.events_url)
         try:
-            async with app.serve(config, database=opened, bus=events) as serving:
+            async with (
+                exposition.of_component(config, blocks, process="state-tracker") as shown,
+                app.serve(config, database=opened, bus=events, shown=shown) as serving,
+            ):
                 await server.until_signalled(serving)
         finally:
             await events.close()
@@ -40,7 +43,7 @@ def main() -> int:
         return USAGE
     logs.configure(level=config.log_level, file=config.log_file)
     try:
-        asyncio.run(run(config))
+        loop_blocks.run(lambda blocks: run(config, blocks))
     except _EXPECTED as error:
         sys.stderr.write(f"longshore state-tracker: {error}\n")
         return FAILED

@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 
 from longshore.events.bus import Bus
+from longshore.metrics import exposition
 from longshore.rpc import loops, server
 from longshore.state_tracker import (
     attributes,
@@ -58,11 +59,15 @@ class _Core:
 
 
 @asynccontextmanager
-async def serve(config: Config, *, database: Database, bus: Bus) -> AsyncIterator[server.Serving]:
-    """Serve until the block ends; then streams end first, and the lease is given back last."""
+async def serve(
+    config: Config, *, database: Database, bus: Bus, shown: exposition.Sources | None = None
+) -> AsyncIterator[server.Serving]:
+    """Serve until the block ends, with its measurements among those `shown`; then streams end first, and the lease is given back last."""
     async with AsyncExitStack() as stack:
         supervisor = await stack.enter_async_context(loops.supervised())
         core = _core(config, database, bus, supervisor)
+        if shown is not None:
+            shown.add(core.measured)
         lease = tracker_lease.TrackerLease(
             database,
             tracker_id=core.tracker_id,

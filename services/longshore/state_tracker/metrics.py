@@ -1,62 +1,73 @@
-"""What a tracker counts about itself: cheap numbers that a page of metrics can show. One `Metrics` per process."""
+"""What a tracker counts about itself: plain numbers, cheap enough for every report. One `Metrics` per process."""
 
-import bisect
-from dataclasses import dataclass, field
-
-# Seconds; the hot path's hops are milliseconds, its troubles seconds.
-LATENCY_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-# Items of one batch.
-SIZE_BOUNDS = (1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2500.0)
+from longshore.metrics import declared, instruments
 
 
-class Histogram:
-    """Counts of observed values by upper bound; the last bucket has none."""
-
-    __slots__ = ("bounds", "buckets", "total")
-
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        self.bounds = bounds
-        self.buckets = [0] * (len(bounds) + 1)
-        self.total = 0.0
-
-    @property
-    def count(self) -> int:
-        """How many values were observed."""
-        return sum(self.buckets)
-
-    def observe(self, value: float) -> None:
-        """Count one value."""
-        self.buckets[bisect.bisect_left(self.bounds, value)] += 1
-        self.total += value
-
-
-def _latency() -> Histogram:
-    return Histogram(LATENCY_BOUNDS)
-
-
-def _size() -> Histogram:
-    return Histogram(SIZE_BOUNDS)
-
-
-@dataclass(slots=True)
+@declared.metrics
 class Metrics:
     """Counters only grow; gauges are set; histograms are in seconds or items."""
 
-    sessions: int = 0
-    sessions_opened: int = 0
-    sessions_contested: int = 0
-    sessions_refused: int = 0
-    reports_recorded: int = 0
-    reports_repeated: int = 0
-    reports_fenced: int = 0
-    observations_dropped: int = 0
-    events_appended: int = 0
-    assignments_forwarded: int = 0
-    assignments_read: int = 0
-    disconnections: int = 0
-    tasks_given_up: int = 0
-    watchers: int = 0
-    watchers_behind: int = 0
-    report_to_commit_s: Histogram = field(default_factory=_latency)
-    report_batch: Histogram = field(default_factory=_size)
-    opening_batch: Histogram = field(default_factory=_size)
+    sessions: int = declared.gauge(
+        "longshore_state_tracker_sessions", "Agents' sessions that this process holds.", unit="sessions"
+    )
+    watchers: int = declared.gauge(
+        "longshore_state_tracker_watchers", "Callers of WatchEvents that are being served.", unit="callers"
+    )
+    sessions_opened: int = declared.counter(
+        "longshore_state_tracker_sessions_opened_total", "Sessions that were welcomed.", unit="sessions"
+    )
+    sessions_contested: int = declared.counter(
+        "longshore_state_tracker_sessions_contested_total",
+        "Sessions replaced by another agent process of the same identity.",
+        unit="sessions",
+    )
+    sessions_refused: int = declared.counter(
+        "longshore_state_tracker_sessions_refused_total", "Hellos that were not welcomed.", unit="sessions"
+    )
+    reports_recorded: int = declared.counter(
+        "longshore_state_tracker_reports_recorded_total", "Reports of agents that were committed.", unit="reports"
+    )
+    reports_repeated: int = declared.counter(
+        "longshore_state_tracker_reports_repeated_total", "Reports that had been committed before.", unit="reports"
+    )
+    reports_fenced: int = declared.counter(
+        "longshore_state_tracker_reports_fenced_total", "Reports of sessions that were over.", unit="reports"
+    )
+    observations_dropped: int = declared.counter(
+        "longshore_state_tracker_observations_dropped_total",
+        "Observations of tasks that are unknown or of another instance.",
+        unit="tasks",
+    )
+    events_appended: int = declared.counter(
+        "longshore_state_tracker_events_appended_total", "Events that reports added to the log.", unit="events"
+    )
+    assignments_forwarded: int = declared.counter(
+        "longshore_state_tracker_assignments_forwarded_total",
+        "Published assignments handed to a session as they are.",
+        unit="assignments",
+    )
+    assignments_read: int = declared.counter(
+        "longshore_state_tracker_assignments_read_total",
+        "Times a session's assignment was read from the tables.",
+        unit="assignments",
+    )
+    disconnections: int = declared.counter(
+        "longshore_state_tracker_disconnections_total", "Instances whose agent fell silent.", unit="instances"
+    )
+    tasks_given_up: int = declared.counter(
+        "longshore_state_tracker_tasks_given_up_total", "Tasks of lost hosts declared stopped.", unit="tasks"
+    )
+    watchers_behind: int = declared.counter(
+        "longshore_state_tracker_watchers_behind_total",
+        "Times a watcher was overtaken by the events kept in memory, and read on in the log.",
+        unit="times",
+    )
+    report_to_commit: instruments.Histogram = declared.latency(
+        "longshore_state_tracker_record_seconds", "Hop of a report: received until committed."
+    )
+    report_batch: instruments.Histogram = declared.sizes(
+        "longshore_state_tracker_report_batch_size", "Reports recorded by one commit.", unit="reports"
+    )
+    opening_batch: instruments.Histogram = declared.sizes(
+        "longshore_state_tracker_opening_batch_size", "Sessions opened by one commit.", unit="sessions"
+    )

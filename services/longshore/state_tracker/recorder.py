@@ -88,7 +88,7 @@ class Recorder:
                 repeated = answer.number > waiting.reported.report.number
                 self._metrics.reports_repeated += repeated
                 self._metrics.reports_recorded += not repeated
-                self._metrics.report_to_commit_s.observe(now - waiting.received)
+                self._metrics.report_to_commit.observe(now - waiting.received)
                 waiting.session.recorded(answer.number)
             else:
                 self._metrics.reports_fenced += 1

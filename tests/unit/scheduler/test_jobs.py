@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from longshore.rpc import errors
-from longshore.scheduler import jobs, work
+from longshore.scheduler import jobs, metrics, work
 from longshore.v1 import task_pb2
 
 
@@ -77,3 +77,18 @@ async def test_a_closed_queue_refuses_what_waits_what_comes_and_what_comes_back(
         assert isinstance(one.future.exception(), errors.Unavailable)
     with pytest.raises(errors.Unavailable, match="over"):
         queue.put(job("c"))
+
+
+async def test_the_depth_shown_is_that_of_all_queues_of_the_process() -> None:
+    measured = metrics.Metrics()
+    one, other = jobs.Queue(measured=measured), jobs.Queue(measured=measured)
+    one.put(job("a", 3))
+    other.put(job("b", 4))
+    waiting = measured.queued
+    (taken,) = one.take(10)
+    one.put_back([taken])
+    again = measured.queued
+    other.close(errors.Unavailable("deposed"))
+    closed = measured.queued
+    one.take(10)
+    assert (waiting, again, closed, measured.queued) == (7, 7, 3, 0)

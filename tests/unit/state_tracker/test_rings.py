@@ -1,7 +1,7 @@
 import pytest
 
 from longshore.events import cursor
-from longshore.state_tracker import metrics, rings, watch_filters
+from longshore.state_tracker import rings, watch_filters
 from longshore.v1 import event_pb2, record_pb2, state_tracker_service_pb2
 
 
@@ -99,10 +99,3 @@ INSTANCE = event_pb2.Event(container_instance=event_pb2.ContainerInstanceEvent(c
 def test_filters(wanted: watch_filters.Filter, event: event_pb2.Event, passes: bool) -> None:  # noqa: FBT001 - a column of the table
     assert wanted.wants(event) is passes
     assert wanted.everything is (wanted == watch_filters.Filter())
-
-
-def test_a_histogram_counts_by_upper_bound() -> None:
-    histogram = metrics.Histogram((1.0, 2.0))
-    for value in (0.5, 1.0, 1.5, 9.0):
-        histogram.observe(value)
-    assert (histogram.buckets, histogram.count, histogram.total) == ([2, 1, 1], 4, 12.0)
