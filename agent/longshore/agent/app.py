@@ -151,6 +151,7 @@ def _limits(settings: config.Config, described: runtime.EngineInfo) -> engine.Li
         cleanup_wait_s=settings.cleanup_wait,
         pull_behavior=pulls.Behavior(settings.image_pull_behavior),
         publish_address=settings.publish_address,
+        privileged=settings.privileged,
     )
 
 

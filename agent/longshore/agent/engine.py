@@ -51,6 +51,7 @@ class Limits:
     cleanup_wait_s: int = 3 * 3600
     pull_behavior: pulls.Behavior = pulls.Behavior.DEFAULT
     publish_address: str = ""
+    privileged: bool = True
 
 
 class TaskEngine:
@@ -70,6 +71,8 @@ class TaskEngine:
         self.tasks: dict[str, task_record.TaskRecord] = {}
         self.reports = reports.Reports()
         self.revision = 0
+        self.missed = False
+        """An increment did not fit: only a full set can say what should run."""
         self.orphans = removal.Orphans(container_runtime)
         self.owner = container_names.Owner("", "", "")
         self.limits = limits
@@ -173,6 +176,7 @@ class TaskEngine:
             stops=changes.stops,
         )
         self.revision = changes.revision
+        self.missed = False
         # Stops before starts, so that what they free is free; but a task can only be stopped once it is known.
         fresh = [self._add(assigned, changes.definitions.get(assigned.definition_key)) for assigned in changes.starts]
         for task_id in changes.stops:
@@ -219,7 +223,9 @@ class TaskEngine:
         """The definition of that key; kept as long as a task refers to it."""
         found = self._definitions.get(key)
         if found is None:
-            found = task_record.definition_of(message, stop_timeout_s=self.limits.stop_timeout_s)
+            found = task_record.definition_of(
+                message, stop_timeout_s=self.limits.stop_timeout_s, privileged=self.limits.privileged
+            )
             if message is not None:
                 self._definitions[key] = found
         return found

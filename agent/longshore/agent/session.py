@@ -48,7 +48,6 @@ class Sessions:
         self._process_id = process_id
         self._agent_version = agent_version
         self._source = source
-        self._gap = False
         self.connected = False
 
     async def keep(self, identity: stored.Identity) -> NoReturn:
@@ -69,7 +68,7 @@ class Sessions:
                 _log.warning("session_lost", error_reason=error.reason, error=error.message)
                 await pauses.sleep()
             except assignments.RevisionGap as error:
-                self._gap = True
+                self._host.missed = True
                 _log.warning("assignments_missed", error=str(error))
                 await pauses.sleep()
             except stored.StateFileError as error:
@@ -97,13 +96,12 @@ class Sessions:
             round_ = _Round(self._host, self._due, call, welcome)
             if first.assignments:
                 await round_.take(first)
-            self._gap = False
             await round_.run()
         finally:
             call.cancel()
 
     def _hello(self, identity: stored.Identity) -> agent_service_pb2.Hello:
-        full_set = self._gap or bool(self._host.orphans)
+        full_set = self._host.missed or bool(self._host.orphans)
         return agent_service_pb2.Hello(
             container_instance_id=identity.instance_id,
             instance_credential=identity.credential,

@@ -13,12 +13,14 @@ class UnsupportedDefinition(Exception):  # noqa: N818 - named by what is wrong, 
 
 
 def plan(
-    definition: definition_pb2.TaskDefinition, *, stop_timeout_s: int = DEFAULT_STOP_TIMEOUT_S
+    definition: definition_pb2.TaskDefinition, *, stop_timeout_s: int = DEFAULT_STOP_TIMEOUT_S, privileged: bool = True
 ) -> tuple[task_state.ContainerPlan, ...]:
     """Plan of the definition's containers, in its order. UnsupportedDefinition names everything that is in the way."""
     faults = [*_task_faults(definition)]
     for container in definition.container_definitions:
         faults.extend(f"container {container.name}: {fault}" for fault in _container_faults(container))
+        if container.privileged and not privileged:
+            faults.append(f"container {container.name}: privileged containers are disabled on this host")
     plans = tuple(_container_plan(container, stop_timeout_s) for container in definition.container_definitions)
     faults.extend(_order_faults(plans))
     if faults:

@@ -46,14 +46,16 @@ class TaskRecord:
         return self.state.stopped
 
 
-def definition_of(message: task_definition_pb2.TaskDefinition | None, *, stop_timeout_s: int) -> Definition:
+def definition_of(
+    message: task_definition_pb2.TaskDefinition | None, *, stop_timeout_s: int, privileged: bool
+) -> Definition:
     """Make ready a definition. One that is missing or cannot be honoured still gives its containers their names."""
     if message is None:
         return Definition(
             task_definition_pb2.TaskDefinition(), (), "the assignment did not carry the task's definition"
         )
     try:
-        return Definition(message, task_plan.plan(message, stop_timeout_s=stop_timeout_s))
+        return Definition(message, task_plan.plan(message, stop_timeout_s=stop_timeout_s, privileged=privileged))
     except task_plan.UnsupportedDefinition as error:
         return Definition(message, task_plan.bare_plan(message), str(error))
 

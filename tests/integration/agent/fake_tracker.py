@@ -45,6 +45,8 @@ class FakeTracker:
         """Take reports without recording or acknowledging them."""
         self.deregistered: set[str] = set()
         self.session_error: tuple[grpc.StatusCode, str] | None = None
+        self.lost: set[int] = set()
+        """Revisions whose increments are left out."""
         self._log: list[agent_service_pb2.Assignment] = []
         self._tasks: dict[str, agent_service_pb2.AssignedTask] = {}
         self._definitions: dict[str, task_definition_pb2.TaskDefinition] = {}
@@ -116,6 +118,11 @@ class FakeTracker:
             self._tasks[task_id] = task
         definitions = [agent_service_pb2.AssignedDefinition(key=key, task_definition=definition)]
         self._append(definitions=definitions, tasks=tasks)
+
+    async def assign_and_lose(self, definition: task_definition_pb2.TaskDefinition, *task_ids: str) -> None:
+        """Have tasks run, in an increment that never reaches the session that is open."""
+        self.lost.add(self.revision + 1)
+        await self.assign(definition, *task_ids)
 
     async def end(self, *task_ids: str) -> None:
         """Have tasks stop."""
@@ -267,7 +274,7 @@ class FakeTracker:
             return []
         if revision == 0 or revision > self.revision:
             return [self.full_set()]
-        return self._log[revision:]
+        return [change for change in self._log[revision:] if change.revision not in self.lost]
 
     async def record(self, report: agent_service_pb2.Report) -> bool:
         """Record a report; False where it is not acknowledged."""

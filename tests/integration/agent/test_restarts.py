@@ -156,6 +156,21 @@ async def test_a_task_missing_in_a_full_set_is_stopped(
         assert tracker.observations[kept].last_status == task_pb2.TASK_STATUS_RUNNING
 
 
+async def test_an_increment_that_does_not_fit_makes_the_agent_ask_for_everything(
+    tracker: fake_tracker.FakeTracker, make_agent: conftest.MakeAgent
+) -> None:
+    lost, task = definitions.task_id(), definitions.task_id()
+    definition = definitions.definition(definitions.container())
+    async with make_agent():
+        await tracker.assign(definition, definitions.task_id())
+        await tracker.until(lambda: tracker.acknowledged == tracker.revision, "the first acknowledgement")
+        await tracker.assign_and_lose(definition, lost)
+        await tracker.assign(definition, task)
+        await tracker.running(task)
+        await tracker.running(lost)
+        assert tracker.hellos[-1].assignment_revision == 0
+
+
 async def test_an_agent_whose_session_was_taken_over_keeps_its_containers_and_stays_away(
     tracker: fake_tracker.FakeTracker, make_agent: conftest.MakeAgent, docker_engine: docker.DockerEngine
 ) -> None:

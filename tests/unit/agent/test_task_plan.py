@@ -57,6 +57,12 @@ def test_what_is_not_built_is_refused_by_name(container: D.ContainerDefinition, 
         task_plan.plan(definition(container))
 
 
+def test_a_host_may_refuse_privileged_containers() -> None:
+    task_plan.plan(definition(app(privileged=True)))
+    with pytest.raises(task_plan.UnsupportedDefinition, match="container app: privileged containers are disabled"):
+        task_plan.plan(definition(app(privileged=True)), privileged=False)
+
+
 def test_every_fault_is_named_at_once() -> None:
     volume = D.Volume(name="v", docker_volume_configuration=D.DockerVolumeConfiguration(driver="local"))
     with pytest.raises(task_plan.UnsupportedDefinition) as caught:
