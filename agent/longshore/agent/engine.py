@@ -31,6 +31,7 @@ from longshore.agent import (
     task_machine,
     task_record,
     task_state,
+    timings,
 )
 from longshore.rpc import backoff
 from longshore.v1 import agent_service_pb2, task_definition_pb2
@@ -80,6 +81,7 @@ class TaskEngine:
         self.runtime = container_runtime
         self.store = store
         self.clock = clock
+        self.timings = timings.Timings(clock)
         self.on_settled: Callable[[task_record.TaskRecord], None] = lambda _: None
         """Called for a task that has stopped and whose end is recorded: what is left of it may go after the wait."""
         self._stopped = asyncio.Event()
@@ -125,6 +127,7 @@ class TaskEngine:
             if new.phase is _STOPPED and old.phase is not _STOPPED:
                 self.ports.release(new.bindings)
             if old.phase is not new.phase:
+                self.timings.moved(record.task_id, new.phase)
                 _log.debug(
                     "container_moved",
                     task_id=record.task_id,
@@ -167,7 +170,9 @@ class TaskEngine:
 
     async def apply(self, received: Iterable[agent_service_pb2.Assignment]) -> int:
         """Write down what a message of assignments changes, begin to act on it, and return the revision to acknowledge."""
+        arrived = self.clock()
         changes = assignments.changes(received, revision=self.revision, known=self.tasks)
+        self.timings.received((assigned.task_id for assigned in changes.starts), arrived)
         tombstones = [agent_service_pb2.AssignedTask(task_id=task_id) for task_id in changes.unknown]
         await self.store.save_assignment(
             revision=changes.revision,
@@ -235,7 +240,11 @@ class TaskEngine:
     def observe(self, task_id: str) -> agent_service_pb2.TaskObservation | None:
         """What a report says of a task; None if it is gone."""
         record = self.tasks.get(task_id)
-        return None if record is None or record.foreign else observations.observation(record.state)
+        if record is None or record.foreign:
+            return None
+        if record.state.phase is not states.TaskPhase.PENDING:
+            self.timings.reported(task_id)
+        return observations.observation(record.state)
 
     def confirm(self, confirmed: Iterable[reports.Acknowledged]) -> None:
         """Reports are recorded: what has ended may be cleaned up later."""

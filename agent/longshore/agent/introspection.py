@@ -1,4 +1,7 @@
-"""What runs on this host, for people and programs on it: ECS's introspection, `/v1/metadata` and `/v1/tasks`, on loopback."""
+"""What runs on this host, for people and programs on it: ECS's introspection, `/v1/metadata` and `/v1/tasks`, on loopback.
+
+`/v1/timings` is ours: when the last tasks passed which hop.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +12,7 @@ from aiohttp import web
 
 from longshore.agent import container_names, engine, states, task_record, task_state
 
-COMMANDS = ("/v1/metadata", "/v1/tasks", "/license")
+COMMANDS = ("/v1/metadata", "/v1/tasks", "/v1/timings", "/license")
 LICENSE = "Apache License, Version 2.0: https://www.apache.org/licenses/LICENSE-2.0\n"
 _HOST = "127.0.0.1"
 _SHORT_ID_DIGITS = 12
@@ -45,6 +48,7 @@ class Introspection:
                 web.get("/", self._commands),
                 web.get("/v1/metadata", self._metadata),
                 web.get("/v1/tasks", self._tasks),
+                web.get("/v1/timings", self._timings),
                 web.get("/license", self._license),
             ]
         )
@@ -82,6 +86,13 @@ class Introspection:
                 "Version": f"Longshore Agent - v{self._about.agent_version}",
             }
         )
+
+    async def _timings(self, _: web.Request) -> web.Response:
+        shown = [
+            {"TaskId": task_id} | {hop.value: _time(at) for hop, at in moments.items()}
+            for task_id, moments in self._host.timings.tasks.items()
+        ]
+        return web.json_response({"Timings": shown})
 
     async def _tasks(self, request: web.Request) -> web.Response:
         records = [record for record in self._host.tasks.values() if record.state.plans]

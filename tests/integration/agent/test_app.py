@@ -4,7 +4,9 @@ import asyncio
 import json
 import random
 import socket
+import time
 from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +129,10 @@ async def test_introspection_has_ecss_shapes_and_filters(
     container = (await tracker.running(first)).containers[0]
     await tracker.running(second)
 
-    assert await get(http, agent, "/") == (200, {"AvailableCommands": ["/v1/metadata", "/v1/tasks", "/license"]})
+    assert await get(http, agent, "/") == (
+        200,
+        {"AvailableCommands": ["/v1/metadata", "/v1/tasks", "/v1/timings", "/license"]},
+    )
     instance = f"arn:aws:ecs:us-east-1:123456789012:container-instance/default/{tracker.instance_id}"
     assert await get(http, agent, "/v1/metadata") == (
         200,
@@ -160,6 +165,25 @@ async def test_introspection_has_ecss_shapes_and_filters(
     assert (await get(http, agent, f"/v1/tasks?dockerid={container.runtime_id}&taskarn={arn}"))[0] == 400
     assert (await get(http, agent, "/v1/tasks?dockerid=ffffffffffff"))[0] == 404
     assert (await get(http, agent, "/v1/tasks?taskarn=nope"))[0] == 404
+
+
+async def test_introspection_tells_when_each_task_passed_which_hop(
+    tracker: fake_tracker.FakeTracker, agent: app.Agent, http: aiohttp.ClientSession
+) -> None:
+    first, second = definitions.task_id(), definitions.task_id()
+    began = time.time()
+    await tracker.assign(definitions.definition(definitions.container()), first, second)
+    await tracker.running(first)
+    await tracker.running(second)
+    ended = time.time()
+
+    _, found = await get(http, agent, "/v1/timings")
+
+    assert [one.pop("TaskId") for one in found["Timings"]] == [first, second]
+    for moments in found["Timings"]:
+        assert list(moments) == ["ReceivedAt", "CreateCalledAt", "CreatedAt", "StartedAt", "ReportedAt"]
+        passed = [datetime.fromisoformat(at).timestamp() for at in moments.values()]
+        assert [began, *passed, ended] == sorted([began, *passed, ended])
 
 
 async def test_a_taken_introspection_port_is_named_with_the_way_out(
