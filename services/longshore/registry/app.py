@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from longshore.events.bus import Bus
+from longshore.metrics import exposition
 from longshore.registry import deletions, owners, servicer, tags
 from longshore.registry.config import Config
 from longshore.rpc import channels, loops, server
@@ -14,7 +15,13 @@ from longshore.v1 import registry_service_pb2_grpc
 
 
 @asynccontextmanager
-async def serve(config: Config, *, database: Database, bus: Bus) -> AsyncIterator[server.Serving]:  # noqa: ARG001 - as every component
+async def serve(
+    config: Config,
+    *,
+    database: Database,
+    bus: Bus,  # noqa: ARG001 - as every component
+    shown: exposition.Sources | None = None,  # noqa: ARG001 - as every component
+) -> AsyncIterator[server.Serving]:
     """Serve until the block ends. Nothing of the registry's is published: clusters and definitions are read when they are needed."""
     async with AsyncExitStack() as stack:
         supervisor = await stack.enter_async_context(loops.supervised())

@@ -1,0 +1,1 @@
+"""How a component of the control plane becomes a process of its own."""
