@@ -17,7 +17,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON: value, unit, peer, ratio, samples")
     parser.add_argument("--runs", type=int, default=launch.RUNS, help="launches of one task")
-    parser.add_argument("--burst", type=int, default=launch.BURST, help="containers of one burst, a multiple of 10")
+    parser.add_argument("--burst", type=int, default=launch.BURST, help="containers of one burst")
     parser.add_argument("--mode", choices=("embedded", "distributed", "both"), default="both")
     options = parser.parse_args()
     engine = docker.machine_engine()
@@ -28,10 +28,10 @@ def main() -> int:
     found: list[figures.Figure] = []
     with tempfile.TemporaryDirectory(prefix="longshore-bench-") as folder:
         if options.mode in {"embedded", "both"}:
-            with stacks.running(stacks.embedded(_made(Path(folder) / "embedded"))) as stack:
+            with stacks.running(stacks.embedded(_made(Path(folder) / "embedded"), engine)) as stack:
                 found += _measured(stack, options)
         if options.mode in {"distributed", "both"}:
-            found += _distributed(Path(folder) / "distributed", options)
+            found += _distributed(Path(folder) / "distributed", engine, options)
     if options.json:
         json.dump([figure.as_json() for figure in found], sys.stdout, indent=2)
     else:
@@ -39,14 +39,16 @@ def main() -> int:
     return 0
 
 
-def _distributed(folder: Path, options: argparse.Namespace) -> list[figures.Figure]:
+def _distributed(folder: Path, engine: docker.DockerEngine, options: argparse.Namespace) -> list[figures.Figure]:
     programs, executable = postgres.installation(), redis.program()
     if programs is None or executable is None:
         sys.stderr.write("Neither PostgreSQL nor Redis may be missing; `make bench` installs them.\n")
         return []
     # fsync on: durability is part of the price.
     with postgres.PostgresServer(programs, fsync=True) as database, redis.RedisServer(executable) as events:
-        made = stacks.distributed(_made(folder), database_url=database.create_database(), events_url=events.fresh_url())
+        made = stacks.distributed(
+            _made(folder), engine, database_url=database.create_database(), events_url=events.fresh_url()
+        )
         with stacks.running(made) as stack:
             return _measured(stack, options)
 

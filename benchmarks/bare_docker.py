@@ -9,17 +9,24 @@ from typing import Any
 import aiodocker
 
 LABEL = "com.longshore.benchmark"
+DEFINITION_LABEL = "com.longshore.task-definition"
+"""Label of an agent's containers: family:revision."""
+
+FAMILY = "benchmark"
+"""Family of the benchmark's tasks."""
+
 CALL_TIMEOUT_S = 60.0
 
 
 @contextlib.asynccontextmanager
 async def engine() -> AsyncIterator[aiodocker.Docker]:
-    """A client of the machine's engine, that removes what the benchmark made."""
+    """A client of the machine's engine, that removes what the benchmark made: containers of its own, and those of its tasks."""
     async with aiodocker.Docker() as docker:
         try:
             yield docker
         finally:
             await remove_all(docker)
+            await remove_stopped(docker)
 
 
 async def settings_of(docker: aiodocker.Docker, container_id: str) -> dict[str, Any]:
@@ -60,3 +67,12 @@ async def remove_all(docker: aiodocker.Docker) -> None:
     for container in await docker.containers.list(all=True, filters={"label": [f"{LABEL}=bare"]}):
         with contextlib.suppress(aiodocker.DockerError):
             await container.delete(force=True)
+
+
+async def remove_stopped(docker: aiodocker.Docker) -> None:
+    """Remove the containers that the benchmark's tasks left: the agent would keep them for hours, and the engine be slower."""
+    ended = {"label": [DEFINITION_LABEL], "status": ["created", "exited", "dead"]}
+    for container in await docker.containers.list(all=True, filters=ended):
+        if container["Labels"][DEFINITION_LABEL].startswith(f"{FAMILY}:"):
+            with contextlib.suppress(aiodocker.DockerError):
+                await container.delete(v=True)

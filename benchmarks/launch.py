@@ -7,13 +7,14 @@ of the figure's notes; the image is present.
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import aiodocker
 
-from benchmarks import bare_docker, figures
+from benchmarks import bare_docker, figures, hops
 from longshore.client import client as clients
+from longshore.metrics import instruments
 from longshore.v1 import (
     registry_service_pb2,
     scheduler_service_pb2,
@@ -39,77 +40,71 @@ ROUNDS = 3
 WAIT_S = 180.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Launch:
-    """One task from the call to RUNNING; times are seconds since the epoch, by this machine's one clock."""
+    """One task from the call to RUNNING at the client."""
 
-    called: float
-    answered: float
-    committed: float
-    created: float
-    started: float
-    recorded: float
-    seen: float
+    moments: Mapping[str, float]
+    """Seconds since the epoch, in the order of their coming."""
 
-
-@dataclass(slots=True)
-class Hops:
-    """Milliseconds by hop, over all launches."""
-
-    samples: dict[str, list[float]] = field(default_factory=dict)
-
-    def add(self, launch: Launch) -> None:
-        """Split one launch."""
-        for name, begin, end in (
-            ("called to committed", launch.called, launch.committed),
-            ("committed to created by Docker", launch.committed, launch.created),
-            ("created to started by Docker", launch.created, launch.started),
-            ("started to recorded", launch.started, launch.recorded),
-            ("recorded to seen by the client", launch.recorded, launch.seen),
-        ):
-            self.samples.setdefault(name, []).append((end - begin) * 1000)
-
-    def medians(self) -> dict[str, float]:
-        """The median of each hop."""
-        return {name: figures.median(values) for name, values in self.samples.items()}
+    @property
+    def took_ms(self) -> float:
+        """From the call until the client saw it."""
+        return (self.moments["seen by the client"] - self.moments["called"]) * 1000
 
 
 async def measure(stack: stacks.Stack, *, runs: int = RUNS, burst: int = BURST) -> list[figures.Figure]:
-    """Both launch figures of a running stack."""
+    """The launch figures of a running stack."""
     async with stack.client() as client, bare_docker.engine() as docker:
         name = await _register(client)
-        await _one(client, docker, name)  # warm: caches, connections, the image's layers
-        body = await bare_docker.settings_of(docker, await _container_of_last(docker))
+        body = await bare_docker.settings_of(docker, await _warmed(client, docker, name))
         await bare_docker.launch(docker, body)
         return [
-            await _single(client, docker, name, body, stack.name, runs),
-            await _burst(client, docker, name, body, stack.name, burst),
+            await _single(stack, client, docker, name, body, runs),
+            *await _burst(stack, client, docker, name, body, burst),
         ]
 
 
 async def _register(client: clients.Client) -> str:
     container = task_definition_pb2.ContainerDefinition(name="main", image="busybox", cpu=2, memory=16, stop_timeout=2)
     container.command.values[:] = COMMAND
-    request = registry_service_pb2.RegisterTaskDefinitionRequest(family="benchmark", container_definitions=[container])
+    request = registry_service_pb2.RegisterTaskDefinitionRequest(
+        family=bare_docker.FAMILY, container_definitions=[container]
+    )
     made = (await client.call(client.registry.RegisterTaskDefinition, request)).task_definition
     return f"{made.family}:{made.revision}"
 
 
+async def _warmed(client: clients.Client, docker: aiodocker.Docker, name: str) -> str:
+    """Run a task, so that caches, connections and the image's layers are warm; the engine's id of its container."""
+    _, arns = await _run_burst(client, name, 1)
+    task_id = arns[0].rpartition("/")[2]
+    (container,) = await docker.containers.list(all=True, filters={"label": [f"{TASK_ID_LABEL}={task_id}"]})
+    await _stop(client, arns)
+    return str(container.id)
+
+
 async def _single(
-    client: clients.Client, docker: aiodocker.Docker, name: str, body: dict[str, object], mode: str, runs: int
+    stack: stacks.Stack,
+    client: clients.Client,
+    docker: aiodocker.Docker,
+    name: str,
+    body: dict[str, object],
+    runs: int,
 ) -> figures.Figure:
     ours: list[float] = []
     bare: list[float] = []
-    hops = Hops()
+    split = hops.Hops()
     for _ in range(runs):
-        launch = await _one(client, docker, name)
-        hops.add(launch)
-        ours.append((launch.seen - launch.called) * 1000)
+        launch = await _one(stack, client, name)
+        split.add(launch.moments)
+        ours.append(launch.took_ms)
         bare.append(await bare_docker.launch(docker, body) * 1000)
         await bare_docker.remove_all(docker)
+        await bare_docker.remove_stopped(docker)
     value, peer = figures.median(ours), figures.median(bare)
     return figures.Figure(
-        name=f"RunTask to RUNNING ({mode})",
+        name=f"RunTask to RUNNING ({stack.name})",
         value=value,
         unit="ms",
         peer=peer,
@@ -119,55 +114,41 @@ async def _single(
         samples=ours,
         peer_samples=bare,
         notes=f"median of {runs}; bridge network, json-file log driver, image present, pull behaviour default",
-        parts=hops.medians(),
+        parts=split.medians(),
     )
 
 
-async def _one(client: clients.Client, docker: aiodocker.Docker, name: str) -> Launch:
+async def _one(stack: stacks.Stack, client: clients.Client, name: str) -> Launch:
     """Run one task to RUNNING, then stop it."""
+    before = await hops.scrape(stack)
     watching = client.watch()
-    cursor = (await anext(watching)).cursor
+    await anext(watching)
     called = time.time()
     request = scheduler_service_pb2.RunTaskRequest(task_definition=name)
     answer = await client.call(client.scheduler.RunTask, request)
-    answered = time.time()
     if not answer.tasks:
         raise RuntimeError(str(answer.failures))
-    task_id = answer.tasks[0].task_arn.rpartition("/")[2]
-    committed = recorded = seen = 0.0
+    arn = answer.tasks[0].task_arn
+    task_id = arn.rpartition("/")[2]
+    recorded = seen = 0.0
     async with asyncio.timeout(WAIT_S):
         async for batch in watching:
             now = time.time()
             for event in batch.events:
-                if event.task.task_id == task_id:
-                    committed = committed or event.at.ToNanoseconds() / 1e9
-                    if event.task.last_status == task_pb2.TASK_STATUS_RUNNING:
-                        recorded, seen = event.at.ToNanoseconds() / 1e9, now
+                if event.task.task_id == task_id and event.task.last_status == task_pb2.TASK_STATUS_RUNNING:
+                    recorded, seen = event.at.ToNanoseconds() / 1e9, now
             if seen:
                 break
     await watching.aclose()
-    created, started = await _docker_times(docker, task_id)
-    await _stop(client, [answer.tasks[0].task_arn])
-    assert cursor
-    return Launch(called, answered, committed, created, started, recorded, seen)
-
-
-async def _docker_times(docker: aiodocker.Docker, task_id: str) -> tuple[float, float]:
-    (container,) = await docker.containers.list(all=True, filters={"label": [f"{TASK_ID_LABEL}={task_id}"]})
-    found = await container.show()
-    return _seconds(found["Created"]), _seconds(found["State"]["StartedAt"])
-
-
-def _seconds(stamp: str) -> float:
-    """Docker's nanosecond RFC 3339 as seconds since the epoch."""
-    whole, _, fraction = stamp.rstrip("Z").partition(".")
-    return datetime.fromisoformat(whole + "+00:00").timestamp() + float(f"0.{fraction or 0}")
-
-
-async def _container_of_last(docker: aiodocker.Docker) -> str:
-    """The engine's id of the newest container that the agent made."""
-    made = await docker.containers.list(all=True, filters={"label": [TASK_ID_LABEL]})
-    return str(max(made, key=lambda container: container["Created"]).id)
+    moments = {
+        "called": called,
+        **hops.of_scheduler(before, await hops.scrape(stack)),
+        **await hops.of_agent(stack, task_id),
+        "recorded": recorded,
+        "seen by the client": seen,
+    }
+    await _stop(client, [arn])
+    return Launch(moments)
 
 
 async def _stop(client: clients.Client, arns: list[str]) -> None:
@@ -183,27 +164,52 @@ async def _stop(client: clients.Client, arns: list[str]) -> None:
 
 
 async def _burst(
-    client: clients.Client, docker: aiodocker.Docker, name: str, body: dict[str, object], mode: str, count: int
-) -> figures.Figure:
+    stack: stacks.Stack,
+    client: clients.Client,
+    docker: aiodocker.Docker,
+    name: str,
+    body: dict[str, object],
+    count: int,
+) -> list[figures.Figure]:
     best = await _best_concurrency(docker, body, count)
+    # Until the longest block so far is forgotten: what follows is the burst's.
+    await asyncio.sleep(instruments.WINDOW_S)
     ours: list[float] = []
     bare: list[float] = []
+    blocks: Mapping[str, float] = {}
     for _ in range(ROUNDS):
-        ours.append(count / await _run_burst(client, name, count))
+        seconds, arns = await _run_burst(client, name, count)
+        blocks = blocks or (await hops.scrape(stack)).longest_blocks
+        await _stop(client, arns)
+        ours.append(count / seconds)
         bare.append(count / await bare_docker.burst(docker, body, count, best))
         await bare_docker.remove_all(docker)
+        await bare_docker.remove_stopped(docker)
     value, peer = figures.median(ours), figures.median(bare)
+    return [
+        figures.Figure(
+            name=f"burst of {count} on one host ({stack.name})",
+            value=value,
+            unit="containers/s",
+            peer=peer,
+            peer_name=f"bare Docker, {best} at a time",
+            goal=">= 0.95 x",
+            met=value >= 0.95 * peer,
+            samples=ours,
+            peer_samples=bare,
+            notes=f"median of {ROUNDS} rounds; {PER_CALL} tasks a call, calls at once; until the last is RUNNING at the client",
+        ),
+        _longest_block(stack, blocks, count),
+    ]
+
+
+def _longest_block(stack: stacks.Stack, blocks: Mapping[str, float], count: int) -> figures.Figure:
     return figures.Figure(
-        name=f"burst of {count} on one host ({mode})",
-        value=value,
-        unit="containers/s",
-        peer=peer,
-        peer_name=f"bare Docker, {best} at a time",
-        goal=">= 0.95 x",
-        met=value >= 0.95 * peer,
-        samples=ours,
-        peer_samples=bare,
-        notes=f"median of {ROUNDS} rounds; {PER_CALL} tasks a call, calls at once; until the last is RUNNING at the client",
+        name=f"longest block of an event loop, burst of {count} ({stack.name})",
+        value=max(blocks.values()) * 1000,
+        unit="ms",
+        notes=f"in the first round, after {instruments.WINDOW_S:.0f} s of rest; by the wall, on a machine that starts containers",
+        parts={process: seconds * 1000 for process, seconds in blocks.items()} if len(blocks) > 1 else {},
     )
 
 
@@ -215,13 +221,13 @@ async def _best_concurrency(docker: aiodocker.Docker, body: dict[str, object], c
     return min(seconds, key=lambda concurrency: seconds[concurrency])
 
 
-async def _run_burst(client: clients.Client, name: str, count: int) -> float:
-    """Run many tasks at once; seconds from the first call until the client has seen the last RUNNING."""
+async def _run_burst(client: clients.Client, name: str, count: int) -> tuple[float, list[str]]:
+    """Run many tasks at once; seconds from the first call until the client has seen the last RUNNING, and their ARNs."""
     watching = client.watch()
     await anext(watching)
     began = time.perf_counter()
-    request = scheduler_service_pb2.RunTaskRequest(task_definition=name, count=PER_CALL)
-    answers = await asyncio.gather(*(client.call(client.scheduler.RunTask, request) for _ in range(count // PER_CALL)))
+    sizes = [min(PER_CALL, count - begun) for begun in range(0, count, PER_CALL)]
+    answers = await asyncio.gather(*(_run(client, name, size) for size in sizes))
     arns = [task.task_arn for answer in answers for task in answer.tasks]
     if len(arns) != count:
         raise RuntimeError(f"placed {len(arns)} of {count}")
@@ -235,5 +241,9 @@ async def _run_burst(client: clients.Client, name: str, count: int) -> float:
                 break
     took = time.perf_counter() - began
     await watching.aclose()
-    await _stop(client, arns)
-    return took
+    return took, arns
+
+
+async def _run(client: clients.Client, name: str, count: int) -> scheduler_service_pb2.RunTaskResponse:
+    request = scheduler_service_pb2.RunTaskRequest(task_definition=name, count=count)
+    return await client.call(client.scheduler.RunTask, request)

@@ -39,6 +39,10 @@ class Stack:
         self.engine = engine
         self.agents: list[Path] = []
         """State folders of its agents."""
+        self.metrics: list[str] = []
+        """host:port of each page of metrics."""
+        self.introspection: list[str] = []
+        """host:port of each agent's introspection."""
         self.processes: dict[str, ServerProcess] = {}
         self._ready: dict[str, Callable[[], bool]] = {}
 
@@ -140,7 +144,8 @@ def embedded(folder: Path, engine: docker.DockerEngine) -> Stack:
         running = holder.read(folders.state)
         return running is not None and running.ready and joined(stack)
 
-    stack.add("up", command, {"LONGSHORE_DOCKER_HOST": engine.url}, ready)
+    stack.introspection.append(f"{LOOPBACK}:{config.introspection_port(base)}")
+    stack.add("up", command, {"LONGSHORE_DOCKER_HOST": engine.url} | _metrics(stack), ready)
     return stack
 
 
@@ -155,18 +160,25 @@ def distributed(folder: Path, engine: docker.DockerEngine, *, database_url: str,
         for number, address in enumerate(addresses, start=1):
             name = f"{component}-{number}".replace("_", "-")
             command = ["-m", f"longshore.{component}", "--listen", address]
-            stack.add(name, command, shared, healthy(address))
+            stack.add(name, command, shared | _metrics(stack), healthy(address))
     add_agent(stack, "agent")
     return stack
+
+
+def _metrics(stack: Stack) -> dict[str, str]:
+    """The variable that has one more process of the stack serve its metrics."""
+    stack.metrics.append(f"{LOOPBACK}:{ports.free_port()}")
+    return {"LONGSHORE_METRICS_LISTEN": stack.metrics[-1]}
 
 
 def add_agent(stack: Stack, name: str, *, instances: int = 1) -> None:
     """Add an agent of this machine's Docker; it is ready when that many instances are connected."""
     stack.agents.append(stack.folder / name)
+    stack.introspection.append(f"{LOOPBACK}:{ports.free_port()}")
     environ = stack.variables | {
         "LONGSHORE_DOCKER_HOST": stack.engine.url,
         "LONGSHORE_STATE_DIR": str(stack.folder / name),
-        "LONGSHORE_INTROSPECTION_PORT": str(ports.free_port()),
+        "LONGSHORE_INTROSPECTION_PORT": stack.introspection[-1].rpartition(":")[2],
         "LONGSHORE_PUBLISH_ADDRESS": LOOPBACK,
     }
     stack.add(name, ["-m", "longshore.agent"], environ, lambda: joined(stack, instances))
