@@ -1,4 +1,4 @@
-"""Both ways to run Longshore, each started once for a module's tests."""
+"""Both ways to run Longshore, each started once for all end-to-end tests: whoever breaks a part mends it."""
 
 from collections.abc import Iterator
 
@@ -8,29 +8,31 @@ from tests.e2e import stacks
 from tests.engines import docker, postgres, redis
 
 
-@pytest.fixture(scope="module", params=["embedded", "distributed"])
-def stack(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, docker_engine: docker.DockerEngine
-) -> Iterator[stacks.Stack]:
-    """A running stack on this machine's Docker: of each kind, for tests that must pass in both."""
-    if request.param == "embedded":
-        with stacks.running(stacks.embedded(tmp_path_factory.mktemp("embedded"), docker_engine)) as made:
-            yield made
-    else:
-        yield request.getfixturevalue("distributed")
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory, docker_engine: docker.DockerEngine) -> Iterator[stacks.Stack]:
+    """`longshore up` on this machine's Docker."""
+    with stacks.running(stacks.embedded(tmp_path_factory.mktemp("embedded"), docker_engine)) as made:
+        yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def distributed(
     tmp_path_factory: pytest.TempPathFactory,
     docker_engine: docker.DockerEngine,
     postgres_session: postgres.PostgresServer,
     redis_session: redis.RedisServer,
 ) -> Iterator[stacks.Stack]:
-    """A running stack of separate processes, each of which a test may break and must mend."""
+    """Separate processes over PostgreSQL and Redis, on this machine's Docker."""
     url = postgres_session.create_database()
     folder = tmp_path_factory.mktemp("distributed")
     made = stacks.distributed(folder, docker_engine, database_url=url, events_url=redis_session.fresh_url())
     with stacks.running(made):
         yield made
     postgres_session.drop_database(url)
+
+
+@pytest.fixture(params=["embedded", "distributed"])
+def stack(request: pytest.FixtureRequest) -> stacks.Stack:
+    """Either, one after the other: for tests that must pass in both."""
+    found: stacks.Stack = request.getfixturevalue(request.param)
+    return found

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 @pytest.fixture
-def embedded(tmp_path: Path, docker_engine: docker.DockerEngine) -> Iterator[stacks.Stack]:
+def mortal(tmp_path: Path, docker_engine: docker.DockerEngine) -> Iterator[stacks.Stack]:
     """An embedded stack, to be killed."""
     with stacks.running(stacks.embedded(tmp_path, docker_engine)) as made:
         yield made
@@ -49,47 +49,47 @@ def assert_ran_once(stack: stacks.Stack, arns: list[str], exit_code: int) -> Non
         assert (found.running, found.exit_code, found.restart_count) == (False, exit_code, 0), told
 
 
-def test_kill_of_everything_amid_twenty_calls_loses_nothing(embedded: stacks.Stack) -> None:
+def test_kill_of_everything_amid_twenty_calls_loses_nothing(mortal: stacks.Stack) -> None:
     """Kill -9 of the embedded process: every answered task exists and reaches its end once, and capacity adds up."""
     answered: list[str] = []
 
     async def load() -> None:
-        async with embedded.client(deadline_s=1.0) as client:
+        async with mortal.client(deadline_s=1.0) as client:
             name = await calls.register(client, calls.definition("killed", SHORT))
 
             async def one() -> None:
                 answered.append((await calls.run_one(client, name)).task_arn)
                 if len(answered) == KILLED_AFTER:
-                    embedded.processes["up"].kill()
+                    mortal.processes["up"].kill()
 
             ended = await asyncio.gather(*(one() for _ in range(CALLS)), return_exceptions=True)
             assert {type(end) for end in ended} <= {type(None), errors.Unavailable}, ended
 
     asyncio.run(load())
     assert len(answered) >= KILLED_AFTER
-    embedded.start("up")
-    waits.until_stopped(embedded, answered)
+    mortal.start("up")
+    waits.until_stopped(mortal, answered)
     waits.until_idle(embedded)
-    assert_ran_once(embedded, answered, 5)
+    assert_ran_once(mortal, answered, 5)
 
 
-def test_containers_go_on_while_everything_is_dead(embedded: stacks.Stack) -> None:
+def test_containers_go_on_while_everything_is_dead(mortal: stacks.Stack) -> None:
     """Kill -9 of control plane and agent: the container is neither stopped nor restarted, and is found again."""
 
     async def place() -> str:
-        async with embedded.client() as client:
+        async with mortal.client() as client:
             name = await calls.register(client, calls.definition("going", LONG, stop_timeout=1))
             return (await calls.run_one(client, name)).task_arn
 
     arn = asyncio.run(place())
-    waits.until_running(embedded, [arn])
-    before = containers.of_task(embedded.engine, arn)
-    embedded.processes["up"].kill()
-    assert containers.of_task(embedded.engine, arn) == before
-    embedded.start("up")
-    embedded.command("stop", arn)
-    waits.until_stopped(embedded, [arn])
-    (after,) = containers.of_task(embedded.engine, arn)
+    waits.until_running(mortal, [arn])
+    before = containers.of_task(mortal.engine, arn)
+    mortal.processes["up"].kill()
+    assert containers.of_task(mortal.engine, arn) == before
+    mortal.start("up")
+    mortal.command("stop", arn)
+    waits.until_stopped(mortal, [arn])
+    (after,) = containers.of_task(mortal.engine, arn)
     assert (after.started_at, after.running) == (before[0].started_at, False)
 
 

@@ -19,48 +19,48 @@ def run_container(stack: stacks.Stack, family: str, **container: object) -> tupl
     return done.returncode, task
 
 
-def test_an_image_that_does_not_exist(stack: stacks.Stack) -> None:
+def test_an_image_that_does_not_exist(embedded: stacks.Stack) -> None:
     """CannotPullContainerError; 125, as nothing ran."""
-    status, task = run_container(stack, "no-image", image="127.0.0.1:1/none:1")
+    status, task = run_container(embedded, "no-image", image="127.0.0.1:1/none:1")
     assert (status, task["stopCode"]) == (125, "TaskFailedToStart")
     assert task["containers"][0]["reason"].startswith("CannotPullContainerError: ")
     assert "exitCode" not in task["containers"][0]
 
 
-def test_a_command_that_does_not_exist(stack: stacks.Stack) -> None:
+def test_a_command_that_does_not_exist(embedded: stacks.Stack) -> None:
     """CannotStartContainerError, with the name that was not found."""
-    status, task = run_container(stack, "no-command", command=["/no/such/program"])
+    status, task = run_container(embedded, "no-command", command=["/no/such/program"])
     assert (status != 0, task["stopCode"]) == (True, "TaskFailedToStart")
     assert task["containers"][0]["reason"].startswith("CannotStartContainerError: ")
     assert "/no/such/program" in task["containers"][0]["reason"]
 
 
-def test_a_container_that_exceeds_its_memory(stack: stacks.Stack) -> None:
+def test_a_container_that_exceeds_its_memory(embedded: stacks.Stack) -> None:
     """OutOfMemoryError, and the kernel's exit code."""
-    status, task = run_container(stack, "hungry", command=["tail", "/dev/zero"])
+    status, task = run_container(embedded, "hungry", command=["tail", "/dev/zero"])
     assert (status, task["stopCode"]) == (137, "EssentialContainerExited")
     assert task["containers"][0]["reason"] == "OutOfMemoryError: Container killed due to memory usage"
     assert task["containers"][0]["exitCode"] == 137
 
 
-def test_a_memory_of_four_mebibytes(stack: stacks.Stack) -> None:
+def test_a_memory_of_four_mebibytes(embedded: stacks.Stack) -> None:
     """Less than the engine takes: it says how much that is."""
-    status, task = run_container(stack, "tiny", memory=4)
+    status, task = run_container(embedded, "tiny", memory=4)
     assert (status, task["stopCode"]) == (125, "TaskFailedToStart")
     assert task["containers"][0]["reason"].startswith("CannotCreateContainerError: ")
     assert "Minimum memory limit allowed is 6MB" in task["containers"][0]["reason"]
 
 
-def test_a_port_that_another_process_holds(stack: stacks.Stack) -> None:
+def test_a_port_that_another_process_holds(embedded: stacks.Stack) -> None:
     """The container's reason names the port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        status, task = run_container(stack, "taken", portMappings=[{"containerPort": 80, "hostPort": port}])
+        status, task = run_container(embedded, "taken", portMappings=[{"containerPort": 80, "hostPort": port}])
     assert (status != 0, task["stopCode"]) == (True, "TaskFailedToStart")
     assert str(port) in task["containers"][0]["reason"]
 
 
-def test_a_port_that_another_task_holds(stack: stacks.Stack) -> None:
+def test_a_port_that_another_task_holds(embedded: stacks.Stack) -> None:
     """RESOURCE:PORTS names the port, before anything is started."""
     port = free_port()
     container = {
@@ -71,12 +71,12 @@ def test_a_port_that_another_task_holds(stack: stacks.Stack) -> None:
         "stopTimeout": 1,
         "portMappings": [{"containerPort": 80, "hostPort": port}],
     }
-    first = calls.run_json(stack, "run", "-", "--family", "holds", stdin=json.dumps([container]))
-    refused = calls.run_json(stack, "run", "holds", check=False)
+    first = calls.run_json(embedded, "run", "-", "--family", "holds", stdin=json.dumps([container]))
+    refused = calls.run_json(embedded, "run", "holds", check=False)
     (failure,) = refused["failures"]
     assert failure["reason"] == "RESOURCE:PORTS"
     assert str(port) in failure["detail"]
-    stack.command("stop", first["tasks"][0]["taskArn"])
+    embedded.command("stop", first["tasks"][0]["taskArn"])
 
 
 def free_port() -> int:
@@ -88,12 +88,12 @@ def free_port() -> int:
     raise AssertionError("no free port")
 
 
-def test_a_definition_of_ten_megabytes(stack: stacks.Stack) -> None:
+def test_a_definition_of_ten_megabytes(embedded: stacks.Stack) -> None:
     """Refused with the limit."""
     environment = [{"name": "A", "value": "x" * 10_000_000}]
     container = {"name": "main", "image": "busybox", "memory": 16, "environment": environment}
     words = ("task-definition", "register", "-", "--family", "large")
-    done = stack.command(*words, check=False, stdin=json.dumps([container]))
+    done = embedded.command(*words, check=False, stdin=json.dumps([container]))
     assert done.returncode == 1
     assert done.stderr.startswith("ClientException: ")
     assert "xxxx" not in done.stderr
@@ -114,9 +114,9 @@ def test_a_definition_of_ten_megabytes(stack: stacks.Stack) -> None:
         (("cluster", "delete", "nowhere"), "ClusterNotFoundException"),
     ],
 )
-def test_what_is_not_there(stack: stacks.Stack, words: tuple[str, ...], said: str) -> None:
+def test_what_is_not_there(embedded: stacks.Stack, words: tuple[str, ...], said: str) -> None:
     """Exit status 1, one error that names it, no stack trace."""
-    done = stack.command(*words, check=False)
+    done = embedded.command(*words, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr

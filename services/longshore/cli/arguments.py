@@ -21,6 +21,8 @@ Tags = Annotated[
     list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", help="A tag; may be given several times.")
 ]
 
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Ids alone, a line each.")]
+
 DESCRIBED_AT_ONCE = 100
 """Most things that one describe takes."""
 

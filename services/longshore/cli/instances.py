@@ -19,7 +19,12 @@ CHANGED_AT_ONCE = 10
 
 
 @app.command("list")
-def list_instances(context: typer.Context, cluster: arguments.Cluster = arguments.DEFAULT_CLUSTER) -> None:
+def list_instances(
+    context: typer.Context,
+    cluster: arguments.Cluster = arguments.DEFAULT_CLUSTER,
+    *,
+    quiet: arguments.Quiet = False,
+) -> None:
     """List a cluster's container instances, with what is free on each."""
     as_json = connection.options(context).as_json
 
@@ -27,11 +32,13 @@ def list_instances(context: typer.Context, cluster: arguments.Cluster = argument
         request = state_tracker_service_pb2.ListContainerInstancesRequest(cluster=cluster)
         pages = client.pages(client.state_tracker.ListContainerInstances, request)
         arns = [arn async for page in pages for arn in page.container_instance_arns]
-        return arns, [] if as_json else list((await describe_all(client, cluster, arns)).container_instances)
+        return arns, [] if as_json or quiet else list((await describe_all(client, cluster, arns)).container_instances)
 
     arns, found = connection.run(context, work)
     if as_json:
         output.print_json({"containerInstanceArns": arns})
+    elif quiet:
+        output.print_ids(arns)
     else:
         _print(found, f"Cluster {cluster} has no container instances. Join a host with `longshore agent`.")
 

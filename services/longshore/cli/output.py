@@ -53,7 +53,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
     for row in rows:
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     if table.row_count:
-        out.print(table)
+        _print_trimmed(table)
     elif empty:
         notice(empty)
 
@@ -66,12 +66,26 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
     for name, value in fields:
         if value not in {None, ""}:
             table.add_row(name, Text(str(value)))
-    out.print(table)
+    _print_trimmed(table)
+
+
+def _print_trimmed(table: Table) -> None:
+    """Print a table without the blanks that fill its last column."""
+    with out.capture() as captured:
+        out.print(table)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+    sys.stdout.flush()
 
 
 def say(text: str) -> None:
     """Print one line of an answer as it is."""
     out.print(text, markup=False)
+
+
+def print_ids(arns: Iterable[str]) -> None:
+    """Print the ids of things alone, for `$(…)` in a shell."""
+    for arn in arns:
+        say(short(arn))
 
 
 def notice(text: str) -> None:

@@ -28,6 +28,7 @@ def list_tasks(
     started_by: Annotated[str, typer.Option(help="Only with this startedBy.")] = "",
     *,
     stopped: Annotated[bool, typer.Option("--stopped", help="The stopped ones instead.")] = False,
+    quiet: arguments.Quiet = False,
 ) -> None:
     """List tasks: those that should run, or with --stopped those that have ended."""
     status = task_pb2.DESIRED_STATUS_STOPPED if stopped else task_pb2.DESIRED_STATUS_RUNNING
@@ -36,15 +37,18 @@ def list_tasks(
         if value:
             setattr(request, name, value)
     as_json = connection.options(context).as_json
+    arns_alone = as_json or quiet
 
     async def work(client: clients.Client) -> tuple[list[str], list[task_pb2.Task]]:
         pages = client.pages(client.state_tracker.ListTasks, request)
         arns = [arn async for page in pages for arn in page.task_arns]
-        return arns, [] if as_json else list((await describe_all(client, cluster, arns)).tasks)
+        return arns, [] if arns_alone else list((await describe_all(client, cluster, arns)).tasks)
 
     arns, found = connection.run(context, work)
     if as_json:
         output.print_json({"taskArns": arns})
+    elif quiet:
+        output.print_ids(arns)
     else:
         _print(found, f"No {'stopped' if stopped else 'running'} tasks in cluster {cluster}.")
 

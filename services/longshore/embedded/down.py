@@ -108,7 +108,7 @@ def _start(folders: config.Folders, environ: Mapping[str, str]) -> holder.Holder
     words = ["--state-dir", str(folders.state)]
     if last is not None:
         words += ["--port-base", str(last.port_base)] + ([] if last.agent else ["--no-agent"])
-    say("Longshore is started once more, to deal with its tasks.")
+    say("Longshore is started once more, to deal with its tasks and containers.")
     failed = detached.start(words, folders, environ=environ, quiet=True)
     running = None if failed else holder.read(folders.state)
     if running is None:
@@ -121,9 +121,7 @@ def _stop_tasks(running: holder.Holder) -> None:
 
     async def stop() -> int:
         async with asyncio.timeout(TASKS_TIMEOUT_S), _client(running) as client:
-            tasks = await running_tasks.running(client)
-            await running_tasks.stop(client, tasks)
-            return len(tasks)
+            return await running_tasks.stop_all(client)
 
     try:
         count = asyncio.run(stop())

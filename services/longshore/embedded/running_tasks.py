@@ -1,11 +1,12 @@
 """The tasks of a stack: which run, and how they are stopped."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from longshore.client import client as clients
-from longshore.client import following, waiting
+from longshore.client import waiting
 from longshore.v1 import registry_service_pb2, scheduler_service_pb2, state_tracker_service_pb2, task_pb2
 
 STOPS_AT_ONCE = 16
@@ -26,8 +27,7 @@ class RunningTask:
 async def running(client: clients.Client) -> list[RunningTask]:
     """Every task that should run, of every cluster."""
     found: list[RunningTask] = []
-    listing = client.pages(client.registry.ListClusters, registry_service_pb2.ListClustersRequest())
-    for cluster in [_short(arn) async for page in listing for arn in page.cluster_arns]:
+    for cluster in await _clusters(client):
         request = state_tracker_service_pb2.ListTasksRequest(
             cluster=cluster, desired_status=task_pb2.DESIRED_STATUS_RUNNING
         )
@@ -48,12 +48,29 @@ async def described(client: clients.Client, tasks: Sequence[RunningTask]) -> lis
     return lines
 
 
-async def stop(client: clients.Client, tasks: Sequence[RunningTask]) -> None:
-    """Stop tasks and wait until each has stopped."""
-    for cluster, ids in by_cluster(tasks).items():
-        turns = asyncio.Semaphore(STOPS_AT_ONCE)
-        await asyncio.gather(*(_stop(client, turns, cluster, task_id) for task_id in ids))
-        await waiting.follow(client, following.Follower(ids), cluster=cluster)
+async def stop_all(client: clients.Client) -> int:
+    """Stop every task, and wait until nothing runs, also of what others had told to stop; how many were told now."""
+    tasks = await running(client)
+    turns = asyncio.Semaphore(STOPS_AT_ONCE)
+    await asyncio.gather(*(_stop(client, turns, task) for task in tasks))
+    for cluster in await _clusters(client):
+        await _until_idle(client, cluster)
+    return len(tasks)
+
+
+async def _until_idle(client: clients.Client, cluster: str) -> None:
+    """Wait until a cluster counts no task; looked at whenever something has happened there."""
+    request = registry_service_pb2.DescribeClustersRequest(clusters=[cluster])
+    async with contextlib.aclosing(client.watch(cluster=cluster)) as batches:
+        async for _ in batches:
+            (found,) = (await client.call(client.registry.DescribeClusters, request)).clusters
+            if not found.running_tasks_count + found.pending_tasks_count:
+                return
+
+
+async def _clusters(client: clients.Client) -> list[str]:
+    listing = client.pages(client.registry.ListClusters, registry_service_pb2.ListClustersRequest())
+    return [_short(arn) async for page in listing for arn in page.cluster_arns]
 
 
 def by_cluster(tasks: Sequence[RunningTask]) -> Mapping[str, list[str]]:
@@ -69,8 +86,8 @@ def counted(count: int) -> str:
     return f"{count} task" if count == 1 else f"{count} tasks"
 
 
-async def _stop(client: clients.Client, turns: asyncio.Semaphore, cluster: str, task_id: str) -> None:
-    request = scheduler_service_pb2.StopTaskRequest(cluster=cluster, task=task_id, reason="longshore down")
+async def _stop(client: clients.Client, turns: asyncio.Semaphore, task: RunningTask) -> None:
+    request = scheduler_service_pb2.StopTaskRequest(cluster=task.cluster, task=task.task_id, reason="longshore down")
     async with turns:
         await client.call(client.scheduler.StopTask, request)
 
