@@ -25,7 +25,7 @@ class Figure:
     peer_samples: Sequence[float] = field(default=())
     notes: str = ""
     parts: dict[str, float] = field(default_factory=dict)
-    """Where the value goes, by hop, in the same unit."""
+    """Where the value goes, or what stands beside it, in the same unit."""
 
     @property
     def ratio(self) -> float | None:
@@ -55,6 +55,6 @@ def print_table(found: Sequence[Figure]) -> None:
     for figure in found:
         if figure.parts:
             parts = ", ".join(f"{name} {value:.1f}" for name, value in figure.parts.items())
-            console.print(f"{figure.name}, by hop ({figure.unit}): {parts}")
+            console.print(f"{figure.name}, in parts ({figure.unit}): {parts}")
         if figure.notes:
             console.print(f"{figure.name}: {figure.notes}")

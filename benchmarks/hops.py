@@ -18,7 +18,10 @@ from tests.e2e import stacks
 
 CALL_TIMEOUT = aiohttp.ClientTimeout(total=10.0)
 
-LONGEST_BLOCK = "longshore_event_loop_longest_block_seconds"
+_LONGEST = {
+    "longshore_event_loop_longest_block_seconds": "block",
+    "longshore_event_loop_longest_work_seconds": "processor time",
+}
 _PUBLISHED = "longshore_scheduler_last_publication_timestamp_seconds"
 _SCHEDULER_HOPS = (("accepted", "queue"), ("taken", "decision"), ("decided", "commit"), ("committed", "publish"))
 """What a hop begins with, and its histogram; the last ends with `published`."""
@@ -38,8 +41,8 @@ class Page:
 
     values: Mapping[str, float]
     """What is counted, summed over the processes; of a point in time, the latest."""
-    longest_blocks: Mapping[str, float]
-    """Seconds by process."""
+    longest: Mapping[str, Mapping[str, float]]
+    """Longest turns of the event loops: seconds of the block, and of processor time, by process."""
 
 
 @dataclass(slots=True)
@@ -62,19 +65,19 @@ class Hops:
 async def scrape(stack: stacks.Stack) -> Page:
     """Read the pages of a stack's processes."""
     values: dict[str, float] = {}
-    blocks: dict[str, float] = {}
+    longest: dict[str, dict[str, float]] = {name: {} for name in _LONGEST.values()}
     for address in stack.metrics:
         text = await _fetched(f"http://{address}/metrics")
         for family in parser.text_string_to_metric_families(text):
             for sample in family.samples:
-                if sample.name == LONGEST_BLOCK:
-                    process = sample.labels["process"]
-                    blocks[process] = max(blocks.get(process, 0.0), sample.value)
+                if sample.name in _LONGEST:
+                    of, process = longest[_LONGEST[sample.name]], sample.labels["process"]
+                    of[process] = max(of.get(process, 0.0), sample.value)
                 elif sample.name == _PUBLISHED:
                     values[sample.name] = max(values.get(sample.name, 0.0), sample.value)
                 elif "le" not in sample.labels:
                     values[sample.name] = values.get(sample.name, 0.0) + sample.value
-    return Page(values, blocks)
+    return Page(values, longest)
 
 
 def of_scheduler(before: Page, after: Page) -> dict[str, float]:

@@ -176,10 +176,10 @@ async def _burst(
     await asyncio.sleep(instruments.WINDOW_S)
     ours: list[float] = []
     bare: list[float] = []
-    blocks: Mapping[str, float] = {}
+    longest: Mapping[str, Mapping[str, float]] = {}
     for _ in range(ROUNDS):
         seconds, arns = await _run_burst(client, name, count)
-        blocks = blocks or (await hops.scrape(stack)).longest_blocks
+        longest = longest or (await hops.scrape(stack)).longest
         await _stop(client, arns)
         ours.append(count / seconds)
         bare.append(count / await bare_docker.burst(docker, body, count, best))
@@ -199,17 +199,21 @@ async def _burst(
             peer_samples=bare,
             notes=f"median of {ROUNDS} rounds; {PER_CALL} tasks a call, calls at once; until the last is RUNNING at the client",
         ),
-        _longest_block(stack, blocks, count),
+        _longest_block(stack, longest, count),
     ]
 
 
-def _longest_block(stack: stacks.Stack, blocks: Mapping[str, float], count: int) -> figures.Figure:
+def _longest_block(stack: stacks.Stack, longest: Mapping[str, Mapping[str, float]], count: int) -> figures.Figure:
     return figures.Figure(
         name=f"longest block of an event loop, burst of {count} ({stack.name})",
-        value=max(blocks.values()) * 1000,
+        value=max(longest["block"].values()) * 1000,
         unit="ms",
         notes=f"in the first round, after {instruments.WINDOW_S:.0f} s of rest; by the wall, on a machine that starts containers",
-        parts={process: seconds * 1000 for process, seconds in blocks.items()} if len(blocks) > 1 else {},
+        parts={
+            f"{process} {what}": seconds * 1000
+            for what, by_process in longest.items()
+            for process, seconds in by_process.items()
+        },
     )
 
 

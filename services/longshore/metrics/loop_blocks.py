@@ -2,7 +2,8 @@
 
 Measured where the loop itself looks: everything between two looks is one turn, during which nobody else gets any. So no block is
 missed, as a timer that watches its own lateness would, and nothing wakes an idle process. A turn is timed by the wall: a thread that
-held the interpreter and a machine that was busy are in it, because whoever waited has waited for them too.
+held the interpreter and a machine that was busy are in it, because whoever waited has waited for them too. The processor time of the
+loop's own thread stands beside it, and says how much of that was our work.
 """
 
 import asyncio
@@ -26,13 +27,19 @@ class LoopBlocks:
         "Longest time of the last minute for which the event loop was kept from its sockets and timers.",
         unit="seconds",
     )
+    longest_work: instruments.Maximum = declared.maximum(
+        "longshore_event_loop_longest_work_seconds",
+        "Most processor time of the last minute that one turn of the event loop took itself.",
+        unit="seconds",
+    )
     over_limit: int = declared.counter(
         "longshore_event_loop_blocks_total", "Turns of the event loop that took more than 5 ms.", unit="turns"
     )
 
-    def turned(self, seconds: float, now: float) -> None:
-        """Take in one turn of the loop, ended `now`."""
+    def turned(self, seconds: float, work_s: float, now: float) -> None:
+        """Take in one turn of the loop, ended `now`, and the processor time that it took."""
         self.longest.observe(seconds, now)
+        self.longest_work.observe(work_s, now)
         if seconds > LIMIT_S:
             self.over_limit += 1
 
@@ -40,19 +47,26 @@ class LoopBlocks:
 class TimedSelector(selectors.DefaultSelector):
     """The selector an event loop has anyway, with a clock on what happens between its calls."""
 
-    def __init__(self, measured: LoopBlocks, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        measured: LoopBlocks,
+        clock: Callable[[], float] = time.monotonic,
+        processor: Callable[[], float] = time.thread_time,
+    ) -> None:
         super().__init__()
         self._measured = measured
         self._clock = clock
+        self._processor = processor
         self._woken: float | None = None
+        self._worked = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait for sockets, as the loop asks; whatever it did since the last time was one turn."""
         now = self._clock()
         if self._woken is not None:
-            self._measured.turned(now - self._woken, now)
+            self._measured.turned(now - self._woken, self._processor() - self._worked, now)
         found = super().select(timeout)
-        self._woken = self._clock()
+        self._woken, self._worked = self._clock(), self._processor()
         return found
 
 

@@ -46,7 +46,7 @@ async def test_a_served_component_shows_what_it_did_and_nothing_once_it_has_ende
     options = config.Config(listen="127.0.0.1:0", metrics_listen="127.0.0.1:0")
     blocks, shown = loop_blocks.LoopBlocks(), exposition.Sources()
     shown.add(blocks, process="scheduler")
-    blocks.turned(0.25, 0.0)
+    blocks.turned(0.25, 0.0, 0.0)
     opened = await database.open_database(f"sqlite://{tmp_path}/state.db")
     try:
         world = World(opened, memory_bus.MemoryBus())
