@@ -1,10 +1,11 @@
 """Both ways to run Longshore, each started once for all end-to-end tests: whoever breaks a part mends it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.e2e import stacks
+from tests.e2e import machines, stacks
 from tests.engines import docker, postgres, redis
 
 
@@ -36,3 +37,14 @@ def stack(request: pytest.FixtureRequest) -> stacks.Stack:
     """Either, one after the other: for tests that must pass in both."""
     found: stacks.Stack = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def machine(tmp_path: Path, docker_engine: docker.DockerEngine) -> Iterator[machines.Machine]:
+    """A machine on which nothing has been started yet; what a test leaves running ends with it."""
+    made = machines.Machine(tmp_path, docker_engine)
+    try:
+        yield made
+    finally:
+        made.command("down", check=False)
+        made.stop()

@@ -28,18 +28,27 @@ def id_of(arn: str) -> str:
 
 def of_task(engine: docker.DockerEngine, arn: str) -> list[Witness]:
     """Every container that was ever made for a task and is still there."""
-    task_id = id_of(arn)
-    ids = engine.docker("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={TASK_ID_LABEL}={task_id}").split()
+    return of_tasks(engine, [arn])[arn]
+
+
+def of_tasks(engine: docker.DockerEngine, arns: list[str]) -> dict[str, list[Witness]]:
+    """Every container that was ever made for each of these tasks and is still there."""
+    found: dict[str, list[Witness]] = {arn: [] for arn in arns}
+    by_id = {id_of(arn): arn for arn in arns}
+    shown = f'{{{{.ID}}}} {{{{.Label "{TASK_ID_LABEL}"}}}}'
+    listed = engine.docker("ps", "--all", "--no-trunc", "--filter", f"label={TASK_ID_LABEL}", "--format", shown)
+    ids = [line.split()[0] for line in listed.splitlines() if line.split()[-1] in by_id]
     if not ids:
-        return []
+        return found
     inspected: list[dict[str, Any]] = json.loads(engine.docker("inspect", *ids))
-    return [
-        Witness(
-            container_id=found["Id"],
-            exit_code=found["State"]["ExitCode"],
-            running=found["State"]["Running"],
-            started_at=found["State"]["StartedAt"],
-            restart_count=found["RestartCount"],
+    for container in inspected:
+        found[by_id[container["Config"]["Labels"][TASK_ID_LABEL]]].append(
+            Witness(
+                container_id=container["Id"],
+                exit_code=container["State"]["ExitCode"],
+                running=container["State"]["Running"],
+                started_at=container["State"]["StartedAt"],
+                restart_count=container["RestartCount"],
+            )
         )
-        for found in inspected
-    ]
+    return found

@@ -114,7 +114,7 @@ class Generic:
         self, channel: grpc.Channel, request: reflection_pb2.ServerReflectionRequest
     ) -> list[reflection_pb2.ServerReflectionResponse]:
         stub = reflection_pb2_grpc.ServerReflectionStub(channel)
-        return list(stub.ServerReflectionInfo(iter([request]), timeout=CALL_BOUND_S))  # type: ignore[attr-defined]
+        return list(stub.ServerReflectionInfo(iter([request]), timeout=CALL_BOUND_S))  # type: ignore[operator]  # typing does not know its methods
 
 
 def member(message: dict[str, Any], name: str) -> Any:

@@ -1,7 +1,6 @@
 """When things go wrong: what was acknowledged holds, containers go on, each task runs once, and everything converges."""
 
 import asyncio
-import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -9,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from longshore.client import waiting
 from longshore.rpc import errors
+from longshore.v1 import task_pb2
 from tests.e2e import calls, containers, stacks, waits
 from tests.engines import docker, dockerd, postgres, redis
 
@@ -42,11 +43,15 @@ def on_private_docker(tmp_path: Path, private_docker: dockerd.PrivateDockerd) ->
 
 def assert_ran_once(stack: stacks.Stack, arns: list[str], exit_code: int) -> None:
     """The engine has exactly one container for each task, never restarted, with that exit code; so says the control plane."""
-    for arn in arns:
-        told = calls.task(stack, arn)
-        assert told["containers"][0].get("exitCode") == exit_code, json.dumps(told)
-        (found,) = containers.of_task(stack.engine, arn)
-        assert (found.running, found.exit_code, found.restart_count) == (False, exit_code, 0), told
+
+    async def told() -> list[task_pb2.Task]:
+        async with stack.client() as client:
+            return await waiting.describe(client, "default", arns)
+
+    for task in asyncio.run(told()):
+        assert [container.exit_code for container in task.containers] == [exit_code], task
+    for arn, found in containers.of_tasks(stack.engine, arns).items():
+        assert [(one.running, one.exit_code, one.restart_count) for one in found] == [(False, exit_code, 0)], arn
 
 
 def test_kill_of_everything_amid_twenty_calls_loses_nothing(mortal: stacks.Stack) -> None:
@@ -69,7 +74,7 @@ def test_kill_of_everything_amid_twenty_calls_loses_nothing(mortal: stacks.Stack
     assert len(answered) >= KILLED_AFTER
     mortal.start("up")
     waits.until_stopped(mortal, answered)
-    waits.until_idle(embedded)
+    waits.until_idle(mortal)
     assert_ran_once(mortal, answered, 5)
 
 

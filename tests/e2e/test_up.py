@@ -1,6 +1,5 @@
 """`longshore up` and `longshore down` as a person drives them."""
 
-import contextlib
 import os
 import re
 import signal
@@ -8,85 +7,22 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from longshore.embedded import agent_process, config, control_plane, holder
-from tests.e2e import calls, containers, stacks, waits
-from tests.engines import docker, ports, waiting
+from longshore.embedded import agent_process, holder
+from tests.e2e import calls, containers, machines, stacks, waits
+from tests.engines import docker
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-COMMAND_BOUND_S = 90.0
 NOBODY = 65534
 NOWHERE = "unix:///no/such/docker.sock"
 
 pytestmark = [pytest.mark.timeout(120)]
 
 
-class Machine(stacks.Stack):
-    """A state folder and ports, on which a person types `longshore up` and `longshore down`."""
-
-    def __init__(self, folder: Path, engine: docker.DockerEngine) -> None:
-        self.base = ports.free_range(len(holder.ports(0)))
-        super().__init__("machine", folder, control_plane.client_addresses(self.base), engine)
-        self.folders = config.folders(folder / "state")
-        self.agents.append(self.folders.agent)
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """What a person would have exported, flags of `up` and `down` included."""
-        return super().variables | {
-            "LONGSHORE_STATE_DIR": str(self.folders.state),
-            "LONGSHORE_PORT_BASE": str(self.base),
-            "LONGSHORE_DOCKER_HOST": self.engine.url,
-        }
-
-    @contextlib.contextmanager
-    def foreground(self, *words: str) -> Iterator["subprocess.Popen[str]"]:
-        """`longshore up` in the foreground, once it is ready."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "longshore.cli", "up", *words],
-            env=stacks.environment() | self.variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        try:
-            waiting.until(self.ready, within_s=COMMAND_BOUND_S, what="ready")
-            yield process
-        finally:
-            process.kill()
-            process.wait()
-
-    def ready(self) -> bool:
-        """Whether `up` says that it is."""
-        running = holder.read(self.folders.state)
-        return running is not None and running.ready
-
-    def run_sleeper(self) -> str:
-        """Run a task that sleeps, until it runs; its ARN."""
-        container = (
-            '[{"name": "main", "image": "busybox", "memory": 16, "command": ["sleep", "600"], "stopTimeout": 1}]'
-        )
-        self.command("run", "-", "--family", "sleeper", stdin=container)
-        (arn,) = calls.run_json(self, "task", "list", "--family", "sleeper")["taskArns"]
-        return str(arn)
-
-
-@pytest.fixture
-def machine(tmp_path: Path, docker_engine: docker.DockerEngine) -> Iterator[Machine]:
-    made = Machine(tmp_path, docker_engine)
-    try:
-        yield made
-    finally:
-        made.command("down", check=False)
-        made.stop()
-
-
-def test_up_in_the_background_serves_when_it_returns_and_down_leaves_tasks(machine: Machine) -> None:
+def test_up_in_the_background_serves_when_it_returns_and_down_leaves_tasks(machine: machines.Machine) -> None:
     """--detach returns once the host has joined; down leaves tasks, says so, and the next up finds them again."""
     printed = machine.command("up", "--detach").stdout
     assert re.search(r"^This host has joined cluster default as [0-9a-f]{32}\.$", printed, re.MULTILINE), printed
@@ -104,7 +40,7 @@ def test_up_in_the_background_serves_when_it_returns_and_down_leaves_tasks(machi
     assert [found.running for found in containers.of_task(machine.engine, arn)] == [False]
 
 
-def test_down_stops_and_purges_what_an_earlier_up_left_behind(machine: Machine) -> None:
+def test_down_stops_and_purges_what_an_earlier_up_left_behind(machine: machines.Machine) -> None:
     """Also where nothing runs any more: the tasks stop, their containers and all files go."""
     machine.command("up", "--detach")
     arn = machine.run_sleeper()
@@ -116,7 +52,7 @@ def test_down_stops_and_purges_what_an_earlier_up_left_behind(machine: Machine) 
     assert machine.command("down", "--purge").returncode == 0
 
 
-def test_a_second_up_names_who_is_in_the_way(machine: Machine, tmp_path: Path) -> None:
+def test_a_second_up_names_who_is_in_the_way(machine: machines.Machine, tmp_path: Path) -> None:
     """On the same state the pid and ports, on the same ports the pid and command; nothing of the first is disturbed."""
     machine.command("up", "--detach", "--no-agent")
     running = holder.read(machine.folders.state)
@@ -131,12 +67,12 @@ def test_a_second_up_names_who_is_in_the_way(machine: Machine, tmp_path: Path) -
     machine.command("cluster", "list")
 
 
-def test_ctrl_c_says_what_still_runs_and_how_to_stop_it(machine: Machine) -> None:
+def test_ctrl_c_says_what_still_runs_and_how_to_stop_it(machine: machines.Machine) -> None:
     """It ends with 0, names the task, and the command it prints does stop it."""
     with machine.foreground() as up:
         arn = machine.run_sleeper()
         os.killpg(up.pid, signal.SIGINT)  # as a terminal does: to the whole group
-        printed, _ = up.communicate(timeout=COMMAND_BOUND_S)
+        printed, _ = up.communicate(timeout=machines.COMMAND_BOUND_S)
     assert up.returncode == 0, printed
     assert "1 task left running; the next `longshore up` finds them again:" in printed
     assert f"  sleeper:1  {containers.id_of(arn)}\n" in printed
@@ -146,7 +82,7 @@ def test_ctrl_c_says_what_still_runs_and_how_to_stop_it(machine: Machine) -> Non
     assert [found.running for found in containers.of_task(machine.engine, arn)] == [False]
 
 
-def test_ctrl_c_at_a_run_says_that_the_task_goes_on(machine: Machine) -> None:
+def test_ctrl_c_at_a_run_says_that_the_task_goes_on(machine: machines.Machine) -> None:
     """The one who waits leaves; the task does not."""
     machine.command("up", "--detach")
     container = '[{"name": "main", "image": "busybox", "memory": 16, "command": ["sleep", "600"], "stopTimeout": 1}]'
@@ -159,7 +95,7 @@ def test_ctrl_c_at_a_run_says_that_the_task_goes_on(machine: Machine) -> None:
         while not waits_for.stdout.readline().startswith("Running"):
             assert waits_for.poll() is None
         waits_for.send_signal(signal.SIGINT)
-        _, said = waits_for.communicate(timeout=COMMAND_BOUND_S)
+        _, said = waits_for.communicate(timeout=machines.COMMAND_BOUND_S)
     assert waits_for.returncode == 130
     (arn,) = calls.run_json(machine, "task", "list", "--family", "left")["taskArns"]
     assert said == f"Goes on    {containers.id_of(arn)}; stop it with: longshore stop {containers.id_of(arn)}\n"
@@ -167,7 +103,7 @@ def test_ctrl_c_at_a_run_says_that_the_task_goes_on(machine: Machine) -> None:
     waits.until_stopped(machine, [arn])
 
 
-def test_without_an_engine_the_fix_is_printed_and_the_control_plane_serves(machine: Machine) -> None:
+def test_without_an_engine_the_fix_is_printed_and_the_control_plane_serves(machine: machines.Machine) -> None:
     """No socket: what to start, install or name. The rest works, and says why nothing can be placed."""
     machine.engine = docker.DockerEngine(NOWHERE)
     try:
@@ -198,7 +134,7 @@ def test_who_may_not_use_docker_is_told_how() -> None:
             env=stacks.environment() | environ,
             capture_output=True,
             text=True,
-            timeout=COMMAND_BOUND_S,
+            timeout=machines.COMMAND_BOUND_S,
             check=False,
         )
     assert done.returncode == agent_process.TERMINAL
