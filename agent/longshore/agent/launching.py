@@ -31,6 +31,8 @@ _Answer = TypeVar("_Answer")
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
 _PORT_TRIES = 5
+# Times a name is found taken by a container that there is not: one that another call is still making, or has failed to make.
+_NAME_TRIES = 8
 """How often a dynamic port that turned out to be taken is replaced by another."""
 _STARTING = states.ContainerPhase.STARTING
 
@@ -116,19 +118,32 @@ class Launcher:
         self._calls.spawn("create", self._create(record, command.container))
 
     async def _create(self, record: task_record.TaskRecord, container: str) -> None:
+        pauses = backoff.Backoff(first=_FIRST_PAUSE_S, cap=_LONGEST_PAUSE_S)
+        for _ in range(_NAME_TRIES):
+            event = await self._create_once(record, container)
+            if event is not None:
+                break
+            await pauses.sleep()
+        else:
+            name = container_names.container_name(record.names, container)
+            reason = _create_reason(f"the name {name} is taken by a container that cannot be found")
+            event = task_events.CreateFailed(container, reason)
+        self._host.post(record, event)
+
+    async def _create_once(self, record: task_record.TaskRecord, container: str) -> task_events.Event | None:
+        """Make a container; None where its name is taken and yet there is none of that name."""
         bindings: tuple[task_state.Binding, ...] = ()
         try:
             bindings = self._bind(record, container)
             runtime_id = await self._created(record, container, bindings)
         except runtime.NameTaken:
             self._host.ports.release(bindings)
-            await self._take_over(record, container)
+            return await self._take_over(record, container)
         except (runtime.RuntimeFailure, ports.NoPortFree) as error:
             self._host.ports.release(bindings)
             reason = error.reason if isinstance(error, runtime.RuntimeFailure) else _create_reason(str(error))
-            self._host.post(record, task_events.CreateFailed(container, reason))
-        else:
-            self._host.post(record, task_events.ContainerCreated(container, runtime_id, bindings))
+            return task_events.CreateFailed(container, reason)
+        return task_events.ContainerCreated(container, runtime_id, bindings)
 
     def _bind(self, record: task_record.TaskRecord, container: str) -> tuple[task_state.Binding, ...]:
         return self._host.ports.bind(ports.wanted(record.parts[container], record.definition.message.network_mode))
@@ -159,22 +174,25 @@ class Launcher:
     def _stop_timeout_s(self, record: task_record.TaskRecord, container: str) -> int:
         return next(plan.stop_timeout_s for plan in record.state.plans if plan.name == container)
 
-    async def _take_over(self, record: task_record.TaskRecord, container: str) -> None:
-        """A container of this name exists: an earlier create has succeeded without our learning of it."""
+    async def _take_over(self, record: task_record.TaskRecord, container: str) -> task_events.Event | None:
+        """A container of this name exists: an earlier create has succeeded without our learning of it.
+
+        None where it does not: Docker reserves the name before there is a container to be found, and frees it when that fails.
+        """
         name = container_names.container_name(record.names, container)
         try:
             found = await self._retried(lambda: self._host.runtime.inspect(name))
+        except runtime.ContainerMissing:
+            return None
         except runtime.RuntimeFailure as error:
-            self._host.post(record, task_events.CreateFailed(container, error.reason))
-            return
+            return task_events.CreateFailed(container, error.reason)
         if found.labels.get(container_names.TASK_ID) != record.task_id:
             reason = _create_reason(f"the name {name} is taken by container {found.runtime_id[:12]}, which is not ours")
-            self._host.post(record, task_events.CreateFailed(container, reason))
-        elif found.found is task_events.Found.EXITED:
-            self._host.post(record, died(container, found))
-        else:
-            self._host.ports.hold(found.bindings)
-            self._host.post(record, task_events.ContainerCreated(container, found.runtime_id, found.bindings))
+            return task_events.CreateFailed(container, reason)
+        if found.found is task_events.Found.EXITED:
+            return died(container, found)
+        self._host.ports.hold(found.bindings)
+        return task_events.ContainerCreated(container, found.runtime_id, found.bindings)
 
     # ---------------------------------------------------------------- start
 

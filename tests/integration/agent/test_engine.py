@@ -62,6 +62,23 @@ async def test_a_create_whose_answer_was_lost_is_not_made_twice() -> None:
         assert len(await bench.runtime.list_labelled(container_names.TASK_ID, "a")) == 1
 
 
+async def test_a_name_that_is_taken_by_nobody_yet_is_tried_again() -> None:
+    async with engine_bench.bench() as bench:
+        bench.runtime.before["create"] = [runtime.NameTaken("in use by container x")] * 3
+        await bench.assign("a")
+        await bench.running("a")
+        assert bench.runtime.calls == ["create", "create", "create", "create", "start"]
+
+
+async def test_a_name_that_stays_taken_by_nobody_fails_the_task_in_words() -> None:
+    async with engine_bench.bench() as bench:
+        bench.runtime.before["create"] = [runtime.NameTaken("in use by container x")] * 100
+        await bench.assign("a")
+        reason = (await bench.stopped("a")).containers[0].reason
+        assert reason.startswith("CannotCreateContainerError: the name ecs-")
+        assert reason.endswith("is taken by a container that cannot be found")
+
+
 async def test_a_start_whose_answer_was_lost_is_not_repeated() -> None:
     async with engine_bench.bench() as bench:
         bench.runtime.after["start"] = [AWAY]
