@@ -114,8 +114,8 @@ def healthy(address: str) -> Callable[[], bool]:
     return lambda: asyncio.run(probe.check(address, timeout_s=1.0)) == "SERVING"
 
 
-def joined(stack: Stack, instances: int = 1) -> bool:
-    """Whether that many instances have their agent connected."""
+def joined(stack: Stack) -> bool:
+    """Whether an instance has its agent connected."""
 
     async def ask() -> bool:
         async with stack.client(deadline_s=1.0) as client:
@@ -125,7 +125,7 @@ def joined(stack: Stack, instances: int = 1) -> bool:
                 return False
             describe = state_tracker_service_pb2.DescribeContainerInstancesRequest(container_instances=arns)
             found = await client.call(client.state_tracker.DescribeContainerInstances, describe)
-            return sum(instance.agent_connected for instance in found.container_instances) >= instances
+            return any(instance.agent_connected for instance in found.container_instances)
 
     with contextlib.suppress(errors.ServiceError):
         return asyncio.run(ask())
@@ -171,17 +171,17 @@ def _metrics(stack: Stack) -> dict[str, str]:
     return {"LONGSHORE_METRICS_LISTEN": stack.metrics[-1]}
 
 
-def add_agent(stack: Stack, name: str, *, instances: int = 1) -> None:
-    """Add an agent of this machine's Docker; it is ready when that many instances are connected."""
+def add_agent(stack: Stack, name: str, *, environ: Mapping[str, str] | None = None) -> None:
+    """Add an agent on the stack's engine; it is ready when the stack has an instance that is connected."""
     stack.agents.append(stack.folder / name)
     stack.introspection.append(f"{LOOPBACK}:{ports.free_port()}")
-    environ = stack.variables | {
+    settings = stack.variables | {
         "LONGSHORE_DOCKER_HOST": stack.engine.url,
         "LONGSHORE_STATE_DIR": str(stack.folder / name),
         "LONGSHORE_INTROSPECTION_PORT": stack.introspection[-1].rpartition(":")[2],
         "LONGSHORE_PUBLISH_ADDRESS": LOOPBACK,
     }
-    stack.add(name, ["-m", "longshore.agent"], environ, lambda: joined(stack, instances))
+    stack.add(name, ["-m", "longshore.agent"], settings | dict(environ or {}), lambda: joined(stack))
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """When things go wrong: what was acknowledged holds, containers go on, each task runs once, and everything converges."""
 
 import asyncio
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -8,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from longshore.client import waiting
+from longshore.client import waiting as following
 from longshore.rpc import errors
 from longshore.v1 import task_pb2
 from tests.e2e import calls, containers, stacks, waits
-from tests.engines import docker, dockerd, postgres, redis
+from tests.engines import docker, dockerd, postgres, redis, waiting
 
 SHORT = "sleep 2; exit 5"
 LONG = "sleep 600"
@@ -46,7 +47,7 @@ def assert_ran_once(stack: stacks.Stack, arns: list[str], exit_code: int) -> Non
 
     async def told() -> list[task_pb2.Task]:
         async with stack.client() as client:
-            return await waiting.describe(client, "default", arns)
+            return await following.describe(client, "default", arns)
 
     for task in asyncio.run(told()):
         assert [container.exit_code for container in task.containers] == [exit_code], task
@@ -189,12 +190,18 @@ def test_a_restart_of_docker_loses_no_task(on_private_docker: stacks.Stack) -> N
 
 
 def test_two_agents_with_one_identity_do_not_run_a_task_twice(distributed: stacks.Stack) -> None:
-    """A second agent on a copy of the first's state: one of them yields, tasks run once."""
+    """A cloned disk: the newer of two agents with one identity speaks for it, the older yields, and tasks run once."""
     distributed.processes["agent"].stop()
-    shutil.copytree(distributed.folder / "agent", distributed.folder / "agent-copy")
-    stacks.add_agent(distributed, "agent-copy")
-    distributed.start("agent", "agent-copy")
+    twins = ("twin-1", "twin-2")
+    # Through one tracker: that is where the older agent is told at once.
+    tracker = {"LONGSHORE_STATE_TRACKER": distributed.addresses.state_tracker[0]}
     try:
+        for twin in twins:
+            shutil.copytree(distributed.folder / "agent", distributed.folder / twin)
+            stacks.add_agent(distributed, twin, environ=tracker)
+            distributed.start(twin)
+        yielded = "Agent process [0-9a-f]{32} speaks for container instance"
+        waiting.until(lambda: said(distributed, twins, yielded), within_s=30, what="one of them yields")
 
         async def place() -> list[str]:
             async with distributed.client() as client:
@@ -205,4 +212,12 @@ def test_two_agents_with_one_identity_do_not_run_a_task_twice(distributed: stack
         waits.until_stopped(distributed, arns)
         assert_ran_once(distributed, arns, 5)
     finally:
-        distributed.processes.pop("agent-copy").stop()
+        for twin in twins:
+            if twin in distributed.processes:
+                distributed.processes.pop(twin).stop()
+        distributed.start("agent")
+
+
+def said(stack: stacks.Stack, names: tuple[str, ...], pattern: str) -> bool:
+    """Whether the log of any of these says something."""
+    return any(re.search(pattern, (stack.folder / f"{name}.log").read_text()) for name in names)
