@@ -1,8 +1,8 @@
 """One figure: what was measured, what it is compared with, and how it is printed."""
 
 import statistics
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich import box
@@ -20,7 +20,8 @@ class Figure:
     peer: float | None = None
     peer_name: str = ""
     goal: str = ""
-    met: bool | None = None
+    reaches: Callable[[float], bool] | None = None
+    """Whether a ratio is the goal's or better; None where the figure has no goal."""
     samples: Sequence[float] = field(default=())
     peer_samples: Sequence[float] = field(default=())
     notes: str = ""
@@ -29,12 +30,24 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """Value to peer; None where there is no peer."""
+        """Value to peer; None where there is no peer.
+
+        Where the two were measured in turns it is the median of each turn's ratio: a machine that slows down for a while slows
+        both halves of a turn, and so leaves it alone.
+        """
+        if self.samples and len(self.samples) == len(self.peer_samples):
+            return median(ours / theirs for ours, theirs in zip(self.samples, self.peer_samples, strict=True))
         return None if not self.peer else self.value / self.peer
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the goal is reached; None where there is none."""
+        return None if self.ratio is None or self.reaches is None else self.reaches(self.ratio)
 
     def as_json(self) -> dict[str, Any]:
         """All of it, the ratio included."""
-        return asdict(self) | {"ratio": self.ratio}
+        fields = {name: getattr(self, name) for name in self.__slots__ if name != "reaches"}
+        return fields | {"ratio": self.ratio, "met": self.met}
 
 
 def median(samples: Iterable[float]) -> float:

@@ -36,7 +36,11 @@ PER_CALL = 10
 CONCURRENCIES = (2, 4, 8, 16)
 """Tried for the bare API; the best counts."""
 
-ROUNDS = 3
+ROUNDS = 6
+"""An even number: who goes first takes turns."""
+
+LAUNCH_GOAL = 1.15
+BURST_GOAL = 0.95
 WAIT_S = 180.0
 
 
@@ -110,7 +114,7 @@ async def _single(
         peer=peer,
         peer_name="bare Docker create+start",
         goal="<= 1.15 x",
-        met=value <= 1.15 * peer,
+        reaches=lambda ratio: ratio <= LAUNCH_GOAL,
         samples=ours,
         peer_samples=bare,
         notes=f"median of {runs}; bridge network, json-file log driver, image present, pull behaviour default",
@@ -177,14 +181,22 @@ async def _burst(
     ours: list[float] = []
     bare: list[float] = []
     longest: Mapping[str, Mapping[str, float]] = {}
-    for _ in range(ROUNDS):
+
+    async def ours_once() -> None:
+        nonlocal longest
         seconds, arns = await _run_burst(client, name, count)
         longest = longest or (await hops.scrape(stack)).longest
         await _stop(client, arns)
+        await bare_docker.remove_stopped(docker)
         ours.append(count / seconds)
+
+    async def bare_once() -> None:
         bare.append(count / await bare_docker.burst(docker, body, count, best))
         await bare_docker.remove_all(docker)
-        await bare_docker.remove_stopped(docker)
+
+    for number in range(ROUNDS):
+        for turn in (ours_once, bare_once) if number % 2 == 0 else (bare_once, ours_once):
+            await turn()
     value, peer = figures.median(ours), figures.median(bare)
     return [
         figures.Figure(
@@ -194,10 +206,10 @@ async def _burst(
             peer=peer,
             peer_name=f"bare Docker, {best} at a time",
             goal=">= 0.95 x",
-            met=value >= 0.95 * peer,
+            reaches=lambda ratio: ratio >= BURST_GOAL,
             samples=ours,
             peer_samples=bare,
-            notes=f"median of {ROUNDS} rounds; {PER_CALL} tasks a call, calls at once; until the last is RUNNING at the client",
+            notes=f"median of {ROUNDS} rounds, in turns; {PER_CALL} tasks a call, calls at once; until the last is RUNNING at the client",
         ),
         _longest_block(stack, longest, count),
     ]
