@@ -70,7 +70,7 @@ def _stop_with_tasks(folders: config.Folders) -> None:
     if not _may_have_tasks(folders):
         say(f"Nothing runs on {folders.state}.")
         return
-    running = holder.read(folders.state) or _start(folders, {})
+    running = holder.read(folders.state) or _start(folders, "stop its tasks", {})
     _stop_tasks(running)
     _terminate(running)
     say("Longshore has stopped.")
@@ -87,7 +87,7 @@ def _purge(folders: config.Folders) -> None:
         # Anew, with an agent that removes containers at once instead of in hours.
         if running is not None:
             _terminate(running)
-        running = _start(folders, purging.AT_ONCE)
+        running = _start(folders, "remove its containers", purging.AT_ONCE)
     _stop_tasks(running)
     if running.agent and not purging.wait_until_removed(running.port_base):
         raise NotDoneError(f"Containers are left. Longshore goes on, to remove them; see {folders.agent_log}.")
@@ -102,13 +102,13 @@ def _may_have_tasks(folders: config.Folders) -> bool:
     return folders.database.exists() and not (last is not None and not last.alive() and last.left == 0)
 
 
-def _start(folders: config.Folders, environ: Mapping[str, str]) -> holder.Holder:
-    """Start the stack as it was last started, to deal with its tasks."""
+def _start(folders: config.Folders, purpose: str, environ: Mapping[str, str]) -> holder.Holder:
+    """Start the stack as it was last started, for as long as the purpose takes."""
     last = holder.last(folders.state)
     words = ["--state-dir", str(folders.state)]
     if last is not None:
         words += ["--port-base", str(last.port_base)] + ([] if last.agent else ["--no-agent"])
-    say("Longshore is started once more, to deal with its tasks and containers.")
+    say(f"Starting Longshore once more, to {purpose}.")
     failed = detached.start(words, folders, environ=environ, quiet=True)
     running = None if failed else holder.read(folders.state)
     if running is None:
