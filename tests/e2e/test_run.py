@@ -2,6 +2,9 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -10,11 +13,12 @@ import pytest
 from tests.e2e import calls, containers, stacks, waits
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+HELLO = str(EXAMPLES / "hello.json")
 
 
 def test_run_wait_exits_with_the_containers_exit_code(stack: stacks.Stack) -> None:
     """The command ends as the container did, and tells the way there."""
-    done = stack.command("run", str(EXAMPLES / "hello.json"), "--wait", check=False)
+    done = stack.command("run", HELLO, "--wait", check=False)
     assert done.returncode == 7, done.stdout + done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines() if not line.startswith(" ")] == [
         "Registered",
@@ -27,7 +31,7 @@ def test_run_wait_exits_with_the_containers_exit_code(stack: stacks.Stack) -> No
 
 def test_a_stopped_task_keeps_its_story(stack: stacks.Stack) -> None:
     """Exit code, stop code, reason and times of a task that has ended are there, in ECS's shape."""
-    answer = calls.run_json(stack, "run", str(EXAMPLES / "hello.json"), "--wait", check=False)
+    answer = calls.run_json(stack, "run", HELLO, "--wait", check=False)
     (task,) = answer["tasks"]
     assert task["lastStatus"] == "STOPPED"
     assert task["stopCode"] == "EssentialContainerExited"
@@ -42,7 +46,7 @@ def test_a_stopped_task_keeps_its_story(stack: stacks.Stack) -> None:
 def test_a_task_of_twenty_milliseconds_is_not_missed(stack: stacks.Stack) -> None:
     """--wait follows from the commit that placed the task, however short it lives."""
     for _ in range(3):
-        done = stack.command("run", "hello", "--wait", "--command", '["sh", "-c", "exit 3"]', check=False)
+        done = stack.command("run", HELLO, "--wait", "--command", '["sh", "-c", "exit 3"]', check=False)
         assert done.returncode == 3, done.stdout + done.stderr
 
 
@@ -104,7 +108,7 @@ def test_what_does_not_fit_is_refused_with_numbers(stack: stacks.Stack) -> None:
 
 def test_ten_tasks_of_one_call_all_end(stack: stacks.Stack) -> None:
     """A call for ten makes ten, each once."""
-    done = stack.command("run", "hello", "--count", "10", "--wait", "--command", '["true"]')
+    done = stack.command("run", HELLO, "--count", "10", "--wait", "--command", '["true"]')
     assert done.stdout.count("Placed") == 10
     assert done.stdout.count("Stopped") == 10
 
@@ -125,10 +129,10 @@ def test_a_draining_instance_takes_nothing_until_activated(stack: stacks.Stack) 
     """What drain has answered binds the next placement, and activate ends it."""
     arn = calls.only_instance(stack)["containerInstanceArn"]
     stack.command("instance", "drain", arn)
-    refused = stack.command("run", "hello", check=False)
+    refused = stack.command("run", HELLO, check=False)
     assert refused.returncode == 1
     stack.command("instance", "activate", arn)
-    done = stack.command("run", "hello", "--wait", check=False)
+    done = stack.command("run", HELLO, "--wait", check=False)
     assert done.returncode == 7
 
 
@@ -151,6 +155,7 @@ def test_a_faulty_definition_is_refused_with_what_is_wrong(stack: stacks.Stack, 
 
 def test_what_describe_prints_registers_again(stack: stacks.Stack) -> None:
     """`describe` prints ECS's shape, and `register` takes it with one notice."""
+    stack.command("task-definition", "register", HELLO)
     printed = stack.command("task-definition", "describe", "hello").stdout
     done = stack.command("task-definition", "register", "-", stdin=printed)
     assert done.stdout.startswith("Registered hello:")
@@ -162,3 +167,62 @@ def test_status_names_components_and_leader(stack: stacks.Stack) -> None:
     status = calls.run_json(stack, "status")
     assert {part["state"] for part in status["components"]} == {"SERVING"}
     assert status["clusters"][0]["leader"] in stack.addresses.scheduler
+
+
+def test_start_places_on_the_instance_that_was_named(stack: stacks.Stack) -> None:
+    """Your own scheduler decides: where, and of a wrong name it is told."""
+    instance = containers.id_of(calls.only_instance(stack)["containerInstanceArn"])
+    done = stack.command("start", HELLO, "--instance", instance, "--wait", check=False)
+    assert done.returncode == 7, done.stdout + done.stderr
+    assert f"({instance})" in done.stdout
+    refused = calls.run_json(stack, "start", HELLO, "--instance", "0" * 32, check=False)
+    assert (refused["tasks"], [failure["reason"] for failure in refused["failures"]]) == ([], ["MISSING"])
+
+
+def test_events_are_followed_and_resumed_from_the_cursor(stack: stacks.Stack) -> None:
+    """--follow prints each change as it is committed; the cursor of an earlier run continues it without a gap."""
+    at = stack.command("events").stderr.split()[-1]
+    done = stack.command("run", HELLO, "--wait", "--started-by", "events-test", check=False)
+    (task_id,) = set(re.findall(r"[0-9a-f]{32}(?= after)", done.stdout))
+    words = [sys.executable, "-m", "longshore.cli", "events", "--follow", "--cursor", at, "--family", "hello"]
+    environ = stacks.environment() | stack.variables
+    with subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as following:
+        assert following.stdout is not None
+        lines = []
+        while not lines or "released" not in lines[-1]:
+            lines.append(following.stdout.readline())
+        following.send_signal(signal.SIGINT)
+        _, said = following.communicate(timeout=10)
+    story = [re.findall(r"(PENDING|RUNNING|STOPPED)\b(.*)", line)[0] for line in lines if task_id in line]
+    statuses = [status for status, _ in story]
+    assert statuses == sorted(statuses, key=["PENDING", "RUNNING", "STOPPED"].index)
+    assert statuses[0] == "PENDING"
+    assert "hello exit code 7" in "".join(why for _, why in story)
+    assert "longshore events --cursor " in said
+    assert stack.command("events", "--cursor", said.split()[-1], "--family", "hello").stdout == ""
+    assert calls.run_json(stack, "task", "list", "--started-by", "events-test", "--stopped")["taskArns"] != []
+
+
+def test_revisions_live_and_die(stack: stacks.Stack) -> None:
+    """A deregistered revision starts nothing; deleted, it is gone; its number is not used again."""
+    container = '[{"name": "main", "image": "busybox", "memory": 16}]'
+    words = ("task-definition", "register", "-", "--family", "mortal")
+    assert stack.command(*words, stdin=container).stdout == "Registered mortal:1\n"
+    assert stack.command("task-definition", "deregister", "mortal:1").stdout == "Deregistered mortal:1\n"
+    assert "inactive" in stack.command("run", "mortal:1", check=False).stderr
+    assert "mortal:1" in stack.command("task-definition", "list", "--family", "mortal", "--inactive").stdout
+    assert stack.command("task-definition", "delete", "mortal:1").stdout.startswith("mortal:1 ")
+    assert stack.command(*words, stdin=container).stdout == "Registered mortal:2\n"
+
+
+def test_clusters_are_made_listed_and_deleted(stack: stacks.Stack) -> None:
+    """A cluster without hosts refuses tasks in words, and can be deleted."""
+    stack.command("cluster", "create", "empty", "--tag", "team=a")
+    assert "empty" in stack.command("cluster", "list").stdout
+    (described,) = calls.run_json(stack, "cluster", "describe", "empty")["clusters"]
+    assert (described["status"], described["tags"]) == ("ACTIVE", [{"key": "team", "value": "a"}])
+    refused = stack.command("run", HELLO, "--cluster", "empty", check=False)
+    assert "No Container Instances were found in your cluster." in refused.stderr
+    stack.command("cluster", "delete", "empty")
+    (deleted,) = calls.run_json(stack, "cluster", "describe", "empty")["clusters"]
+    assert deleted["status"] == "INACTIVE"

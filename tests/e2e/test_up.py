@@ -13,7 +13,7 @@ import pytest
 
 from longshore.embedded import agent_process, holder
 from tests.e2e import calls, containers, machines, stacks, waits
-from tests.engines import docker
+from tests.engines import docker, waiting
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NOBODY = 65534
@@ -101,6 +101,28 @@ def test_ctrl_c_at_a_run_says_that_the_task_goes_on(machine: machines.Machine) -
     assert said == f"Goes on    {containers.id_of(arn)}; stop it with: longshore stop {containers.id_of(arn)}\n"
     machine.command("stop", arn)
     waits.until_stopped(machine, [arn])
+
+
+def test_ports_are_published_where_up_was_told(machine: machines.Machine) -> None:
+    """127.0.0.1 unless --publish-address names another."""
+    machine.command("up", "--detach", "--publish-address", "127.0.0.2")
+    printed = machine.command("run", str(EXAMPLES / "web.json")).stdout
+    assert re.search(r"^ +web: http://127\.0\.0\.2:\d+$", printed, re.MULTILINE), printed
+
+
+def test_an_instance_taken_out_by_force_stops_its_tasks_and_its_host_joins_anew(machine: machines.Machine) -> None:
+    """Without --force it is refused while a task runs."""
+    machine.command("up", "--detach")
+    arn = machine.run_sleeper()
+    instance = calls.only_instance(machine)["containerInstanceArn"]
+    refused = machine.command("instance", "deregister", instance, check=False)
+    assert (refused.returncode, "InvalidParameterException" in refused.stderr) == (1, True)
+    assert "INACTIVE" in machine.command("instance", "deregister", instance, "--force").stdout
+    waits.until_stopped(machine, [arn])
+    assert calls.task(machine, arn)["stoppedReason"] == "Container instance deregistration forced by user"
+    waiting.until(lambda: stacks.joined(machine), within_s=30, what="the host has joined anew")
+    assert calls.only_instance(machine)["containerInstanceArn"] != instance
+    assert [found for found in containers.of_task(machine.engine, arn) if found.running] == []
 
 
 def test_without_an_engine_the_fix_is_printed_and_the_control_plane_serves(machine: machines.Machine) -> None:
