@@ -188,7 +188,7 @@ def test_events_are_followed_and_resumed_from_the_cursor(stack: stacks.Stack) ->
     environ = stacks.environment() | stack.variables
     with subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as following:
         assert following.stdout is not None
-        lines = []
+        lines: list[str] = []
         while not lines or "released" not in lines[-1]:
             lines.append(following.stdout.readline())
         following.send_signal(signal.SIGINT)

@@ -42,6 +42,8 @@ class Script:
     """What the next watches are refused with, one each."""
     watches: list[Watch] = field(default_factory=list)
     described: task_pb2.Task | None = None
+    stopped: task_pb2.Task | None = None
+    """What StopTask answers; it hangs where there is none."""
     clusters: Sequence[str] = ()
     more: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the log has grown."""
@@ -100,8 +102,9 @@ class Scheduler(scheduler_service_pb2_grpc.SchedulerServiceServicer):
         self, request: scheduler_service_pb2.StopTaskRequest, context: object
     ) -> scheduler_service_pb2.StopTaskResponse:
         self._script.take(request)
-        await asyncio.Event().wait()
-        raise AssertionError
+        if self._script.stopped is None:
+            await asyncio.Event().wait()
+        return scheduler_service_pb2.StopTaskResponse(task=self._script.stopped)
 
 
 class Tracker(state_tracker_service_pb2_grpc.StateTrackerServiceServicer):
