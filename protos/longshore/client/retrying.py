@@ -33,15 +33,20 @@ async def until(
 ) -> T:
     """Await `attempt(seconds left)`, again after each Unavailable, for `deadline_s` seconds in all; then raise the last one.
 
+    So does an attempt whose time runs out after others have failed: that one knows why.
     An attempt gets all that is left: a peer that has died or frozen is noticed by the channel, and becomes Unavailable, sooner.
     """
     loop = asyncio.get_running_loop()
     end = loop.time() + deadline_s
     pauses = backoff.Backoff(first=FIRST_PAUSE_S, cap=LONGEST_PAUSE_S, source=source)
+    last: errors.Unavailable | None = None
     while True:
         try:
             return await attempt(end - loop.time())
+        except errors.DeadlineExceeded as error:
+            raise last or error from None
         except errors.Unavailable as error:
+            last = error
             pause = pauses.next()
             if loop.time() + pause >= end:
                 raise

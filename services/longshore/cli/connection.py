@@ -75,7 +75,7 @@ def fail(error: errors.ServiceError) -> None:
 
 def hint_for(error: errors.ServiceError) -> str:
     """What to do next, where that is known."""
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, errors.Unavailable | errors.DeadlineExceeded):
         return (
             "Is Longshore running? Start it with `longshore up`, or say where it is: --server HOST or LONGSHORE_SERVER."
         )

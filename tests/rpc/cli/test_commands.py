@@ -83,7 +83,7 @@ def test_who_is_away_for_a_moment_is_waited_for_with_a_word() -> None:
 
 
 def test_who_is_away_for_long_is_given_up_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "DEADLINE_S", 0.3)
+    monkeypatch.setattr(connection, "DEADLINE_S", 1.0)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         nobody = (f"127.0.0.1:{taken.getsockname()[1]}",)

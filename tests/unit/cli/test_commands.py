@@ -133,6 +133,7 @@ def test_without_its_own_packages_the_command_names_the_extra() -> None:
     ("error", "hint"),
     [
         (errors.Unavailable("no"), "longshore up"),
+        (errors.DeadlineExceeded("no"), "longshore up"),
         (errors.ClusterNotFoundException("no"), "longshore cluster list"),
         (errors.ClientException("no"), ""),
     ],

@@ -40,6 +40,19 @@ async def test_the_overall_deadline_ends_it_with_the_last_refusal() -> None:
     assert min(attempts.deadlines) > 0
 
 
+async def test_an_attempt_whose_time_runs_out_raises_what_an_earlier_one_knew() -> None:
+    failures: list[errors.ServiceError] = [errors.Unavailable("away"), errors.DeadlineExceeded("late")]
+
+    async def fail(_: float) -> None:
+        raise failures.pop(0)
+
+    with pytest.raises(errors.Unavailable, match="away"):
+        await retrying.until(10.0, fail, source=random.Random(1))
+    failures = [errors.DeadlineExceeded("late")]
+    with pytest.raises(errors.DeadlineExceeded, match="late"):
+        await retrying.until(10.0, fail)
+
+
 async def test_any_other_error_is_not_repeated() -> None:
     calls = 0
 
