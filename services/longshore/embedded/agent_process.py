@@ -7,9 +7,9 @@ containers go on in any case, and the next agent adopts them.
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn
 
 import structlog
 
@@ -30,17 +30,13 @@ LASTING_S = 60.0
 """An agent that ran for so long has worked: the next pause is a short one again."""
 
 TERMINAL = 5
-"""Exit code of an agent that cannot work here whatever is tried (ECS's own meaning of it): it has printed why."""
+"""Exit code of an agent that cannot work here until a person has changed something (ECS's own meaning of it); it has printed what."""
+
+CHANGED_PAUSE_S = 5.0
+"""How often it is looked whether that person has."""
 
 TOLD_LINES = 8
 """Last lines of what an agent printed, which say why it has ended."""
-
-
-class Ended(Protocol):
-    """Hears that an agent has ended."""
-
-    def __call__(self, message: str, *, again: bool) -> None:
-        """It printed `message`; `again`: it will be started anew."""
 
 
 class AgentProcess:
@@ -51,23 +47,18 @@ class AgentProcess:
         self._environment = dict(os.environ) | dict(environment)
         self._output = output
 
-    async def keep_running(self, ended: Ended) -> None:
-        """Start the agent, and again whenever it dies, with growing pauses; tell `ended` each time what it said.
-
-        Where starting it again is in vain, it is left alone, and this waits to be cancelled.
-        """
+    async def keep_running(self, ended: Callable[[str], None]) -> NoReturn:
+        """Start the agent, and again whenever it ends, with growing pauses; tell `ended` each time what it said."""
         loop = asyncio.get_running_loop()
         pauses = backoff.Backoff(first=FIRST_PAUSE_S, cap=LONGEST_PAUSE_S)
         while True:
             began = loop.time()
             code = await self._once()
             _log.warning("agent_exited", exit_code=code, said=self._said())
-            ended(self._said() or f"exit status {code}, without a word", again=code != TERMINAL)
-            if code == TERMINAL:
-                await asyncio.Event().wait()
+            ended(self._said() or f"exit status {code}, without a word")
             if loop.time() - began > LASTING_S:
                 pauses.reset()
-            await pauses.sleep()
+            await (asyncio.sleep(CHANGED_PAUSE_S) if code == TERMINAL else pauses.sleep())
 
     async def _once(self) -> int:
         """Run one agent to its end; terminate it when cancelled."""

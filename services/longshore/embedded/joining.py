@@ -19,11 +19,10 @@ class Joining:
         self._said = ""
         self._failed = asyncio.Event()
 
-    def ended(self, message: str, *, again: bool) -> None:
-        """Take note that the agent has ended, and say why, once for each cause; `again`: it is started anew."""
+    def ended(self, message: str) -> None:
+        """Take note that the agent has ended, and say why, once for each cause."""
         if message != self._said:
-            how = "is tried again" if again else "is not tried again before the next `longshore up`"
-            say(f"The agent cannot work on this host; until it does, nothing can run here. It {how}.")
+            say("The agent cannot work on this host; until it does, nothing can run here. It is tried again.")
             for line in message.splitlines():
                 say(f"  {line}")
         self._said = message
