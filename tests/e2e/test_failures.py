@@ -193,12 +193,11 @@ def test_two_agents_with_one_identity_do_not_run_a_task_twice(distributed: stack
     """A cloned disk: the newer of two agents with one identity speaks for it, the older yields, and tasks run once."""
     distributed.processes["agent"].stop()
     twins = ("twin-1", "twin-2")
-    # Through one tracker: that is where the older agent is told at once.
-    tracker = {"LONGSHORE_STATE_TRACKER": distributed.addresses.state_tracker[0]}
     try:
-        for twin in twins:
+        for twin, address in zip(twins, distributed.addresses.state_tracker, strict=True):
             shutil.copytree(distributed.folder / "agent", distributed.folder / twin)
-            stacks.add_agent(distributed, twin, environ=tracker)
+            # Each through a tracker of its own: the older hears of the newer through the log alone.
+            stacks.add_agent(distributed, twin, environ={"LONGSHORE_STATE_TRACKER": address})
             distributed.start(twin)
         yielded = "Agent process [0-9a-f]{32} speaks for container instance"
         waiting.until(lambda: said(distributed, twins, yielded), within_s=30, what="one of them yields")

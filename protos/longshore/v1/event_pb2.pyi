@@ -220,6 +220,7 @@ class ContainerInstanceEvent(_message.Message):
     STATUS_REASON_FIELD_NUMBER: _builtins.int
     AGENT_CONNECTED_FIELD_NUMBER: _builtins.int
     MEMBERSHIP_REVISION_FIELD_NUMBER: _builtins.int
+    AGENT_PROCESS_ID_FIELD_NUMBER: _builtins.int
     container_instance_id: _builtins.str
     """Id of the instance, 32 hex digits."""
     version: _builtins.int
@@ -231,7 +232,9 @@ class ContainerInstanceEvent(_message.Message):
     agent_connected: _builtins.bool
     """Whether an agent speaks for it."""
     membership_revision: _builtins.int
-    """Revision of the cluster's membership that this change made."""
+    """Revision of the cluster's membership that this change made. Zero: the change does not concern placement."""
+    agent_process_id: _builtins.str
+    """Id of the agent process that has taken the instance over from another one. Empty where none has."""
     def __init__(
         self,
         *,
@@ -241,10 +244,11 @@ class ContainerInstanceEvent(_message.Message):
         status_reason: _builtins.str = ...,
         agent_connected: _builtins.bool = ...,
         membership_revision: _builtins.int = ...,
+        agent_process_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_connected", b"agent_connected", "container_instance_id", b"container_instance_id", "membership_revision", b"membership_revision", "status", b"status", "status_reason", b"status_reason", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_connected", b"agent_connected", "agent_process_id", b"agent_process_id", "container_instance_id", b"container_instance_id", "membership_revision", b"membership_revision", "status", b"status", "status_reason", b"status_reason", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -119,6 +119,8 @@ def _heed(mine: Mapping[str, Live], event: event_pb2.ContainerInstanceEvent) -> 
         return
     if event.status == instance_rows.INACTIVE:
         live.end(openings.not_found(event.container_instance_id))
+    elif event.agent_process_id not in {"", live.session.process_id} and event.version > live.session.instance_version:
+        live.end(openings.superseded(event.container_instance_id, event.agent_process_id))
     elif not event.agent_connected and event.version > live.session.instance_version:
         live.end(
             errors.Unavailable(

@@ -4,13 +4,14 @@ Both raise the session's epoch, so what an older session still says is recorded 
 membership and makes an event: a reconnection does not flap.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from longshore.rpc import caller
 from longshore.state_tracker import committed, instance_rows
 from longshore.storage import steps
 from longshore.storage.dialect import Dialect
+from longshore.v1 import event_pb2
 from longshore.views import container_instance
 
 # Nobody asked for it: an agent came or went.
@@ -82,13 +83,19 @@ def open_sessions(dialect: Dialect, cluster: str, wanted: Sequence[Wanted], *, t
         [(want.instance_id, tracker_id, want.process_id, 1) for want in taken],
     )
     joining = [instances[want.instance_id].stored for want in taken if not instances[want.instance_id].stored.connected]
-    done = (yield from _connect(dialect, cluster, joining, membership)) if membership is not None and joining else None
-    joined = {stored.instance_id for stored in joining}
+    seized = [want for want in taken if _seizes(want, instances[want.instance_id].stored, sessions, tracker_id)]
+    changes: list[event_pb2.ContainerInstanceEvent] = []
+    if membership is not None and joining:
+        changes += yield from _connect(dialect, joining, membership)
+    if seized:
+        changes += yield from _seize(dialect, instances, seized)
+    done = (yield from committed.instances_changed(dialect, cluster, changes, who=NOBODY)) if changes else None
+    changed = {change.container_instance_id for change in changes}
     opened = {
         want.instance_id: Opened(
             epoch=sessions[want.instance_id]["epoch"] + 1,
             recorded_report=sessions[want.instance_id]["recorded_report"],
-            instance_version=instances[want.instance_id].stored.version + (want.instance_id in joined),
+            instance_version=instances[want.instance_id].stored.version + (want.instance_id in changed),
             before=sessions[want.instance_id]["process_id"],
         )
         for want in taken
@@ -119,37 +126,64 @@ def disconnect(
         [stored.instance_id for stored in leaving],
         membership,
     )
-    done = yield from _announce(dialect, cluster, leaving, membership, connected=False)
+    changes = _changes(leaving, membership, connected=False)
+    done = yield from committed.instances_changed(dialect, cluster, changes, who=NOBODY)
     return Disconnections(frozenset(due), done)
 
 
+def _seizes(
+    want: Wanted, stored: container_instance.Stored, sessions: Mapping[str, steps.Row], tracker_id: str
+) -> bool:
+    """Whether another agent process speaks for the instance by now, through another tracker, which has to hear of it."""
+    session = sessions[want.instance_id]
+    return (
+        stored.connected
+        and session["process_id"] not in {"", want.process_id}
+        and session["tracker_id"] not in {"", tracker_id}
+    )
+
+
+def _seize(
+    dialect: Dialect, instances: Mapping[str, instance_rows.Instance], seized: Sequence[Wanted]
+) -> steps.Step[list[event_pb2.ContainerInstanceEvent]]:
+    """Let the log say who speaks for an instance now.
+
+    What is placed later comes later in the log: a tracker that still holds the older process's session ends it before it could
+    forward that, so no task is given to both.
+    """
+    yield from steps.execute(
+        f"UPDATE container_instances SET version = version + 1 WHERE {dialect.member('instance_id', 1)}",  # noqa: S608 - the dialect's own
+        [want.instance_id for want in seized],
+    )
+    changes = _changes([instances[want.instance_id].stored for want in seized], 0, connected=True)
+    for want, change in zip(seized, changes, strict=True):
+        change.agent_process_id = want.process_id
+    return changes
+
+
 def _connect(
-    dialect: Dialect, cluster: str, joining: Sequence[container_instance.Stored], membership: int
-) -> steps.Step[committed.Committed]:
+    dialect: Dialect, joining: Sequence[container_instance.Stored], membership: int
+) -> steps.Step[list[event_pb2.ContainerInstanceEvent]]:
     yield from steps.execute(
         f"UPDATE container_instances SET connected = 1, given_up = 0, connected_at = {dialect.now}, version = version + 1,"  # noqa: S608 - the dialect's own
         f" membership_revision = $2 WHERE {dialect.member('instance_id', 1)}",
         [stored.instance_id for stored in joining],
         membership,
     )
-    return (yield from _announce(dialect, cluster, joining, membership, connected=True))
+    return _changes(joining, membership, connected=True)
 
 
-def _announce(
-    dialect: Dialect,
-    cluster: str,
-    instances: Sequence[container_instance.Stored],
-    membership: int,
-    *,
-    connected: bool,
-) -> steps.Step[committed.Committed]:
+def _changes(
+    instances: Sequence[container_instance.Stored], membership: int, *, connected: bool
+) -> list[event_pb2.ContainerInstanceEvent]:
+    """The events of a change of connection that is written."""
     changes = []
     for stored in instances:
         change = instance_rows.event(stored, membership)
         change.version += 1
         change.agent_connected = connected
         changes.append(change)
-    return (yield from committed.instances_changed(dialect, cluster, changes, who=NOBODY))
+    return changes
 
 
 def _due(dialect: Dialect, silent: Sequence[Silent], tracker_id: str) -> steps.Step[set[str]]:
@@ -169,7 +203,7 @@ def _due(dialect: Dialect, silent: Sequence[Silent], tracker_id: str) -> steps.S
 
 def _locked_sessions(dialect: Dialect, ids: Sequence[str]) -> steps.Step[dict[str, steps.Row]]:
     rows = yield from steps.fetch(
-        "SELECT instance_id, epoch, process_id, recorded_report FROM instance_sessions"  # noqa: S608 - the dialect's own
+        "SELECT instance_id, epoch, tracker_id, process_id, recorded_report FROM instance_sessions"  # noqa: S608 - the dialect's own
         f" WHERE {dialect.member('instance_id', 1)} ORDER BY instance_id {dialect.exclusive_lock}",
         list(ids),
     )

@@ -168,11 +168,10 @@ async def test_a_half_dead_session_records_nothing(address: str, start: Start, w
     other = await start(agent_heartbeat=5.0, agent_lease=60.0)
     identity = await join()
     task_id = (await world.place(identity.instance_id)).task_ids[0]
-    async with session(address, identity, process_id="old") as old, session(other, identity, process_id="new") as new:
+    # One agent that came again: nothing but the epoch tells its older session from the newer.
+    async with session(address, identity, process_id="p") as old, session(other, identity, process_id="p") as new:
         await old.send(report=agent_service_pb2.Report(number=1, tasks=[exited(task_id)]))
-        ended = await old.ended()
-        assert isinstance(ended, errors.Aborted)
-        assert ended.metadata["holder"] == "new"
+        assert isinstance(await old.ended(), errors.Unavailable)
         assert (await world.halves(task_id)).observation is None
         await new.report(observed(task_id, RUNNING))
     assert await world.counted() == (0, 1)
@@ -188,6 +187,36 @@ async def test_of_two_agents_with_one_identity_the_newer_wins(address: str, join
             assert "second" in ended.message
             assert second.welcome.session_epoch == 2
             await second.report(number=1)
+
+
+async def test_an_agent_that_was_superseded_through_another_tracker_is_given_nothing_more(
+    address: str, start: Start, world: World, join: Join
+) -> None:
+    other = await start(agent_heartbeat=5.0, agent_lease=60.0)
+    identity = await join()
+    async with session(address, identity, process_id="old") as old:
+        await old.assigned()
+        version = (await world.events())[-1].container_instance.version
+        async with session(other, identity, process_id="new") as new:
+            ended = await old.ended()
+            assert isinstance(ended, errors.Aborted)
+            assert ended.metadata["holder"] == "new"
+            seized = (await world.events())[-1].container_instance
+            assert (seized.agent_process_id, seized.agent_connected, seized.version) == ("new", True, version + 1)
+            task_id = (await world.place(identity.instance_id)).task_ids[0]
+            await new.report(observed(task_id, RUNNING))
+    assert await world.counted() == await world.recounted()
+
+
+async def test_an_agent_that_comes_again_through_another_tracker_makes_no_event(
+    address: str, start: Start, world: World, join: Join
+) -> None:
+    other = await start(agent_heartbeat=5.0, agent_lease=60.0)
+    identity = await join()
+    async with session(address, identity, process_id="same"):
+        before = await world.events()
+    async with session(other, identity, process_id="same"):
+        assert await world.events() == before
 
 
 async def test_a_report_of_another_instances_task_is_dropped_and_the_rest_counts(
