@@ -5,15 +5,82 @@ Options that carry what ECS's JSON needs and protobuf's own naming cannot expres
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pb2 as _descriptor_pb2
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf.internal import extension_dict as _extension_dict
 import builtins as _builtins
+import sys
+import typing as _typing
+
+if sys.version_info >= (3, 10):
+    from typing import TypeAlias as _TypeAlias
+else:
+    from typing_extensions import TypeAlias as _TypeAlias
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Handling:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HandlingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Handling.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HANDLING_UNSPECIFIED: _Handling.ValueType  # 0
+    """It has the effect that it has in ECS."""
+    HANDLING_STORED: _Handling.ValueType  # 1
+    """It is kept and shown, and has no effect."""
+    HANDLING_IGNORED: _Handling.ValueType  # 2
+    """It is taken, and neither kept nor shown."""
+    HANDLING_REFUSED: _Handling.ValueType  # 3
+    """A request that gives it is refused, by the call or by placement, with a reason that names it."""
+
+class Handling(_Handling, metaclass=_HandlingEnumTypeWrapper):
+    """What became of a member of ECS's API in Longshore; `docs/conformance.md` is made from it."""
+
+HANDLING_UNSPECIFIED: Handling.ValueType  # 0
+"""It has the effect that it has in ECS."""
+HANDLING_STORED: Handling.ValueType  # 1
+"""It is kept and shown, and has no effect."""
+HANDLING_IGNORED: Handling.ValueType  # 2
+"""It is taken, and neither kept nor shown."""
+HANDLING_REFUSED: Handling.ValueType  # 3
+"""A request that gives it is refused, by the call or by placement, with a reason that names it."""
+Global___Handling: _TypeAlias = Handling  # noqa: Y015
+
+class _Role:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ROLE_UNSPECIFIED: _Role.ValueType  # 0
+    """Not given."""
+    ROLE_READ_ONLY: _Role.ValueType  # 1
+    """Describe, list and watch."""
+    ROLE_RUN: _Role.ValueType  # 2
+    """Besides, run and stop tasks of definitions that others have registered."""
+    ROLE_ADMIN: _Role.ValueType  # 3
+    """Everything."""
+
+class Role(_Role, metaclass=_RoleEnumTypeWrapper):
+    """What an access key may do over the ECS wire; each role includes those before it."""
+
+ROLE_UNSPECIFIED: Role.ValueType  # 0
+"""Not given."""
+ROLE_READ_ONLY: Role.ValueType  # 1
+"""Describe, list and watch."""
+ROLE_RUN: Role.ValueType  # 2
+"""Besides, run and stop tasks of definitions that others have registered."""
+ROLE_ADMIN: Role.ValueType  # 3
+"""Everything."""
+Global___Role: _TypeAlias = Role  # noqa: Y015
 
 ECS_VALUE_FIELD_NUMBER: _builtins.int
 FLATTEN_FIELD_NUMBER: _builtins.int
 LONGSHORE_ONLY_FIELD_NUMBER: _builtins.int
 SENSITIVE_FIELD_NUMBER: _builtins.int
+HANDLING_FIELD_NUMBER: _builtins.int
+LONGSHORE_RPC_FIELD_NUMBER: _builtins.int
+ROLE_FIELD_NUMBER: _builtins.int
 ecs_value: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, _builtins.str]
 """ECS's spelling of an enum value where it is not the value's name without its prefix (`tcp`,
 `EssentialContainerExited`). Empty means the stripped name is the spelling.
@@ -30,3 +97,11 @@ sensitive: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOption
 """Marks a field whose value is never logged, put in an event or shown in an error.
 False means the value may be shown.
 """
+handling: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Handling.ValueType]
+"""What became of the member. Unspecified means it is supported."""
+longshore_rpc: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
+"""Marks an RPC that ECS's API does not have: the gateway does not offer it. False means it is an ECS operation, which
+the gateway offers under its name.
+"""
+role: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Role.ValueType]
+"""The least role that may call the RPC over the ECS wire. Unspecified means ROLE_ADMIN."""

@@ -100,6 +100,66 @@ class RegistryServiceStub:
                 request_serializer=longshore_dot_v1_dot_registry__service__pb2.ListTagsForResourceRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_registry__service__pb2.ListTagsForResourceResponse.FromString,
                 _registered_method=True)
+        self.UpdateCluster = channel.unary_unary(
+                '/longshore.v1.RegistryService/UpdateCluster',
+                request_serializer=longshore_dot_v1_dot_registry__service__pb2.UpdateClusterRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_registry__service__pb2.UpdateClusterResponse.FromString,
+                _registered_method=True)
+        self.UpdateClusterSettings = channel.unary_unary(
+                '/longshore.v1.RegistryService/UpdateClusterSettings',
+                request_serializer=longshore_dot_v1_dot_registry__service__pb2.UpdateClusterSettingsRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_registry__service__pb2.UpdateClusterSettingsResponse.FromString,
+                _registered_method=True)
+        self.PutClusterCapacityProviders = channel.unary_unary(
+                '/longshore.v1.RegistryService/PutClusterCapacityProviders',
+                request_serializer=longshore_dot_v1_dot_registry__service__pb2.PutClusterCapacityProvidersRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_registry__service__pb2.PutClusterCapacityProvidersResponse.FromString,
+                _registered_method=True)
+        self.DescribeCapacityProviders = channel.unary_unary(
+                '/longshore.v1.RegistryService/DescribeCapacityProviders',
+                request_serializer=longshore_dot_v1_dot_registry__service__pb2.DescribeCapacityProvidersRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_registry__service__pb2.DescribeCapacityProvidersResponse.FromString,
+                _registered_method=True)
+        self.PutAccountSetting = channel.unary_unary(
+                '/longshore.v1.RegistryService/PutAccountSetting',
+                request_serializer=longshore_dot_v1_dot_registry__service__pb2.PutAccountSettingRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_registry__service__pb2.PutAccountSettingResponse.FromString,
+                _registered_method=True)
+        self.PutAccountSettingDefault = channel.unary_unary(
+                '/longshore.v1.RegistryService/PutAccountSettingDefault',
+                request_serializer=longshore_dot_v1_dot_registry__service__pb2.PutAccountSettingDefaultRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_registry__service__pb2.PutAccountSettingDefaultResponse.FromString,
+                _registered_method=True)
+        self.ListAccountSettings = channel.unary_unary(
+                '/longshore.v1.RegistryService/ListAccountSettings',
+                request_serializer=longshore_dot_v1_dot_registry__service__pb2.ListAccountSettingsRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_registry__service__pb2.ListAccountSettingsResponse.FromString,
+                _registered_method=True)
+        self.DeleteAccountSetting = channel.unary_unary(
+                '/longshore.v1.RegistryService/DeleteAccountSetting',
+                request_serializer=longshore_dot_v1_dot_registry__service__pb2.DeleteAccountSettingRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_registry__service__pb2.DeleteAccountSettingResponse.FromString,
+                _registered_method=True)
+        self.CreateAccessKey = channel.unary_unary(
+                '/longshore.v1.RegistryService/CreateAccessKey',
+                request_serializer=longshore_dot_v1_dot_registry__service__pb2.CreateAccessKeyRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_registry__service__pb2.CreateAccessKeyResponse.FromString,
+                _registered_method=True)
+        self.ListAccessKeys = channel.unary_unary(
+                '/longshore.v1.RegistryService/ListAccessKeys',
+                request_serializer=longshore_dot_v1_dot_registry__service__pb2.ListAccessKeysRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_registry__service__pb2.ListAccessKeysResponse.FromString,
+                _registered_method=True)
+        self.DeleteAccessKey = channel.unary_unary(
+                '/longshore.v1.RegistryService/DeleteAccessKey',
+                request_serializer=longshore_dot_v1_dot_registry__service__pb2.DeleteAccessKeyRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_registry__service__pb2.DeleteAccessKeyResponse.FromString,
+                _registered_method=True)
+        self.GetSigningKey = channel.unary_unary(
+                '/longshore.v1.RegistryService/GetSigningKey',
+                request_serializer=longshore_dot_v1_dot_registry__service__pb2.GetSigningKeyRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_registry__service__pb2.GetSigningKeyResponse.FromString,
+                _registered_method=True)
 
 
 class RegistryServiceServicer:
@@ -205,6 +265,98 @@ class RegistryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateCluster(self, request, context):
+        """Changes settings, configuration or default namespace of a cluster; what the request leaves out stays.
+        ClusterNotFoundException; InvalidParameterException for a bad setting.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateClusterSettings(self, request, context):
+        """Changes settings of a cluster. ClusterNotFoundException; InvalidParameterException for a bad setting.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutClusterCapacityProviders(self, request, context):
+        """Replaces a cluster's capacity providers and its default strategy. ClusterNotFoundException;
+        InvalidParameterException for a provider that does not exist, or a strategy that names one that is not the
+        cluster's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DescribeCapacityProviders(self, request, context):
+        """Describes capacity providers. One that is not known is a failure MISSING in the answer, not an error.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutAccountSetting(self, request, context):
+        """Sets a setting for one principal, the caller where none is named. InvalidParameterException for an unknown name, a
+        bad value, or a setting that is not a caller's to change.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PutAccountSettingDefault(self, request, context):
+        """Sets a setting for all principals that have none of their own. InvalidParameterException as PutAccountSetting.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAccountSettings(self, request, context):
+        """Lists settings by name, in pages: those that were set, or what holds for a principal in the end.
+        InvalidParameterException for a bad token, or a value without a name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteAccountSetting(self, request, context):
+        """Removes a principal's setting, so that the default holds again. InvalidParameterException for an unknown name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateAccessKey(self, request, context):
+        """Makes an access key. Its secret is in this answer and never shown again. InvalidParameterException for a bad name
+        or role; LimitExceededException after 1,000 keys.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAccessKeys(self, request, context):
+        """Lists access keys by id, in pages. InvalidParameterException for a bad token.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteAccessKey(self, request, context):
+        """Deletes an access key: gateways refuse it from the moment they ask again, within ten seconds.
+        ResourceNotFoundException.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSigningKey(self, request, context):
+        """Hands a gateway what it verifies signatures of one key, day and region with; the key's secret itself stays here.
+        Only components may call it: AccessDeniedException for anybody else. ResourceNotFoundException for an unknown key.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RegistryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -272,6 +424,66 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.ListTagsForResource,
                     request_deserializer=longshore_dot_v1_dot_registry__service__pb2.ListTagsForResourceRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_registry__service__pb2.ListTagsForResourceResponse.SerializeToString,
+            ),
+            'UpdateCluster': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateCluster,
+                    request_deserializer=longshore_dot_v1_dot_registry__service__pb2.UpdateClusterRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_registry__service__pb2.UpdateClusterResponse.SerializeToString,
+            ),
+            'UpdateClusterSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateClusterSettings,
+                    request_deserializer=longshore_dot_v1_dot_registry__service__pb2.UpdateClusterSettingsRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_registry__service__pb2.UpdateClusterSettingsResponse.SerializeToString,
+            ),
+            'PutClusterCapacityProviders': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutClusterCapacityProviders,
+                    request_deserializer=longshore_dot_v1_dot_registry__service__pb2.PutClusterCapacityProvidersRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_registry__service__pb2.PutClusterCapacityProvidersResponse.SerializeToString,
+            ),
+            'DescribeCapacityProviders': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeCapacityProviders,
+                    request_deserializer=longshore_dot_v1_dot_registry__service__pb2.DescribeCapacityProvidersRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_registry__service__pb2.DescribeCapacityProvidersResponse.SerializeToString,
+            ),
+            'PutAccountSetting': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutAccountSetting,
+                    request_deserializer=longshore_dot_v1_dot_registry__service__pb2.PutAccountSettingRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_registry__service__pb2.PutAccountSettingResponse.SerializeToString,
+            ),
+            'PutAccountSettingDefault': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutAccountSettingDefault,
+                    request_deserializer=longshore_dot_v1_dot_registry__service__pb2.PutAccountSettingDefaultRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_registry__service__pb2.PutAccountSettingDefaultResponse.SerializeToString,
+            ),
+            'ListAccountSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccountSettings,
+                    request_deserializer=longshore_dot_v1_dot_registry__service__pb2.ListAccountSettingsRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_registry__service__pb2.ListAccountSettingsResponse.SerializeToString,
+            ),
+            'DeleteAccountSetting': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteAccountSetting,
+                    request_deserializer=longshore_dot_v1_dot_registry__service__pb2.DeleteAccountSettingRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_registry__service__pb2.DeleteAccountSettingResponse.SerializeToString,
+            ),
+            'CreateAccessKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateAccessKey,
+                    request_deserializer=longshore_dot_v1_dot_registry__service__pb2.CreateAccessKeyRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_registry__service__pb2.CreateAccessKeyResponse.SerializeToString,
+            ),
+            'ListAccessKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAccessKeys,
+                    request_deserializer=longshore_dot_v1_dot_registry__service__pb2.ListAccessKeysRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_registry__service__pb2.ListAccessKeysResponse.SerializeToString,
+            ),
+            'DeleteAccessKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteAccessKey,
+                    request_deserializer=longshore_dot_v1_dot_registry__service__pb2.DeleteAccessKeyRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_registry__service__pb2.DeleteAccessKeyResponse.SerializeToString,
+            ),
+            'GetSigningKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSigningKey,
+                    request_deserializer=longshore_dot_v1_dot_registry__service__pb2.GetSigningKeyRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_registry__service__pb2.GetSigningKeyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -626,6 +838,330 @@ class RegistryService:
             '/longshore.v1.RegistryService/ListTagsForResource',
             longshore_dot_v1_dot_registry__service__pb2.ListTagsForResourceRequest.SerializeToString,
             longshore_dot_v1_dot_registry__service__pb2.ListTagsForResourceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateCluster(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.RegistryService/UpdateCluster',
+            longshore_dot_v1_dot_registry__service__pb2.UpdateClusterRequest.SerializeToString,
+            longshore_dot_v1_dot_registry__service__pb2.UpdateClusterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateClusterSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.RegistryService/UpdateClusterSettings',
+            longshore_dot_v1_dot_registry__service__pb2.UpdateClusterSettingsRequest.SerializeToString,
+            longshore_dot_v1_dot_registry__service__pb2.UpdateClusterSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutClusterCapacityProviders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.RegistryService/PutClusterCapacityProviders',
+            longshore_dot_v1_dot_registry__service__pb2.PutClusterCapacityProvidersRequest.SerializeToString,
+            longshore_dot_v1_dot_registry__service__pb2.PutClusterCapacityProvidersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeCapacityProviders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.RegistryService/DescribeCapacityProviders',
+            longshore_dot_v1_dot_registry__service__pb2.DescribeCapacityProvidersRequest.SerializeToString,
+            longshore_dot_v1_dot_registry__service__pb2.DescribeCapacityProvidersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutAccountSetting(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.RegistryService/PutAccountSetting',
+            longshore_dot_v1_dot_registry__service__pb2.PutAccountSettingRequest.SerializeToString,
+            longshore_dot_v1_dot_registry__service__pb2.PutAccountSettingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutAccountSettingDefault(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.RegistryService/PutAccountSettingDefault',
+            longshore_dot_v1_dot_registry__service__pb2.PutAccountSettingDefaultRequest.SerializeToString,
+            longshore_dot_v1_dot_registry__service__pb2.PutAccountSettingDefaultResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAccountSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.RegistryService/ListAccountSettings',
+            longshore_dot_v1_dot_registry__service__pb2.ListAccountSettingsRequest.SerializeToString,
+            longshore_dot_v1_dot_registry__service__pb2.ListAccountSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteAccountSetting(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.RegistryService/DeleteAccountSetting',
+            longshore_dot_v1_dot_registry__service__pb2.DeleteAccountSettingRequest.SerializeToString,
+            longshore_dot_v1_dot_registry__service__pb2.DeleteAccountSettingResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateAccessKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.RegistryService/CreateAccessKey',
+            longshore_dot_v1_dot_registry__service__pb2.CreateAccessKeyRequest.SerializeToString,
+            longshore_dot_v1_dot_registry__service__pb2.CreateAccessKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAccessKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.RegistryService/ListAccessKeys',
+            longshore_dot_v1_dot_registry__service__pb2.ListAccessKeysRequest.SerializeToString,
+            longshore_dot_v1_dot_registry__service__pb2.ListAccessKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteAccessKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.RegistryService/DeleteAccessKey',
+            longshore_dot_v1_dot_registry__service__pb2.DeleteAccessKeyRequest.SerializeToString,
+            longshore_dot_v1_dot_registry__service__pb2.DeleteAccessKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSigningKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.RegistryService/GetSigningKey',
+            longshore_dot_v1_dot_registry__service__pb2.GetSigningKeyRequest.SerializeToString,
+            longshore_dot_v1_dot_registry__service__pb2.GetSigningKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

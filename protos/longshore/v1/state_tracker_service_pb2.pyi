@@ -9,6 +9,7 @@ AccessDeniedException or ServerException. Requests are written by the caller, an
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from longshore.v1 import common_pb2 as _common_pb2
@@ -870,6 +871,554 @@ class ListTasksResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__next_token) -> _WhichOneofReturnType__next_token | None: ...
 
 Global___ListTasksResponse: _TypeAlias = ListTasksResponse  # noqa: Y015
+
+@_typing.final
+class DiscoverPollEndpointRequest(_message.Message):
+    """Asks where the state-tracker is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTAINER_INSTANCE_FIELD_NUMBER: _builtins.int
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    container_instance: _builtins.str
+    """Id or ARN of the instance that asks. Written by the caller. Empty is allowed."""
+    cluster: _builtins.str
+    """Short name or ARN of the cluster. Written by the caller. Empty means `default`."""
+    def __init__(
+        self,
+        *,
+        container_instance: _builtins.str | None = ...,
+        cluster: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "_container_instance", b"_container_instance", "cluster", b"cluster", "container_instance", b"container_instance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "_container_instance", b"_container_instance", "cluster", b"cluster", "container_instance", b"container_instance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cluster: _TypeAlias = _typing.Literal["cluster"]  # noqa: Y015
+    _WhichOneofArgType__cluster: _TypeAlias = _typing.Literal["_cluster", b"_cluster"]  # noqa: Y015
+    _WhichOneofReturnType__container_instance: _TypeAlias = _typing.Literal["container_instance"]  # noqa: Y015
+    _WhichOneofArgType__container_instance: _TypeAlias = _typing.Literal["_container_instance", b"_container_instance"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cluster) -> _WhichOneofReturnType__cluster | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__container_instance) -> _WhichOneofReturnType__container_instance | None: ...
+
+Global___DiscoverPollEndpointRequest: _TypeAlias = DiscoverPollEndpointRequest  # noqa: Y015
+
+@_typing.final
+class DiscoverPollEndpointResponse(_message.Message):
+    """Answers DiscoverPollEndpoint."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    TELEMETRY_ENDPOINT_FIELD_NUMBER: _builtins.int
+    SERVICE_CONNECT_ENDPOINT_FIELD_NUMBER: _builtins.int
+    endpoint: _builtins.str
+    """URL of the state-tracker, `http://` or, with TLS, `https://`; it speaks Longshore's AgentService. Written by the
+    state-tracker. Never empty.
+    """
+    telemetry_endpoint: _builtins.str
+    """URL for telemetry, the same. Written by the state-tracker. Never empty."""
+    service_connect_endpoint: _builtins.str
+    """URL for Service Connect; Longshore has none. Written by the state-tracker. Always empty."""
+    def __init__(
+        self,
+        *,
+        endpoint: _builtins.str | None = ...,
+        telemetry_endpoint: _builtins.str | None = ...,
+        service_connect_endpoint: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_endpoint", b"_endpoint", "_service_connect_endpoint", b"_service_connect_endpoint", "_telemetry_endpoint", b"_telemetry_endpoint", "endpoint", b"endpoint", "service_connect_endpoint", b"service_connect_endpoint", "telemetry_endpoint", b"telemetry_endpoint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_endpoint", b"_endpoint", "_service_connect_endpoint", b"_service_connect_endpoint", "_telemetry_endpoint", b"_telemetry_endpoint", "endpoint", b"endpoint", "service_connect_endpoint", b"service_connect_endpoint", "telemetry_endpoint", b"telemetry_endpoint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__endpoint: _TypeAlias = _typing.Literal["endpoint"]  # noqa: Y015
+    _WhichOneofArgType__endpoint: _TypeAlias = _typing.Literal["_endpoint", b"_endpoint"]  # noqa: Y015
+    _WhichOneofReturnType__service_connect_endpoint: _TypeAlias = _typing.Literal["service_connect_endpoint"]  # noqa: Y015
+    _WhichOneofArgType__service_connect_endpoint: _TypeAlias = _typing.Literal["_service_connect_endpoint", b"_service_connect_endpoint"]  # noqa: Y015
+    _WhichOneofReturnType__telemetry_endpoint: _TypeAlias = _typing.Literal["telemetry_endpoint"]  # noqa: Y015
+    _WhichOneofArgType__telemetry_endpoint: _TypeAlias = _typing.Literal["_telemetry_endpoint", b"_telemetry_endpoint"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__endpoint) -> _WhichOneofReturnType__endpoint | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__service_connect_endpoint) -> _WhichOneofReturnType__service_connect_endpoint | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__telemetry_endpoint) -> _WhichOneofReturnType__telemetry_endpoint | None: ...
+
+Global___DiscoverPollEndpointResponse: _TypeAlias = DiscoverPollEndpointResponse  # noqa: Y015
+
+@_typing.final
+class SubmitTaskStateChangeRequest(_message.Message):
+    """Reports one task."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CONTAINERS_FIELD_NUMBER: _builtins.int
+    ATTACHMENTS_FIELD_NUMBER: _builtins.int
+    MANAGED_AGENTS_FIELD_NUMBER: _builtins.int
+    PULL_STARTED_AT_FIELD_NUMBER: _builtins.int
+    PULL_STOPPED_AT_FIELD_NUMBER: _builtins.int
+    EXECUTION_STOPPED_AT_FIELD_NUMBER: _builtins.int
+    cluster: _builtins.str
+    """Short name or ARN of the cluster. Written by the caller. Empty means `default`."""
+    task: _builtins.str
+    """Id or ARN of the task. Written by the caller. Required."""
+    status: _builtins.str
+    """Status of the task: PENDING, RUNNING or STOPPED. Written by the caller. Required."""
+    reason: _builtins.str
+    """Why it is so, as a sentence. Written by the caller. Empty means no reason."""
+    @_builtins.property
+    def containers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContainerStateChange]:
+        """Containers of the task that changed. Written by the caller. Empty means none did."""
+
+    @_builtins.property
+    def attachments(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttachmentStateChange]:
+        """Attachments of the task that changed. Written by the caller. Empty means none did."""
+
+    @_builtins.property
+    def managed_agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___ManagedAgentStateChange]:
+        """Managed agents that changed; there are none. Written by the caller. Empty means none did."""
+
+    @_builtins.property
+    def pull_started_at(self) -> _timestamp_pb2.Timestamp:
+        """When the pull of its images began. Written by the caller. Absent means not known."""
+
+    @_builtins.property
+    def pull_stopped_at(self) -> _timestamp_pb2.Timestamp:
+        """When it ended. Written by the caller. Absent means not known."""
+
+    @_builtins.property
+    def execution_stopped_at(self) -> _timestamp_pb2.Timestamp:
+        """When its first essential container stopped. Written by the caller. Absent means not known."""
+
+    def __init__(
+        self,
+        *,
+        cluster: _builtins.str | None = ...,
+        task: _builtins.str | None = ...,
+        status: _builtins.str | None = ...,
+        reason: _builtins.str | None = ...,
+        containers: _abc.Iterable[Global___ContainerStateChange] | None = ...,
+        attachments: _abc.Iterable[Global___AttachmentStateChange] | None = ...,
+        managed_agents: _abc.Iterable[Global___ManagedAgentStateChange] | None = ...,
+        pull_started_at: _timestamp_pb2.Timestamp | None = ...,
+        pull_stopped_at: _timestamp_pb2.Timestamp | None = ...,
+        execution_stopped_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "_reason", b"_reason", "_status", b"_status", "_task", b"_task", "cluster", b"cluster", "execution_stopped_at", b"execution_stopped_at", "pull_started_at", b"pull_started_at", "pull_stopped_at", b"pull_stopped_at", "reason", b"reason", "status", b"status", "task", b"task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "_reason", b"_reason", "_status", b"_status", "_task", b"_task", "attachments", b"attachments", "cluster", b"cluster", "containers", b"containers", "execution_stopped_at", b"execution_stopped_at", "managed_agents", b"managed_agents", "pull_started_at", b"pull_started_at", "pull_stopped_at", b"pull_stopped_at", "reason", b"reason", "status", b"status", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cluster: _TypeAlias = _typing.Literal["cluster"]  # noqa: Y015
+    _WhichOneofArgType__cluster: _TypeAlias = _typing.Literal["_cluster", b"_cluster"]  # noqa: Y015
+    _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
+    _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    _WhichOneofReturnType__status: _TypeAlias = _typing.Literal["status"]  # noqa: Y015
+    _WhichOneofArgType__status: _TypeAlias = _typing.Literal["_status", b"_status"]  # noqa: Y015
+    _WhichOneofReturnType__task: _TypeAlias = _typing.Literal["task"]  # noqa: Y015
+    _WhichOneofArgType__task: _TypeAlias = _typing.Literal["_task", b"_task"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cluster) -> _WhichOneofReturnType__cluster | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__status) -> _WhichOneofReturnType__status | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__task) -> _WhichOneofReturnType__task | None: ...
+
+Global___SubmitTaskStateChangeRequest: _TypeAlias = SubmitTaskStateChangeRequest  # noqa: Y015
+
+@_typing.final
+class SubmitTaskStateChangeResponse(_message.Message):
+    """Answers SubmitTaskStateChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACKNOWLEDGMENT_FIELD_NUMBER: _builtins.int
+    acknowledgment: _builtins.str
+    """`ACK`: the report is on disk. Written by the state-tracker. Never empty."""
+    def __init__(
+        self,
+        *,
+        acknowledgment: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_acknowledgment", b"_acknowledgment", "acknowledgment", b"acknowledgment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acknowledgment", b"_acknowledgment", "acknowledgment", b"acknowledgment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__acknowledgment: _TypeAlias = _typing.Literal["acknowledgment"]  # noqa: Y015
+    _WhichOneofArgType__acknowledgment: _TypeAlias = _typing.Literal["_acknowledgment", b"_acknowledgment"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__acknowledgment) -> _WhichOneofReturnType__acknowledgment | None: ...
+
+Global___SubmitTaskStateChangeResponse: _TypeAlias = SubmitTaskStateChangeResponse  # noqa: Y015
+
+@_typing.final
+class SubmitContainerStateChangeRequest(_message.Message):
+    """Reports one container."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    CONTAINER_NAME_FIELD_NUMBER: _builtins.int
+    RUNTIME_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    EXIT_CODE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    NETWORK_BINDINGS_FIELD_NUMBER: _builtins.int
+    cluster: _builtins.str
+    """Short name or ARN of the cluster. Written by the caller. Empty means `default`."""
+    task: _builtins.str
+    """Id or ARN of the task. Written by the caller. Required."""
+    container_name: _builtins.str
+    """Name of the container in its definition. Written by the caller. Required."""
+    runtime_id: _builtins.str
+    """Id that the engine gave it. Written by the caller. Empty means not known."""
+    status: _builtins.str
+    """Status of the container: PENDING, RUNNING or STOPPED. Written by the caller. Required."""
+    exit_code: _builtins.int
+    """Its exit code, once it has one. Written by the caller. Absent means none."""
+    reason: _builtins.str
+    """Why it is so, as a sentence. Written by the caller. Empty means no reason."""
+    @_builtins.property
+    def network_bindings(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.NetworkBinding]:
+        """Its published ports. Written by the caller. Empty means none."""
+
+    def __init__(
+        self,
+        *,
+        cluster: _builtins.str | None = ...,
+        task: _builtins.str | None = ...,
+        container_name: _builtins.str | None = ...,
+        runtime_id: _builtins.str | None = ...,
+        status: _builtins.str | None = ...,
+        exit_code: _builtins.int | None = ...,
+        reason: _builtins.str | None = ...,
+        network_bindings: _abc.Iterable[_task_pb2.NetworkBinding] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "_container_name", b"_container_name", "_exit_code", b"_exit_code", "_reason", b"_reason", "_runtime_id", b"_runtime_id", "_status", b"_status", "_task", b"_task", "cluster", b"cluster", "container_name", b"container_name", "exit_code", b"exit_code", "reason", b"reason", "runtime_id", b"runtime_id", "status", b"status", "task", b"task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "_container_name", b"_container_name", "_exit_code", b"_exit_code", "_reason", b"_reason", "_runtime_id", b"_runtime_id", "_status", b"_status", "_task", b"_task", "cluster", b"cluster", "container_name", b"container_name", "exit_code", b"exit_code", "network_bindings", b"network_bindings", "reason", b"reason", "runtime_id", b"runtime_id", "status", b"status", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cluster: _TypeAlias = _typing.Literal["cluster"]  # noqa: Y015
+    _WhichOneofArgType__cluster: _TypeAlias = _typing.Literal["_cluster", b"_cluster"]  # noqa: Y015
+    _WhichOneofReturnType__container_name: _TypeAlias = _typing.Literal["container_name"]  # noqa: Y015
+    _WhichOneofArgType__container_name: _TypeAlias = _typing.Literal["_container_name", b"_container_name"]  # noqa: Y015
+    _WhichOneofReturnType__exit_code: _TypeAlias = _typing.Literal["exit_code"]  # noqa: Y015
+    _WhichOneofArgType__exit_code: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015
+    _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
+    _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    _WhichOneofReturnType__runtime_id: _TypeAlias = _typing.Literal["runtime_id"]  # noqa: Y015
+    _WhichOneofArgType__runtime_id: _TypeAlias = _typing.Literal["_runtime_id", b"_runtime_id"]  # noqa: Y015
+    _WhichOneofReturnType__status: _TypeAlias = _typing.Literal["status"]  # noqa: Y015
+    _WhichOneofArgType__status: _TypeAlias = _typing.Literal["_status", b"_status"]  # noqa: Y015
+    _WhichOneofReturnType__task: _TypeAlias = _typing.Literal["task"]  # noqa: Y015
+    _WhichOneofArgType__task: _TypeAlias = _typing.Literal["_task", b"_task"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cluster) -> _WhichOneofReturnType__cluster | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__container_name) -> _WhichOneofReturnType__container_name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__exit_code) -> _WhichOneofReturnType__exit_code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__runtime_id) -> _WhichOneofReturnType__runtime_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__status) -> _WhichOneofReturnType__status | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__task) -> _WhichOneofReturnType__task | None: ...
+
+Global___SubmitContainerStateChangeRequest: _TypeAlias = SubmitContainerStateChangeRequest  # noqa: Y015
+
+@_typing.final
+class SubmitContainerStateChangeResponse(_message.Message):
+    """Answers SubmitContainerStateChange."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACKNOWLEDGMENT_FIELD_NUMBER: _builtins.int
+    acknowledgment: _builtins.str
+    """`ACK`: the report is on disk. Written by the state-tracker. Never empty."""
+    def __init__(
+        self,
+        *,
+        acknowledgment: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_acknowledgment", b"_acknowledgment", "acknowledgment", b"acknowledgment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acknowledgment", b"_acknowledgment", "acknowledgment", b"acknowledgment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__acknowledgment: _TypeAlias = _typing.Literal["acknowledgment"]  # noqa: Y015
+    _WhichOneofArgType__acknowledgment: _TypeAlias = _typing.Literal["_acknowledgment", b"_acknowledgment"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__acknowledgment) -> _WhichOneofReturnType__acknowledgment | None: ...
+
+Global___SubmitContainerStateChangeResponse: _TypeAlias = SubmitContainerStateChangeResponse  # noqa: Y015
+
+@_typing.final
+class SubmitAttachmentStateChangesRequest(_message.Message):
+    """Reports attachments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    ATTACHMENTS_FIELD_NUMBER: _builtins.int
+    cluster: _builtins.str
+    """Short name or ARN of the cluster. Written by the caller. Empty means `default`."""
+    @_builtins.property
+    def attachments(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttachmentStateChange]:
+        """The attachments that changed. Written by the caller. Required."""
+
+    def __init__(
+        self,
+        *,
+        cluster: _builtins.str | None = ...,
+        attachments: _abc.Iterable[Global___AttachmentStateChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "cluster", b"cluster"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "attachments", b"attachments", "cluster", b"cluster"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cluster: _TypeAlias = _typing.Literal["cluster"]  # noqa: Y015
+    _WhichOneofArgType__cluster: _TypeAlias = _typing.Literal["_cluster", b"_cluster"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cluster) -> _WhichOneofReturnType__cluster | None: ...
+
+Global___SubmitAttachmentStateChangesRequest: _TypeAlias = SubmitAttachmentStateChangesRequest  # noqa: Y015
+
+@_typing.final
+class SubmitAttachmentStateChangesResponse(_message.Message):
+    """Answers SubmitAttachmentStateChanges."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACKNOWLEDGMENT_FIELD_NUMBER: _builtins.int
+    acknowledgment: _builtins.str
+    """`ACK`: the report is on disk. Written by the state-tracker. Never empty."""
+    def __init__(
+        self,
+        *,
+        acknowledgment: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_acknowledgment", b"_acknowledgment", "acknowledgment", b"acknowledgment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acknowledgment", b"_acknowledgment", "acknowledgment", b"acknowledgment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__acknowledgment: _TypeAlias = _typing.Literal["acknowledgment"]  # noqa: Y015
+    _WhichOneofArgType__acknowledgment: _TypeAlias = _typing.Literal["_acknowledgment", b"_acknowledgment"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__acknowledgment) -> _WhichOneofReturnType__acknowledgment | None: ...
+
+Global___SubmitAttachmentStateChangesResponse: _TypeAlias = SubmitAttachmentStateChangesResponse  # noqa: Y015
+
+@_typing.final
+class ContainerStateChange(_message.Message):
+    """One container's part of a report."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTAINER_NAME_FIELD_NUMBER: _builtins.int
+    IMAGE_DIGEST_FIELD_NUMBER: _builtins.int
+    RUNTIME_ID_FIELD_NUMBER: _builtins.int
+    EXIT_CODE_FIELD_NUMBER: _builtins.int
+    NETWORK_BINDINGS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    container_name: _builtins.str
+    """Name of the container in its definition. Written by the caller. Required."""
+    image_digest: _builtins.str
+    """Digest of its image. Written by the caller. Empty means not known."""
+    runtime_id: _builtins.str
+    """Id that the engine gave it. Written by the caller. Empty means not known."""
+    exit_code: _builtins.int
+    """Its exit code, once it has one. Written by the caller. Absent means none."""
+    reason: _builtins.str
+    """Why it is so, as a sentence. Written by the caller. Empty means no reason."""
+    status: _builtins.str
+    """Status of the container: PENDING, RUNNING or STOPPED. Written by the caller. Required."""
+    @_builtins.property
+    def network_bindings(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.NetworkBinding]:
+        """Its published ports. Written by the caller. Empty means none."""
+
+    def __init__(
+        self,
+        *,
+        container_name: _builtins.str | None = ...,
+        image_digest: _builtins.str | None = ...,
+        runtime_id: _builtins.str | None = ...,
+        exit_code: _builtins.int | None = ...,
+        network_bindings: _abc.Iterable[_task_pb2.NetworkBinding] | None = ...,
+        reason: _builtins.str | None = ...,
+        status: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_container_name", b"_container_name", "_exit_code", b"_exit_code", "_image_digest", b"_image_digest", "_reason", b"_reason", "_runtime_id", b"_runtime_id", "_status", b"_status", "container_name", b"container_name", "exit_code", b"exit_code", "image_digest", b"image_digest", "reason", b"reason", "runtime_id", b"runtime_id", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_container_name", b"_container_name", "_exit_code", b"_exit_code", "_image_digest", b"_image_digest", "_reason", b"_reason", "_runtime_id", b"_runtime_id", "_status", b"_status", "container_name", b"container_name", "exit_code", b"exit_code", "image_digest", b"image_digest", "network_bindings", b"network_bindings", "reason", b"reason", "runtime_id", b"runtime_id", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__container_name: _TypeAlias = _typing.Literal["container_name"]  # noqa: Y015
+    _WhichOneofArgType__container_name: _TypeAlias = _typing.Literal["_container_name", b"_container_name"]  # noqa: Y015
+    _WhichOneofReturnType__exit_code: _TypeAlias = _typing.Literal["exit_code"]  # noqa: Y015
+    _WhichOneofArgType__exit_code: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015
+    _WhichOneofReturnType__image_digest: _TypeAlias = _typing.Literal["image_digest"]  # noqa: Y015
+    _WhichOneofArgType__image_digest: _TypeAlias = _typing.Literal["_image_digest", b"_image_digest"]  # noqa: Y015
+    _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
+    _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    _WhichOneofReturnType__runtime_id: _TypeAlias = _typing.Literal["runtime_id"]  # noqa: Y015
+    _WhichOneofArgType__runtime_id: _TypeAlias = _typing.Literal["_runtime_id", b"_runtime_id"]  # noqa: Y015
+    _WhichOneofReturnType__status: _TypeAlias = _typing.Literal["status"]  # noqa: Y015
+    _WhichOneofArgType__status: _TypeAlias = _typing.Literal["_status", b"_status"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__container_name) -> _WhichOneofReturnType__container_name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__exit_code) -> _WhichOneofReturnType__exit_code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__image_digest) -> _WhichOneofReturnType__image_digest | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__runtime_id) -> _WhichOneofReturnType__runtime_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__status) -> _WhichOneofReturnType__status | None: ...
+
+Global___ContainerStateChange: _TypeAlias = ContainerStateChange  # noqa: Y015
+
+@_typing.final
+class AttachmentStateChange(_message.Message):
+    """One attachment's part of a report."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTACHMENT_ARN_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    attachment_arn: _builtins.str
+    """ARN of the attachment. Written by the caller. Required."""
+    status: _builtins.str
+    """Its status, as in Attachment. Written by the caller. Required."""
+    def __init__(
+        self,
+        *,
+        attachment_arn: _builtins.str | None = ...,
+        status: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_attachment_arn", b"_attachment_arn", "_status", b"_status", "attachment_arn", b"attachment_arn", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_attachment_arn", b"_attachment_arn", "_status", b"_status", "attachment_arn", b"attachment_arn", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__attachment_arn: _TypeAlias = _typing.Literal["attachment_arn"]  # noqa: Y015
+    _WhichOneofArgType__attachment_arn: _TypeAlias = _typing.Literal["_attachment_arn", b"_attachment_arn"]  # noqa: Y015
+    _WhichOneofReturnType__status: _TypeAlias = _typing.Literal["status"]  # noqa: Y015
+    _WhichOneofArgType__status: _TypeAlias = _typing.Literal["_status", b"_status"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__attachment_arn) -> _WhichOneofReturnType__attachment_arn | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__status) -> _WhichOneofReturnType__status | None: ...
+
+Global___AttachmentStateChange: _TypeAlias = AttachmentStateChange  # noqa: Y015
+
+@_typing.final
+class ManagedAgentStateChange(_message.Message):
+    """One managed agent's part of a report."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTAINER_NAME_FIELD_NUMBER: _builtins.int
+    MANAGED_AGENT_NAME_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    container_name: _builtins.str
+    """Name of the container that it is in. Written by the caller. Required."""
+    managed_agent_name: _task_pb2.ManagedAgentName.ValueType
+    """Which managed agent. Written by the caller. Required."""
+    status: _builtins.str
+    """Its status. Written by the caller. Required."""
+    reason: _builtins.str
+    """Why it is so, as a sentence. Written by the caller. Empty means no reason."""
+    def __init__(
+        self,
+        *,
+        container_name: _builtins.str | None = ...,
+        managed_agent_name: _task_pb2.ManagedAgentName.ValueType = ...,
+        status: _builtins.str | None = ...,
+        reason: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_container_name", b"_container_name", "_reason", b"_reason", "_status", b"_status", "container_name", b"container_name", "reason", b"reason", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_container_name", b"_container_name", "_reason", b"_reason", "_status", b"_status", "container_name", b"container_name", "managed_agent_name", b"managed_agent_name", "reason", b"reason", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__container_name: _TypeAlias = _typing.Literal["container_name"]  # noqa: Y015
+    _WhichOneofArgType__container_name: _TypeAlias = _typing.Literal["_container_name", b"_container_name"]  # noqa: Y015
+    _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
+    _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    _WhichOneofReturnType__status: _TypeAlias = _typing.Literal["status"]  # noqa: Y015
+    _WhichOneofArgType__status: _TypeAlias = _typing.Literal["_status", b"_status"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__container_name) -> _WhichOneofReturnType__container_name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__status) -> _WhichOneofReturnType__status | None: ...
+
+Global___ManagedAgentStateChange: _TypeAlias = ManagedAgentStateChange  # noqa: Y015
+
+@_typing.final
+class UpdateContainerAgentRequest(_message.Message):
+    """Asks to update an agent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    CONTAINER_INSTANCE_FIELD_NUMBER: _builtins.int
+    cluster: _builtins.str
+    """Short name or ARN of the cluster. Written by the caller. Empty means `default`."""
+    container_instance: _builtins.str
+    """Id or ARN of the instance. Written by the caller. Required."""
+    def __init__(
+        self,
+        *,
+        cluster: _builtins.str | None = ...,
+        container_instance: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "_container_instance", b"_container_instance", "cluster", b"cluster", "container_instance", b"container_instance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "_container_instance", b"_container_instance", "cluster", b"cluster", "container_instance", b"container_instance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cluster: _TypeAlias = _typing.Literal["cluster"]  # noqa: Y015
+    _WhichOneofArgType__cluster: _TypeAlias = _typing.Literal["_cluster", b"_cluster"]  # noqa: Y015
+    _WhichOneofReturnType__container_instance: _TypeAlias = _typing.Literal["container_instance"]  # noqa: Y015
+    _WhichOneofArgType__container_instance: _TypeAlias = _typing.Literal["_container_instance", b"_container_instance"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cluster) -> _WhichOneofReturnType__cluster | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__container_instance) -> _WhichOneofReturnType__container_instance | None: ...
+
+Global___UpdateContainerAgentRequest: _TypeAlias = UpdateContainerAgentRequest  # noqa: Y015
+
+@_typing.final
+class UpdateContainerAgentResponse(_message.Message):
+    """Answers UpdateContainerAgent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTAINER_INSTANCE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def container_instance(self) -> _container_instance_pb2.ContainerInstance:
+        """The instance. Written by the state-tracker. Always set."""
+
+    def __init__(
+        self,
+        *,
+        container_instance: _container_instance_pb2.ContainerInstance | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["container_instance", b"container_instance"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["container_instance", b"container_instance"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateContainerAgentResponse: _TypeAlias = UpdateContainerAgentResponse  # noqa: Y015
 
 @_typing.final
 class WatchEventsRequest(_message.Message):

@@ -85,6 +85,31 @@ class StateTrackerServiceStub:
                 request_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.ListTasksRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.ListTasksResponse.FromString,
                 _registered_method=True)
+        self.DiscoverPollEndpoint = channel.unary_unary(
+                '/longshore.v1.StateTrackerService/DiscoverPollEndpoint',
+                request_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.DiscoverPollEndpointRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.DiscoverPollEndpointResponse.FromString,
+                _registered_method=True)
+        self.SubmitTaskStateChange = channel.unary_unary(
+                '/longshore.v1.StateTrackerService/SubmitTaskStateChange',
+                request_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.SubmitTaskStateChangeRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.SubmitTaskStateChangeResponse.FromString,
+                _registered_method=True)
+        self.SubmitContainerStateChange = channel.unary_unary(
+                '/longshore.v1.StateTrackerService/SubmitContainerStateChange',
+                request_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.SubmitContainerStateChangeRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.SubmitContainerStateChangeResponse.FromString,
+                _registered_method=True)
+        self.SubmitAttachmentStateChanges = channel.unary_unary(
+                '/longshore.v1.StateTrackerService/SubmitAttachmentStateChanges',
+                request_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.SubmitAttachmentStateChangesRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.SubmitAttachmentStateChangesResponse.FromString,
+                _registered_method=True)
+        self.UpdateContainerAgent = channel.unary_unary(
+                '/longshore.v1.StateTrackerService/UpdateContainerAgent',
+                request_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.UpdateContainerAgentRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.UpdateContainerAgentResponse.FromString,
+                _registered_method=True)
         self.WatchEvents = channel.unary_stream(
                 '/longshore.v1.StateTrackerService/WatchEvents',
                 request_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.WatchEventsRequest.SerializeToString,
@@ -191,6 +216,48 @@ class StateTrackerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DiscoverPollEndpoint(self, request, context):
+        """Tells an agent of ECS's protocol where its state-tracker is: the address under which others reach the one that
+        answers. ClusterNotFoundException.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubmitTaskStateChange(self, request, context):
+        """Takes the report of one task from a host whose agent holds no session. Like any report it moves the task forward
+        only, and is recorded and published like one. ClusterNotFoundException; ClientException for an unknown task;
+        ConflictException while an agent's session speaks for the task's instance; InvalidParameterException for a status
+        that cannot be reported.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubmitContainerStateChange(self, request, context):
+        """Takes the report of one container; otherwise as SubmitTaskStateChange.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubmitAttachmentStateChanges(self, request, context):
+        """Takes the report of attachments of tasks; otherwise as SubmitTaskStateChange. InvalidParameterException for an
+        attachment that does not exist.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateContainerAgent(self, request, context):
+        """Asks to update the agent of an instance. NoUpdateAvailableException where it is as new as this server;
+        MissingVersionException where its version is not known; ClientException otherwise, which says how to update it by
+        hand: a Longshore agent is updated by whoever installed it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WatchEvents(self, request, context):
         """Streams what happens to a cluster's tasks and instances, in commit order, without gaps, from a cursor on.
         Ends with OUT_OF_RANGE when the cursor's events were pruned, UNAVAILABLE when the watcher should resume elsewhere.
@@ -272,6 +339,31 @@ def add_StateTrackerServiceServicer_to_server(servicer, server):
                     servicer.ListTasks,
                     request_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.ListTasksRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.ListTasksResponse.SerializeToString,
+            ),
+            'DiscoverPollEndpoint': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiscoverPollEndpoint,
+                    request_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.DiscoverPollEndpointRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.DiscoverPollEndpointResponse.SerializeToString,
+            ),
+            'SubmitTaskStateChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitTaskStateChange,
+                    request_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.SubmitTaskStateChangeRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.SubmitTaskStateChangeResponse.SerializeToString,
+            ),
+            'SubmitContainerStateChange': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitContainerStateChange,
+                    request_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.SubmitContainerStateChangeRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.SubmitContainerStateChangeResponse.SerializeToString,
+            ),
+            'SubmitAttachmentStateChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitAttachmentStateChanges,
+                    request_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.SubmitAttachmentStateChangesRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.SubmitAttachmentStateChangesResponse.SerializeToString,
+            ),
+            'UpdateContainerAgent': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateContainerAgent,
+                    request_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.UpdateContainerAgentRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.UpdateContainerAgentResponse.SerializeToString,
             ),
             'WatchEvents': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchEvents,
@@ -565,6 +657,141 @@ class StateTrackerService:
             '/longshore.v1.StateTrackerService/ListTasks',
             longshore_dot_v1_dot_state__tracker__service__pb2.ListTasksRequest.SerializeToString,
             longshore_dot_v1_dot_state__tracker__service__pb2.ListTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiscoverPollEndpoint(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.StateTrackerService/DiscoverPollEndpoint',
+            longshore_dot_v1_dot_state__tracker__service__pb2.DiscoverPollEndpointRequest.SerializeToString,
+            longshore_dot_v1_dot_state__tracker__service__pb2.DiscoverPollEndpointResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitTaskStateChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.StateTrackerService/SubmitTaskStateChange',
+            longshore_dot_v1_dot_state__tracker__service__pb2.SubmitTaskStateChangeRequest.SerializeToString,
+            longshore_dot_v1_dot_state__tracker__service__pb2.SubmitTaskStateChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitContainerStateChange(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.StateTrackerService/SubmitContainerStateChange',
+            longshore_dot_v1_dot_state__tracker__service__pb2.SubmitContainerStateChangeRequest.SerializeToString,
+            longshore_dot_v1_dot_state__tracker__service__pb2.SubmitContainerStateChangeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitAttachmentStateChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.StateTrackerService/SubmitAttachmentStateChanges',
+            longshore_dot_v1_dot_state__tracker__service__pb2.SubmitAttachmentStateChangesRequest.SerializeToString,
+            longshore_dot_v1_dot_state__tracker__service__pb2.SubmitAttachmentStateChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateContainerAgent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.StateTrackerService/UpdateContainerAgent',
+            longshore_dot_v1_dot_state__tracker__service__pb2.UpdateContainerAgentRequest.SerializeToString,
+            longshore_dot_v1_dot_state__tracker__service__pb2.UpdateContainerAgentResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -75,6 +75,27 @@ class StateTrackerServiceStub:
     """Lists the ARNs of a cluster's tasks, in pages. ClusterNotFoundException, ServiceNotFoundException;
     InvalidParameterException for filters that exclude each other or a bad token.
     """
+    DiscoverPollEndpoint: _grpc.UnaryUnaryMultiCallable[_state_tracker_service_pb2.DiscoverPollEndpointRequest, _state_tracker_service_pb2.DiscoverPollEndpointResponse]
+    """Tells an agent of ECS's protocol where its state-tracker is: the address under which others reach the one that
+    answers. ClusterNotFoundException.
+    """
+    SubmitTaskStateChange: _grpc.UnaryUnaryMultiCallable[_state_tracker_service_pb2.SubmitTaskStateChangeRequest, _state_tracker_service_pb2.SubmitTaskStateChangeResponse]
+    """Takes the report of one task from a host whose agent holds no session. Like any report it moves the task forward
+    only, and is recorded and published like one. ClusterNotFoundException; ClientException for an unknown task;
+    ConflictException while an agent's session speaks for the task's instance; InvalidParameterException for a status
+    that cannot be reported.
+    """
+    SubmitContainerStateChange: _grpc.UnaryUnaryMultiCallable[_state_tracker_service_pb2.SubmitContainerStateChangeRequest, _state_tracker_service_pb2.SubmitContainerStateChangeResponse]
+    """Takes the report of one container; otherwise as SubmitTaskStateChange."""
+    SubmitAttachmentStateChanges: _grpc.UnaryUnaryMultiCallable[_state_tracker_service_pb2.SubmitAttachmentStateChangesRequest, _state_tracker_service_pb2.SubmitAttachmentStateChangesResponse]
+    """Takes the report of attachments of tasks; otherwise as SubmitTaskStateChange. InvalidParameterException for an
+    attachment that does not exist.
+    """
+    UpdateContainerAgent: _grpc.UnaryUnaryMultiCallable[_state_tracker_service_pb2.UpdateContainerAgentRequest, _state_tracker_service_pb2.UpdateContainerAgentResponse]
+    """Asks to update the agent of an instance. NoUpdateAvailableException where it is as new as this server;
+    MissingVersionException where its version is not known; ClientException otherwise, which says how to update it by
+    hand: a Longshore agent is updated by whoever installed it.
+    """
     WatchEvents: _grpc.UnaryStreamMultiCallable[_state_tracker_service_pb2.WatchEventsRequest, _state_tracker_service_pb2.WatchEventsResponse]
     """Streams what happens to a cluster's tasks and instances, in commit order, without gaps, from a cursor on.
     Ends with OUT_OF_RANGE when the cursor's events were pruned, UNAVAILABLE when the watcher should resume elsewhere.
@@ -129,6 +150,27 @@ class StateTrackerServiceAsyncStub(StateTrackerServiceStub):
     ListTasks: _aio.UnaryUnaryMultiCallable[_state_tracker_service_pb2.ListTasksRequest, _state_tracker_service_pb2.ListTasksResponse]  # type: ignore[assignment]
     """Lists the ARNs of a cluster's tasks, in pages. ClusterNotFoundException, ServiceNotFoundException;
     InvalidParameterException for filters that exclude each other or a bad token.
+    """
+    DiscoverPollEndpoint: _aio.UnaryUnaryMultiCallable[_state_tracker_service_pb2.DiscoverPollEndpointRequest, _state_tracker_service_pb2.DiscoverPollEndpointResponse]  # type: ignore[assignment]
+    """Tells an agent of ECS's protocol where its state-tracker is: the address under which others reach the one that
+    answers. ClusterNotFoundException.
+    """
+    SubmitTaskStateChange: _aio.UnaryUnaryMultiCallable[_state_tracker_service_pb2.SubmitTaskStateChangeRequest, _state_tracker_service_pb2.SubmitTaskStateChangeResponse]  # type: ignore[assignment]
+    """Takes the report of one task from a host whose agent holds no session. Like any report it moves the task forward
+    only, and is recorded and published like one. ClusterNotFoundException; ClientException for an unknown task;
+    ConflictException while an agent's session speaks for the task's instance; InvalidParameterException for a status
+    that cannot be reported.
+    """
+    SubmitContainerStateChange: _aio.UnaryUnaryMultiCallable[_state_tracker_service_pb2.SubmitContainerStateChangeRequest, _state_tracker_service_pb2.SubmitContainerStateChangeResponse]  # type: ignore[assignment]
+    """Takes the report of one container; otherwise as SubmitTaskStateChange."""
+    SubmitAttachmentStateChanges: _aio.UnaryUnaryMultiCallable[_state_tracker_service_pb2.SubmitAttachmentStateChangesRequest, _state_tracker_service_pb2.SubmitAttachmentStateChangesResponse]  # type: ignore[assignment]
+    """Takes the report of attachments of tasks; otherwise as SubmitTaskStateChange. InvalidParameterException for an
+    attachment that does not exist.
+    """
+    UpdateContainerAgent: _aio.UnaryUnaryMultiCallable[_state_tracker_service_pb2.UpdateContainerAgentRequest, _state_tracker_service_pb2.UpdateContainerAgentResponse]  # type: ignore[assignment]
+    """Asks to update the agent of an instance. NoUpdateAvailableException where it is as new as this server;
+    MissingVersionException where its version is not known; ClientException otherwise, which says how to update it by
+    hand: a Longshore agent is updated by whoever installed it.
     """
     WatchEvents: _aio.UnaryStreamMultiCallable[_state_tracker_service_pb2.WatchEventsRequest, _state_tracker_service_pb2.WatchEventsResponse]  # type: ignore[assignment]
     """Streams what happens to a cluster's tasks and instances, in commit order, without gaps, from a cursor on.
@@ -241,6 +283,57 @@ class StateTrackerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_state_tracker_service_pb2.ListTasksResponse, _abc.Awaitable[_state_tracker_service_pb2.ListTasksResponse]]:
         """Lists the ARNs of a cluster's tasks, in pages. ClusterNotFoundException, ServiceNotFoundException;
         InvalidParameterException for filters that exclude each other or a bad token.
+        """
+
+    @_abc_1.abstractmethod
+    def DiscoverPollEndpoint(
+        self,
+        request: _state_tracker_service_pb2.DiscoverPollEndpointRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_state_tracker_service_pb2.DiscoverPollEndpointResponse, _abc.Awaitable[_state_tracker_service_pb2.DiscoverPollEndpointResponse]]:
+        """Tells an agent of ECS's protocol where its state-tracker is: the address under which others reach the one that
+        answers. ClusterNotFoundException.
+        """
+
+    @_abc_1.abstractmethod
+    def SubmitTaskStateChange(
+        self,
+        request: _state_tracker_service_pb2.SubmitTaskStateChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_state_tracker_service_pb2.SubmitTaskStateChangeResponse, _abc.Awaitable[_state_tracker_service_pb2.SubmitTaskStateChangeResponse]]:
+        """Takes the report of one task from a host whose agent holds no session. Like any report it moves the task forward
+        only, and is recorded and published like one. ClusterNotFoundException; ClientException for an unknown task;
+        ConflictException while an agent's session speaks for the task's instance; InvalidParameterException for a status
+        that cannot be reported.
+        """
+
+    @_abc_1.abstractmethod
+    def SubmitContainerStateChange(
+        self,
+        request: _state_tracker_service_pb2.SubmitContainerStateChangeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_state_tracker_service_pb2.SubmitContainerStateChangeResponse, _abc.Awaitable[_state_tracker_service_pb2.SubmitContainerStateChangeResponse]]:
+        """Takes the report of one container; otherwise as SubmitTaskStateChange."""
+
+    @_abc_1.abstractmethod
+    def SubmitAttachmentStateChanges(
+        self,
+        request: _state_tracker_service_pb2.SubmitAttachmentStateChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_state_tracker_service_pb2.SubmitAttachmentStateChangesResponse, _abc.Awaitable[_state_tracker_service_pb2.SubmitAttachmentStateChangesResponse]]:
+        """Takes the report of attachments of tasks; otherwise as SubmitTaskStateChange. InvalidParameterException for an
+        attachment that does not exist.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateContainerAgent(
+        self,
+        request: _state_tracker_service_pb2.UpdateContainerAgentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_state_tracker_service_pb2.UpdateContainerAgentResponse, _abc.Awaitable[_state_tracker_service_pb2.UpdateContainerAgentResponse]]:
+        """Asks to update the agent of an instance. NoUpdateAvailableException where it is as new as this server;
+        MissingVersionException where its version is not known; ClientException otherwise, which says how to update it by
+        hand: a Longshore agent is updated by whoever installed it.
         """
 
     @_abc_1.abstractmethod

@@ -12,9 +12,12 @@ from google.protobuf.descriptor import Descriptor
 from longshore.rpc import codec_schema
 from longshore.rpc.codec_schema import Field, Kind, Shape
 from longshore.v1 import (
+    account_pb2,
+    capacity_provider_pb2,
     cluster_pb2,
     common_pb2,
     container_instance_pb2,
+    options_pb2,
     registry_service_pb2,
     scheduler_service_pb2,
     state_tracker_service_pb2,
@@ -26,6 +29,8 @@ pytestmark = pytest.mark.unit
 
 MODULES = (
     common_pb2,
+    account_pb2,
+    capacity_provider_pb2,
     cluster_pb2,
     container_instance_pb2,
     task_pb2,
@@ -47,8 +52,11 @@ EXPLICIT = {
 }
 """The only members whose JSON name does not follow from the snake-case name."""
 
-OPEN_SETS = {"LogDriver", "ClusterSettingName"}
+OPEN_SETS = {"LogDriver", "ClusterSettingName", "SettingName"}
 """ECS names the words it knows and takes others: strings here."""
+
+TO_COME = {"CapacityProvider": {"autoScalingGroupProvider", "managedInstancesProvider"}}
+"""Members that ECS has and we do not yet: capacity providers that people make themselves."""
 
 OWN_ENUMS = {
     "TaskStatus": {
@@ -148,29 +156,34 @@ def test_messages_have_exactly_ecs_members_and_mark_their_own(ecs: model.Service
     assert len(pairs) > 100
     for descriptor, shape in pairs:
         schema = codec_schema.schema(descriptor)
-        assert set(schema.names(longshore_only=False)) == set(shape.members), descriptor.name
+        assert set(schema.names(longshore_only=False)) == set(shape.members) - TO_COME.get(
+            descriptor.name, set()
+        ), descriptor.name
 
 
 def test_messages_that_ecs_does_not_have_are_ours_alone(ecs: model.ServiceModel) -> None:
     ours = MESSAGES.keys() - structures(ecs).keys()
-    assert ours == {
-        "StringList",
-        "Leader",
-        *(
-            f"{rpc}{kind}"
-            for rpc in (
-                "TagTask",
-                "UntagTask",
-                "ListTagsForTask",
-                "DescribeLeaders",
-                "WatchEvents",
-                "TagContainerInstance",
-                "UntagContainerInstance",
-                "ListTagsForContainerInstance",
-            )
-            for kind in ("Request", "Response")
-        ),
+    assert ours == {"StringList", "CapacityProviderStrategy", "Leader", "AccessKey"} | {
+        message.name for method in methods() if is_ours(method) for message in (method.input_type, method.output_type)
     }
+
+
+def test_an_rpc_is_marked_as_ours_exactly_where_ecs_has_no_such_operation(ecs: model.ServiceModel) -> None:
+    assert {method.name for method in methods() if not is_ours(method)} == {
+        method.name for method in methods() if method.name in ecs.operation_names
+    }
+
+
+def methods() -> list[Any]:
+    return [
+        method
+        for module, service in OPERATIONS.items()
+        for method in module.DESCRIPTOR.services_by_name[service].methods
+    ]
+
+
+def is_ours(method: Any) -> bool:
+    return bool(method.GetOptions().Extensions[options_pb2.longshore_rpc])
 
 
 def test_members_have_ecs_kinds(ecs: model.ServiceModel) -> None:
