@@ -9,7 +9,8 @@ it is done at the edge only: tables, labels and events hold ids.
     arns.task("0123…")                              → Reference(kind=TASK, name="0123…")
     arns.task("arn:…:task/web/0123…", place=place)  → Reference(kind=TASK, name="0123…", cluster="web", …)
 
-With `place`, an ARN of another account or region is refused, as ECS does; without it every one is taken.
+With `place`, an ARN of another account or region is refused, as ECS does; without it every one is taken. A place with `any_region` renders
+in its own region and takes ARNs of every one: names and ids are the same in all of them.
 """
 
 import enum
@@ -59,6 +60,8 @@ class Place:
     account: str
     region: str
     partition: str = "aws"
+    any_region: bool = False
+    """Whether ARNs of other regions are taken as well."""
 
     def cluster(self, name: str) -> str:
         """ARN of a cluster."""
@@ -195,7 +198,7 @@ def _parsed(kind: Kind, text: str, place: Place | None) -> Reference:
 
 
 def _from_arn(kind: Kind, matched: re.Match[str], place: Place | None) -> Reference:
-    if place is not None and matched["region"] != place.region:
+    if place is not None and not place.any_region and matched["region"] != place.region:
         raise errors.InvalidParameterException(
             f"Invalid identifier: Identifier is for {matched['region']}. Your region is {place.region}"
         )

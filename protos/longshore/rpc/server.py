@@ -70,6 +70,10 @@ class ListenConfig(Protocol):
     def region(self) -> str:
         """Region of callers who name none."""
 
+    @property
+    def any_region(self) -> bool:
+        """Whether callers may name another one."""
+
 
 class BindError(Exception):
     """The address cannot be listened on. The message names it."""
@@ -169,7 +173,7 @@ async def serving(
     address = _parsed(config.listen)
     files = tls.Files(config.tls_cert_file, config.tls_key_file, config.tls_ca_file)
     tls.refuse_open_address(address, files, insecure=config.insecure)
-    interceptor = interception.Interceptor(region=config.region, trusting=config.insecure)
+    interceptor = interception.Interceptor(region=config.region, any_region=config.any_region, trusting=config.insecure)
     server = grpc.aio.server(interceptors=(interceptor,), options=OPTIONS)
     services = _register(server, registrations)
     healthy = health.aio.HealthServicer()

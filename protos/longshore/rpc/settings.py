@@ -212,6 +212,9 @@ class Component(Process):
     state_dir: Path | None = option(default=None, help="folder of whatever keeps files")
     account: str = option(default="123456789012", help="the account id in ARNs")
     region: str = option(default="us-east-1", help="the region in ARNs")
+    any_region: bool = option(
+        default=False, help="answer callers of every region in theirs, and take every region's ARNs"
+    )
 
     def faults(self) -> Iterable[str]:
         """Addresses that are none, and an account that ARNs cannot carry."""

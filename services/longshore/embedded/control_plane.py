@@ -43,6 +43,7 @@ async def running(
         "state_dir": database_file.parent,
         "account": options.account,
         "region": options.region,
+        "any_region": True,
         "log_level": options.log_level,
         "registry": at.registry,
         "scheduler": at.scheduler,

@@ -39,7 +39,11 @@ async def serve(
             Kind.CONTAINER_INSTANCE: owners.InstanceTags(tracker),
         }
         implementation = servicer.Servicer(
-            database=database, account=config.account, keepers=keepers, deletion_requested=finisher.request
+            database=database,
+            account=config.account,
+            any_region=config.any_region,
+            keepers=keepers,
+            deletion_requested=finisher.request,
         )
         registration = server.servicer(registry_service_pb2_grpc.add_RegistryServiceServicer_to_server, implementation)
         serving = await stack.enter_async_context(server.serving(config, (registration,), supervisor=supervisor))

@@ -19,16 +19,23 @@ class Servicer(registry_service_pb2_grpc.RegistryServiceServicer):
     """RegistryService over a database."""
 
     def __init__(
-        self, *, database: Database, account: str, keepers: tags.Keepers, deletion_requested: Callable[[], None]
+        self,
+        *,
+        database: Database,
+        account: str,
+        any_region: bool,
+        keepers: tags.Keepers,
+        deletion_requested: Callable[[], None],
     ) -> None:
         self._database = database
         self._account = account
+        self._any_region = any_region
         self._keepers = keepers
         self._deletion_requested = deletion_requested
 
     @property
     def _place(self) -> arns.Place:
-        return arns.Place(account=self._account, region=caller.current().region)
+        return arns.Place(account=self._account, region=caller.current().region, any_region=self._any_region)
 
     async def CreateCluster(
         self, request: messages.CreateClusterRequest, context: Context

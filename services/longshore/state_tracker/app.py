@@ -109,7 +109,7 @@ def _core(config: Config, database: Database, bus: Bus, supervisor: loops.Superv
 
 
 def _tracker_service(core: _Core) -> server.Registration:
-    scopes = scope.Scopes(core.database, core.config.account)
+    scopes = scope.Scopes(core.database, core.config.account, any_region=core.config.any_region)
     changing = instance_changes.InstanceChanges(core.database, core.bus)
     implementation = servicer.Servicer(
         scopes=scopes,
