@@ -675,8 +675,8 @@ class TaskDefinition(_message.Message):
     registered_by: _builtins.str
     """Principal that registered it. Written by the registry. Never empty."""
     enable_fault_injection: _builtins.bool
-    """Whether faults may be injected into its tasks; where they may, a task is placed nowhere. Written by the caller. Absent
-    means no.
+    """Whether faults may be injected into its tasks; where they may, a task is placed nowhere. Written by the caller.
+    Absent means no.
     """
     @_builtins.property
     def container_definitions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContainerDefinition]:

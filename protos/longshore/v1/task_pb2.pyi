@@ -395,8 +395,8 @@ class Task(_message.Message):
     has none.
     """
     capacity_provider_name: _builtins.str
-    """Short name of the capacity provider it was placed through. Never written here: there is none to place through. Always
-    empty.
+    """Short name of the capacity provider it was placed through. Never written here: there is none to place through.
+    Always empty.
     """
     cluster_arn: _builtins.str
     """ARN of its cluster. Written by the scheduler. Never empty."""
@@ -490,7 +490,9 @@ class Task(_message.Message):
 
     @_builtins.property
     def inference_accelerators(self) -> _containers.RepeatedCompositeFieldContainer[_task_definition_pb2.InferenceAccelerator]:
-        """Elastic inference accelerators of the task. Never written here: a definition that has any cannot be run. Always empty."""
+        """Elastic inference accelerators of the task. Never written here: a definition that has any cannot be run. Always
+        empty.
+        """
 
     @_builtins.property
     def overrides(self) -> Global___TaskOverride:
