@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc.aio
 
-from longshore.registry import clusters, definitions, tags
+from longshore.registry import access_keys, clusters, definitions, tags
 from longshore.rpc import arns, caller
 from longshore.storage.database import Database
 from longshore.v1 import registry_service_pb2 as messages
@@ -25,12 +25,14 @@ class Servicer(registry_service_pb2_grpc.RegistryServiceServicer):
         account: str,
         any_region: bool,
         keepers: tags.Keepers,
+        keys: access_keys.AccessKeys,
         deletion_requested: Callable[[], None],
     ) -> None:
         self._database = database
         self._account = account
         self._any_region = any_region
         self._keepers = keepers
+        self._keys = keys
         self._deletion_requested = deletion_requested
 
     @property
@@ -115,3 +117,27 @@ class Servicer(registry_service_pb2_grpc.RegistryServiceServicer):
     ) -> messages.ListTagsForResourceResponse:
         """List the tags of a resource."""
         return await tags.list_(self._keepers, self._place, request)
+
+    async def CreateAccessKey(
+        self, request: messages.CreateAccessKeyRequest, context: Context
+    ) -> messages.CreateAccessKeyResponse:
+        """Make an access key."""
+        return await self._keys.create(request, principal=caller.current().principal)
+
+    async def ListAccessKeys(
+        self, request: messages.ListAccessKeysRequest, context: Context
+    ) -> messages.ListAccessKeysResponse:
+        """List access keys."""
+        return await self._keys.list_(request)
+
+    async def DeleteAccessKey(
+        self, request: messages.DeleteAccessKeyRequest, context: Context
+    ) -> messages.DeleteAccessKeyResponse:
+        """Delete an access key."""
+        return await self._keys.delete(request, principal=caller.current().principal)
+
+    async def GetSigningKey(
+        self, request: messages.GetSigningKeyRequest, context: Context
+    ) -> messages.GetSigningKeyResponse:
+        """Hand a gateway what it verifies signatures with."""
+        return await self._keys.signing_key(request, principal=caller.current().principal)
