@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 from longshore.client import addresses
@@ -30,17 +29,18 @@ def client_addresses(port_base: int) -> addresses.Addresses:
 
 @contextlib.asynccontextmanager
 async def running(
-    options: config.Up, database_file: Path, shown: exposition.Sources | None = None
+    options: config.Up, folders: config.Folders, shown: exposition.Sources | None = None
 ) -> AsyncIterator[tuple[server.Serving, ...]]:
     """Serve the control plane inside the block, with its measurements among those `shown`.
 
     Raises storage.errors.StateInUse where another process has the state, server.BindError where a port is taken.
     """
     at = client_addresses(options.port_base)
+    database_url = f"sqlite://{folders.database}"
     shared: dict[str, Any] = {
-        "database_url": f"sqlite://{database_file}",
+        "database_url": database_url,
         "events_url": EVENTS_URL,
-        "state_dir": database_file.parent,
+        "state_dir": folders.state,
         "account": options.account,
         "region": options.region,
         "any_region": True,
@@ -50,7 +50,7 @@ async def running(
         "state_tracker": at.state_tracker,
     }
     async with contextlib.AsyncExitStack() as stack:
-        database = await databases.open_database(f"sqlite://{database_file}")
+        database = await databases.open_database(database_url)
         stack.push_async_callback(database.close)
         bus = await buses.open_bus(EVENTS_URL)
         stack.push_async_callback(bus.close)
