@@ -43,6 +43,7 @@ async def running(
         "state_dir": folders.state,
         "account": options.account,
         "region": options.region,
+        # Whatever region a tool is set to: its requests come from this machine, and mean this stack.
         "any_region": True,
         "log_level": options.log_level,
         "registry": at.registry,
@@ -54,7 +55,9 @@ async def running(
         stack.push_async_callback(database.close)
         bus = await buses.open_bus(EVENTS_URL)
         stack.push_async_callback(bus.close)
-        registry = registry_config.Config(listen=at.registry[0], **shared)
+        registry = registry_config.Config(
+            listen=at.registry[0], seal_key_file=folders.seal_key, make_seal_key=True, **shared
+        )
         scheduler = scheduler_config.Config(listen=at.scheduler[0], **shared)
         tracker = state_tracker_config.Config(listen=at.state_tracker[0], **shared)
         yield (
