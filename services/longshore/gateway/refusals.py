@@ -54,6 +54,10 @@ class RequestEntityTooLargeException(Refusal, status=413, code=errors.Code.RESOU
     """The body is larger than any request may be."""
 
 
+class RequestHeaderFieldsTooLargeException(Refusal, status=431, code=errors.Code.RESOURCE_EXHAUSTED):
+    """The request line and the headers are larger, or more, than any request's may be."""
+
+
 class RequestTimeoutException(Refusal, status=408, code=errors.Code.DEADLINE_EXCEEDED):
     """The request did not arrive whole in time."""
 

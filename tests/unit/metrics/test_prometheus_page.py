@@ -96,4 +96,4 @@ def rows(classes: Sequence[type]) -> list[str]:
 
 
 def _name(family: declared.Family) -> str:
-    return f"{family.name}{{{family.label}}}" if family.label else family.name
+    return f"{family.name}{{{','.join(family.labels)}}}" if family.labels else family.name
