@@ -6,12 +6,10 @@ folder, and end with the test run. A test may kill, freeze and start each compon
 
 import asyncio
 import contextlib
-import importlib.util
 import os
 import socket
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +18,7 @@ from longshore.agent import container_names
 from longshore.client import addresses as client_addresses
 from longshore.client import client as clients
 from longshore.embedded import config, control_plane, holder
-from longshore.rpc import errors, probe
+from longshore.rpc import errors, http_probe, probe
 from longshore.v1 import options_pb2, registry_service_pb2, state_tracker_service_pb2
 from tests.engines import docker, ports
 from tests.engines.processes import ServerProcess
@@ -80,6 +78,7 @@ class Stack:
         """What a client's environment needs to find this stack, be it Longshore's or one that speaks ECS."""
         return {
             **self.components,
+            "LONGSHORE_GATEWAY": self.gateway.removeprefix("http://"),
             "AWS_ENDPOINT_URL_ECS": self.gateway,
             "AWS_ACCESS_KEY_ID": self.credentials.access_key_id,
             "AWS_SECRET_ACCESS_KEY": self.credentials.secret_access_key,
@@ -158,17 +157,9 @@ def healthy(address: str) -> Callable[[], bool]:
     return lambda: asyncio.run(probe.check(address, timeout_s=1.0)) == "SERVING"
 
 
-def answers(url: str) -> Callable[[], bool]:
-    """Whether a URL is answered with success."""
-
-    def ask() -> bool:
-        try:
-            with urllib.request.urlopen(url, timeout=HTTP_TIMEOUT_S):  # noqa: S310 - http, on loopback
-                return True
-        except OSError:  # urllib's own too, of an answer that is no success
-            return False
-
-    return ask
+def serves_http(url: str) -> Callable[[], bool]:
+    """Whether a gateway says that it is ready, and so that all behind it are."""
+    return lambda: http_probe.check(url, timeout_s=HTTP_TIMEOUT_S) == http_probe.SERVING
 
 
 def joined(stack: Stack) -> bool:
@@ -223,10 +214,8 @@ def distributed(folder: Path, engine: docker.DockerEngine, *, database_url: str,
             command = ["-m", f"longshore.{component}", "--listen", address]
             own = sealing if component == "registry" else {}
             stack.add(name, command, shared | own | _metrics(stack), healthy(address))
-    if importlib.util.find_spec("longshore.gateway.__main__") is not None:
-        listen = stack.gateway.removeprefix("http://")
-        command = ["-m", "longshore.gateway", "--listen", listen]
-        stack.add("gateway", command, stack.components, answers(f"{stack.gateway}/readyz"))
+    command = ["-m", "longshore.gateway", "--listen", stack.gateway.removeprefix("http://")]
+    stack.add("gateway", command, stack.components | _metrics(stack), serves_http(stack.gateway))
     add_agent(stack, "agent")
     return stack
 
@@ -269,6 +258,5 @@ async def _prepare(stack: Stack) -> None:
         await client.call(client.registry.CreateCluster, registry_service_pb2.CreateClusterRequest())
         if stack.name == "distributed":
             request = registry_service_pb2.CreateAccessKeyRequest(name="tests", role=options_pb2.ROLE_ADMIN)
-            with contextlib.suppress(errors.UnsupportedFeatureException):
-                made = await client.call(client.registry.CreateAccessKey, request)
-                stack.credentials = Credentials(made.access_key.access_key_id, made.secret_access_key)
+            made = await client.call(client.registry.CreateAccessKey, request)
+            stack.credentials = Credentials(made.access_key.access_key_id, made.secret_access_key)

@@ -58,7 +58,7 @@ async def _serve(options: config.Up, folders: config.Folders, blocks: loop_block
         at = control_plane.client_addresses(options.port_base)
         client = await stack.enter_async_context(clients.Client(addresses=at))
         await client.call(client.registry.CreateCluster, registry_service_pb2.CreateClusterRequest())
-        _announce(options, folders)
+        await _announce(options, folders, client)
         supervisor = await stack.enter_async_context(loops.supervised())
         supervisor.start("beside", lambda: _beside(options, folders, client, note))
         await _until_stopped(servings, supervisor)
@@ -94,18 +94,24 @@ def agent_environment(options: config.Up, folders: config.Folders) -> dict[str, 
     }
 
 
-def _announce(options: config.Up, folders: config.Folders) -> None:
+async def _announce(options: config.Up, folders: config.Folders, client: clients.Client) -> None:
     ports = holder.ports(options.port_base)
     listed = ", ".join(f"{name.replace('_', '-')} {ports[name]}" for name in holder.GRPC)
     say(f"Longshore serves on {control_plane.LOOPBACK}: {listed}")
+    asked = registry_service_pb2.ListAccessKeysRequest(max_results=1)
+    keys = (await client.call(client.registry.ListAccessKeys, asked)).access_keys
+    credentials = "an access key of `longshore access-key`" if keys else "any credentials"
+    url = control_plane.gateway_url(options.port_base)
+    say(f"ECS API on {url}, for aws cli, boto3 and Terraform with {credentials}:")
+    say(f"  export AWS_ENDPOINT_URL_ECS={url}")
     say(f"State in {folders.state}, logs in {folders.logs}.")
     if options.port_base != config.DEFAULT_PORT_BASE:
         say("To use it from another shell:")
-        for name in holder.GRPC:
+        for name in holder.COMPONENTS:
             say(f"  export LONGSHORE_{name.upper()}={control_plane.LOOPBACK}:{ports[name]}")
 
 
-async def _until_stopped(servings: Sequence[server.Serving], supervisor: loops.Supervisor) -> None:
+async def _until_stopped(servings: Sequence[server.Running], supervisor: loops.Supervisor) -> None:
     """Return at SIGTERM or SIGINT; raise when a loop of a component, or ours, has died."""
     first, *others = servings
     waiting = [asyncio.ensure_future(wait) for wait in (*(serving.wait() for serving in others), supervisor.failed())]
