@@ -27,6 +27,7 @@ DEFAULT_CLUSTER = "default"
 class Kind(enum.StrEnum):
     """What an ARN can name, spelled as it stands in the ARN."""
 
+    CAPACITY_PROVIDER = "capacity-provider"
     CLUSTER = "cluster"
     CONTAINER = "container"
     CONTAINER_INSTANCE = "container-instance"
@@ -66,6 +67,10 @@ class Place:
     def cluster(self, name: str) -> str:
         """ARN of a cluster."""
         return f"{self._prefix}:cluster/{name}"
+
+    def capacity_provider(self, name: str) -> str:
+        """ARN of a capacity provider."""
+        return f"{self._prefix}:capacity-provider/{name}"
 
     def task_definition(self, family: str, revision: int) -> str:
         """ARN of a revision of a task definition."""
@@ -111,6 +116,7 @@ _ARN = re.compile(
 )
 
 _PARTS: Mapping[Kind, tuple[tuple[str, ...], ...]] = {
+    Kind.CAPACITY_PROVIDER: (("name",),),
     Kind.CLUSTER: (("name",),),
     Kind.CONTAINER: (("cluster", "parent", "name"), ("name",)),
     Kind.CONTAINER_INSTANCE: (("cluster", "name"), ("name",)),
@@ -121,13 +127,18 @@ _PARTS: Mapping[Kind, tuple[tuple[str, ...], ...]] = {
 }
 """The parts of an ARN's path: the new format first, then the old one where there was one."""
 
-_NAMED = frozenset({Kind.CLUSTER, Kind.SERVICE, Kind.TASK_DEFINITION})
+_NAMED = frozenset({Kind.CAPACITY_PROVIDER, Kind.CLUSTER, Kind.SERVICE, Kind.TASK_DEFINITION})
 """Kinds whose name a person chose; the others have ids."""
 
 
 def cluster(text: str, *, place: Place | None = None) -> Reference:
     """The cluster of a name or ARN; an empty text is the cluster `default`."""
     return _parsed(Kind.CLUSTER, text or DEFAULT_CLUSTER, place)
+
+
+def capacity_provider(text: str, *, place: Place | None = None) -> Reference:
+    """The capacity provider of a name or ARN."""
+    return _parsed(Kind.CAPACITY_PROVIDER, text, place)
 
 
 def task(text: str, *, place: Place | None = None) -> Reference:

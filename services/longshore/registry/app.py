@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from longshore.events.bus import Bus
 from longshore.metrics import exposition
-from longshore.registry import access_keys, deletions, owners, seals, servicer, tags
+from longshore.registry import access_keys, capacity_providers, deletions, owners, seals, servicer, tags
 from longshore.registry.config import Config
 from longshore.rpc import channels, loops, server
 from longshore.rpc.arns import Kind
@@ -35,6 +35,7 @@ async def serve(
             rng=random.Random(),  # noqa: S311 - spreads load
         )
         keepers: tags.Keepers = {
+            Kind.CAPACITY_PROVIDER: capacity_providers.ProviderTags(database),
             Kind.CLUSTER: tags.ClusterTags(database),
             Kind.TASK_DEFINITION: tags.DefinitionTags(database),
             Kind.TASK: owners.TaskTags(scheduler),

@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc.aio
 
-from longshore.registry import access_keys, clusters, definitions, tags
+from longshore.registry import access_keys, capacity_providers, clusters, definitions, tags
 from longshore.rpc import arns, caller
 from longshore.storage.database import Database
 from longshore.v1 import registry_service_pb2 as messages
@@ -117,6 +117,30 @@ class Servicer(registry_service_pb2_grpc.RegistryServiceServicer):
     ) -> messages.ListTagsForResourceResponse:
         """List the tags of a resource."""
         return await tags.list_(self._keepers, self._place, request)
+
+    async def UpdateCluster(
+        self, request: messages.UpdateClusterRequest, context: Context
+    ) -> messages.UpdateClusterResponse:
+        """Change a cluster."""
+        return await clusters.update(self._database, self._place, request)
+
+    async def UpdateClusterSettings(
+        self, request: messages.UpdateClusterSettingsRequest, context: Context
+    ) -> messages.UpdateClusterSettingsResponse:
+        """Change a cluster's settings."""
+        return await clusters.update_settings(self._database, self._place, request)
+
+    async def PutClusterCapacityProviders(
+        self, request: messages.PutClusterCapacityProvidersRequest, context: Context
+    ) -> messages.PutClusterCapacityProvidersResponse:
+        """Replace a cluster's capacity providers."""
+        return await clusters.put_capacity_providers(self._database, self._place, request)
+
+    async def DescribeCapacityProviders(
+        self, request: messages.DescribeCapacityProvidersRequest, context: Context
+    ) -> messages.DescribeCapacityProvidersResponse:
+        """Describe capacity providers."""
+        return await capacity_providers.describe(self._database, self._place, request)
 
     async def CreateAccessKey(
         self, request: messages.CreateAccessKeyRequest, context: Context

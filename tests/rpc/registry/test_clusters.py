@@ -54,7 +54,7 @@ async def test_a_cluster_is_answered_as_ecs_answers_it(registry: Registry) -> No
             "tags": [{"key": "team", "value": "shop"}],
             "settings": [{"name": "containerInsights", "value": "disabled"}],
             "capacityProviders": ["FARGATE"],
-            "defaultCapacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 1}],
+            "defaultCapacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 1, "base": 0}],
             "serviceConnectDefaults": {"namespace": "shop"},
         }
     }

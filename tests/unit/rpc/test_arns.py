@@ -22,6 +22,7 @@ def test_what_is_rendered_is_parsed_back_and_rendered_the_same(
     place: arns.Place, cluster: str, name: str, parent: str, identifier: str, revision: int
 ) -> None:
     rendered = {
+        arns.capacity_provider: place.capacity_provider(name),
         arns.cluster: place.cluster(cluster),
         arns.task: place.task(cluster, identifier),
         arns.container_instance: place.container_instance(cluster, identifier),
