@@ -6,16 +6,13 @@ import secrets
 
 import structlog
 
-from longshore.registry import access_key_rows, sealing, seals, signing
+from longshore.registry import access_key_rows, principals, sealing, seals, signing
 from longshore.rpc import caller, errors
 from longshore.storage import pages
 from longshore.storage.database import Database
 from longshore.v1 import options_pb2, registry_service_pb2
 
 _log = structlog.get_logger(__name__)
-
-PRINCIPAL_PREFIX = "access-key:"
-"""Principals whom a gateway calls for: this and the id of the key that their request was signed with."""
 
 COMPONENT_PREFIX = "cert:longshore-"
 """Principals of our components, by the certificates that they show."""
@@ -122,7 +119,7 @@ def is_component(principal: str, *, insecure: bool) -> bool:
 
     Never on behalf of an access key, whoever passes that on.
     """
-    if principal.startswith(PRINCIPAL_PREFIX):
+    if principal.startswith(principals.ACCESS_KEY):
         return False
     return insecure or principal == caller.LOCAL_ADMIN or principal.startswith(COMPONENT_PREFIX)
 

@@ -5,13 +5,10 @@ What changes a cluster is checked as if the cluster were made with it: the rules
 
 from dataclasses import dataclass
 
-from longshore.registry import faults, names, rule, rules_strategy, rules_tags
+from longshore.registry import faults, names, rule, rules_strategy, rules_tags, setting_names
 from longshore.registry.rule import Rule, Subject, Table
 from longshore.rpc import errors
 from longshore.v1 import registry_service_pb2
-
-CONTAINER_INSIGHTS = "containerInsights"
-DISABLED = "disabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +32,13 @@ RULES: tuple[Rule[Subject], ...] = (
     Rule(
         "cluster-setting-name",
         "ecs.md 7",
-        rule.each("settings[].name", rule.one_of({CONTAINER_INSIGHTS})),
-        f"must be '{CONTAINER_INSIGHTS}'",
+        rule.each("settings[].name", rule.one_of({setting_names.CONTAINER_INSIGHTS})),
+        f"must be '{setting_names.CONTAINER_INSIGHTS}'",
     ),
     Rule(
         "cluster-setting-value",
         "ecs.md 7",
-        rule.each("settings[].value", rule.one_of({"enabled", DISABLED, "enhanced"})),
+        rule.each("settings[].value", rule.one_of(setting_names.NAMES[setting_names.CONTAINER_INSIGHTS].values)),
         "must be 'enabled', 'disabled' or 'enhanced'",
     ),
     Rule("cluster-setting-once", "ecs.md 7", rule.unique("settings[].name"), "must be given once"),

@@ -1,8 +1,17 @@
 """The operations on clusters: request in, answer out."""
 
-from longshore.registry import cluster_changes, cluster_rows, cluster_rules, names, views
+from longshore.registry import (
+    account_setting_rows,
+    cluster_changes,
+    cluster_rows,
+    cluster_rules,
+    names,
+    principals,
+    setting_names,
+    views,
+)
 from longshore.rpc import arns, errors
-from longshore.storage import pages
+from longshore.storage import pages, steps
 from longshore.storage.database import Database
 from longshore.v1 import cluster_pb2, registry_service_pb2
 
@@ -10,11 +19,12 @@ MAX_DESCRIBED = 100
 
 
 async def create(
-    database: Database, place: arns.Place, request: registry_service_pb2.CreateClusterRequest
+    database: Database, place: arns.Place, request: registry_service_pb2.CreateClusterRequest, *, principal: str
 ) -> registry_service_pb2.CreateClusterResponse:
     """CreateCluster. A cluster that is ACTIVE is answered as it is, unless it was asked for otherwise."""
     cluster_rules.check(request)
-    made = _record(request)
+    insights = await database.read(lambda _: _insights(principal))
+    made = _record(request, insights)
     counted = await database.run(lambda dialect: cluster_rows.create(dialect, made))
     return registry_service_pb2.CreateClusterResponse(cluster=views.cluster(counted, views.EVERYTHING, place))
 
@@ -117,13 +127,22 @@ def _named(text: str, place: arns.Place) -> str:
     return arns.cluster(text, place=place).name
 
 
-def _record(request: registry_service_pb2.CreateClusterRequest) -> cluster_pb2.Cluster:
-    """What is stored of a new cluster: what the request says of it, and ECS's default setting."""
+def _insights(principal: str) -> steps.Step[cluster_pb2.ClusterSetting]:
+    """The setting of a new cluster of which nothing else is said: the caller's account setting."""
+    whose = yield from principals.of_caller(principal)
+    holding = yield from account_setting_rows.effective(whose)
+    name = setting_names.CONTAINER_INSIGHTS
+    return cluster_pb2.ClusterSetting(name=name, value=holding[name].value)
+
+
+def _record(
+    request: registry_service_pb2.CreateClusterRequest, insights: cluster_pb2.ClusterSetting
+) -> cluster_pb2.Cluster:
+    """What is stored of a new cluster: what the request says of it, and the default setting."""
     record = cluster_pb2.Cluster(
         cluster_name=request.cluster_name or arns.DEFAULT_CLUSTER,
         tags=request.tags,
-        settings=request.settings
-        or [cluster_pb2.ClusterSetting(name=cluster_rules.CONTAINER_INSIGHTS, value=cluster_rules.DISABLED)],
+        settings=request.settings or [insights],
     )
     cluster_changes.put_providers(record, request.capacity_providers, request.default_capacity_provider_strategy)
     cluster_changes.put_namespace(record, request.service_connect_defaults.namespace)

@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc.aio
 
-from longshore.registry import access_keys, capacity_providers, clusters, definitions, tags
+from longshore.registry import access_keys, account_settings, capacity_providers, clusters, definitions, tags
 from longshore.rpc import arns, caller
 from longshore.storage.database import Database
 from longshore.v1 import registry_service_pb2 as messages
@@ -43,7 +43,7 @@ class Servicer(registry_service_pb2_grpc.RegistryServiceServicer):
         self, request: messages.CreateClusterRequest, context: Context
     ) -> messages.CreateClusterResponse:
         """Make a cluster."""
-        return await clusters.create(self._database, self._place, request)
+        return await clusters.create(self._database, self._place, request, principal=caller.current().principal)
 
     async def DescribeClusters(
         self, request: messages.DescribeClustersRequest, context: Context
@@ -141,6 +141,30 @@ class Servicer(registry_service_pb2_grpc.RegistryServiceServicer):
     ) -> messages.DescribeCapacityProvidersResponse:
         """Describe capacity providers."""
         return await capacity_providers.describe(self._database, self._place, request)
+
+    async def PutAccountSetting(
+        self, request: messages.PutAccountSettingRequest, context: Context
+    ) -> messages.PutAccountSettingResponse:
+        """Set a setting for one principal."""
+        return await account_settings.put(self._database, self._place, request, principal=caller.current().principal)
+
+    async def PutAccountSettingDefault(
+        self, request: messages.PutAccountSettingDefaultRequest, context: Context
+    ) -> messages.PutAccountSettingDefaultResponse:
+        """Set a setting for all who have none of their own."""
+        return await account_settings.put_default(self._database, self._place, request)
+
+    async def ListAccountSettings(
+        self, request: messages.ListAccountSettingsRequest, context: Context
+    ) -> messages.ListAccountSettingsResponse:
+        """List settings."""
+        return await account_settings.list_(self._database, self._place, request, principal=caller.current().principal)
+
+    async def DeleteAccountSetting(
+        self, request: messages.DeleteAccountSettingRequest, context: Context
+    ) -> messages.DeleteAccountSettingResponse:
+        """Remove a principal's setting."""
+        return await account_settings.delete(self._database, self._place, request, principal=caller.current().principal)
 
     async def CreateAccessKey(
         self, request: messages.CreateAccessKeyRequest, context: Context
