@@ -23,6 +23,8 @@ MOMENT_FORMAT = "%Y%m%dT%H%M%SZ"
 """ISO 8601's basic form, of X-Amz-Date."""
 
 _HTTP_DATE_FORMAT = "%a, %d %b %Y %H:%M:%S GMT"
+_NO_OFFSET = re.compile(r" [+-]0000$")
+"""How mail writes GMT, and older signers the date of HTTP."""
 _MOMENT = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
 _HEADER_PARTS = ("Credential", "SignedHeaders", "Signature")
@@ -202,9 +204,10 @@ def values(request: wire.Request, name: str) -> list[str]:
 
 def _moment(texts: Sequence[str]) -> dt.datetime:
     text = ", ".join(texts)  # several dates are none
-    form = MOMENT_FORMAT if _MOMENT.fullmatch(text) else _HTTP_DATE_FORMAT
     try:
-        return dt.datetime.strptime(text, form).replace(tzinfo=dt.UTC)
+        if _MOMENT.fullmatch(text):
+            return dt.datetime.strptime(text, MOMENT_FORMAT).replace(tzinfo=dt.UTC)
+        return dt.datetime.strptime(_NO_OFFSET.sub(" GMT", text), _HTTP_DATE_FORMAT).replace(tzinfo=dt.UTC)
     except ValueError:
         raise refusals.IncompleteSignatureException(
             f"Date must be in ISO-8601 'basic format'. Got {wire.quoted(text)}. "
