@@ -13,6 +13,7 @@ from longshore.gateway import (
     answering,
     authentication,
     connections,
+    events,
     listening,
     metrics,
     operations,
@@ -65,6 +66,7 @@ async def serve(config: Config, *, shown: exposition.Sources | None = None) -> A
         gateway = routes.Gateway(
             answerer=_answerer(client, authenticator, measured),
             served=pages.Pages(channels=probed, shown=sources, insecure=config.insecure),
+            others=[_events(config, client, authenticator, measured, draining).route()],
             new_id=new_id,
         )
         shared = connections.Shared(config, measured)
@@ -97,6 +99,23 @@ def _replicas(config: Config) -> dict[str, tuple[str, ...]]:
 def _client(config: Config) -> clients.Client:
     return clients.Client(
         addresses=addresses.Addresses(**_replicas(config)), files=config.tls, deadline_s=config.call_timeout_s
+    )
+
+
+def _events(
+    config: Config,
+    client: clients.Client,
+    authenticator: authentication.Authenticator,
+    measured: metrics.Metrics,
+    draining: asyncio.Event,
+) -> events.Events:
+    return events.Events(
+        client=client,
+        authenticator=authenticator,
+        account=config.account,
+        measured=measured,
+        draining=draining,
+        new_id=new_id,
     )
 
 

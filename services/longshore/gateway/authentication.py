@@ -38,6 +38,8 @@ class Identity:
     """What they may do, by number of `options_pb2.Role`: each role includes those below."""
     region: str
     """The region that they speak of."""
+    scope: claims.Credential | None = None
+    """What the request was signed in; None where that was not verified."""
 
 
 class Settings(Protocol):
@@ -90,7 +92,14 @@ class Authenticator:
         if signing is None:
             raise refusals.UnrecognizedClientException(UNKNOWN_KEY + await self._hint())
         sigv4.verify(claim, request, key=signing.key)
-        return Identity(f"{PRINCIPAL_PREFIX}{signing.access_key_id}", signing.role, scope.region)
+        return Identity(f"{PRINCIPAL_PREFIX}{signing.access_key_id}", signing.role, scope.region, scope)
+
+    async def still(self, identity: Identity) -> bool:
+        """Whether somebody who was let in would be let in now, for what lasts longer than a request."""
+        scope = identity.scope
+        if scope is None:
+            return not await self._keys.exist()
+        return await self._keys.of(scope.access_key_id, day=scope.day, region=scope.region) is not None
 
     def _unverified(self, request: wire.Request) -> Identity:
         region = sigv4.region_of(request) if self._any_region else None

@@ -17,7 +17,7 @@ import structlog
 
 from longshore.client import client as clients
 from longshore.gateway import refusals
-from longshore.rpc import errors
+from longshore.rpc import caller, errors
 from longshore.v1 import registry_service_pb2
 
 _log = structlog.get_logger(__name__)
@@ -36,6 +36,9 @@ ASK_TIMEOUT_S = 5.0
 
 _ACCESS_KEY_ID = re.compile(r"[A-Za-z0-9_]{16,128}")
 """What ECS takes for an id. Nothing else is asked about."""
+
+_OURSELVES = caller.Caller(caller.INTERNAL, "", caller.DEFAULT_REGION)
+"""Keys are asked for by the gateway, whoever's request it was that missed one: the registry hands none to anybody else."""
 
 T = TypeVar("T")
 Request = registry_service_pb2.GetSigningKeyRequest
@@ -153,7 +156,8 @@ class SigningKeys:
 
     async def _ask(self, request: Request) -> Response:
         try:
-            return await self._client.call(self._client.registry.GetSigningKey, request, deadline_s=ASK_TIMEOUT_S)
+            with caller.acting_as(_OURSELVES):
+                return await self._client.call(self._client.registry.GetSigningKey, request, deadline_s=ASK_TIMEOUT_S)
         except (errors.Unavailable, errors.DeadlineExceeded, errors.Aborted, errors.Cancelled) as error:
             _log.warning("signing_key_not_had", reason=error.reason, message=error.message)
             raise refusals.ServiceUnavailableException(
