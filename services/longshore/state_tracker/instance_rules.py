@@ -3,6 +3,7 @@
 Limits and texts are ECS's (reference: attributes, tags and container instances of its API).
 """
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 
@@ -15,6 +16,8 @@ MAX_ATTRIBUTES_PER_CALL = 10
 MAX_DESCRIBED = 100
 MAX_UPDATED = 10
 MAX_PORT = 65_535
+# What is kept of the texts by which a host describes itself.
+MAX_TEXT = 255
 
 # Attributes with these names come from the agent: they say what the host is.
 _BUILT_IN = ("ecs.", "com.amazonaws.ecs.")
@@ -46,6 +49,35 @@ def check_resources(resources: Sequence[common_pb2.Resource]) -> None:
     faults = [*_resource_faults(resources)]
     if faults:
         raise errors.InvalidParameterException("totalResources: " + " ".join(faults))
+
+
+def machine_id(document: str) -> str:
+    """The machine's id in EC2's identity document, which is believed as far as any word of a host; empty where there is none."""
+    if not document:
+        return ""
+    try:
+        read = json.loads(document)
+    except (ValueError, RecursionError):
+        read = None
+    if not isinstance(read, dict):
+        raise errors.InvalidParameterException("instanceIdentityDocument is not a JSON object.")
+    found = read.get("instanceId", "")
+    if not isinstance(found, str) or len(found) > MAX_TEXT:
+        raise errors.InvalidParameterException(
+            f"instanceId of the instanceIdentityDocument is not a text of at most {MAX_TEXT} characters."
+        )
+    return found
+
+
+def check_versions(versions: common_pb2.VersionInfo) -> None:
+    """Refuse versions that are longer than versions are."""
+    for name, text in (
+        ("agentVersion", versions.agent_version),
+        ("agentHash", versions.agent_hash),
+        ("dockerVersion", versions.docker_version),
+    ):
+        if len(text) > MAX_TEXT:
+            raise errors.InvalidParameterException(f"versionInfo: {name} has more than {MAX_TEXT} characters.")
 
 
 def check_attributes(attributes: Sequence[common_pb2.Attribute]) -> None:

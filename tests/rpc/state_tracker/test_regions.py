@@ -1,93 +1,39 @@
 """A control plane of any region shows everybody its own: the same cluster, instance, definition and task under each region's ARNs."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from longshore.events import memory_bus
-from longshore.registry import app as registry_app
-from longshore.registry import config as registry_config
-from longshore.rpc import caller, channels, errors
-from longshore.scheduler import app as scheduler_app
-from longshore.scheduler import config as scheduler_config
-from longshore.state_tracker import app as tracker_app
-from longshore.state_tracker import config as tracker_config
-from longshore.storage import database
+from longshore.rpc import errors
+from longshore.storage.database import Database
 from longshore.v1 import (
     common_pb2,
     registry_service_pb2,
-    registry_service_pb2_grpc,
     scheduler_service_pb2,
-    scheduler_service_pb2_grpc,
     state_tracker_service_pb2,
-    state_tracker_service_pb2_grpc,
     task_definition_pb2,
     task_pb2,
 )
-from tests.rpc.state_tracker import fake_agent
+from tests.rpc.state_tracker import fake_agent, plane
 from tests.rpc.state_tracker.fake_agent import Identity, session
+from tests.rpc.state_tracker.plane import Addresses, View
 
 HOME, ABROAD = "us-east-1", "eu-central-1"
 
 
-@dataclass(frozen=True)
-class View:
-    """The control plane as callers of one region see it."""
-
-    region: str
-    registry: Any
-    scheduler: Any
-    tracker: Any
-
-    def arn(self, rest: str) -> str:
-        return f"arn:aws:ecs:{self.region}:123456789012:{rest}"
+@pytest.fixture
+async def addresses(db: Database) -> AsyncIterator[Addresses]:
+    async with plane.serving(db, any_region=True, agent_lease=60.0) as served:
+        yield served
 
 
 @pytest.fixture
-async def addresses(tmp_path: Path) -> AsyncIterator[tuple[str, str, str]]:
-    shared: dict[str, Any] = {"listen": "127.0.0.1:0", "any_region": True}
-    async with AsyncExitStack() as stack:
-        opened = await database.open_database(f"sqlite://{tmp_path}/state.db")
-        stack.push_async_callback(opened.close)
-        bus = memory_bus.MemoryBus()
-        scheduler = await stack.enter_async_context(
-            scheduler_app.serve(scheduler_config.Config(**shared), database=opened, bus=bus)
-        )
-        tracker = await stack.enter_async_context(
-            tracker_app.serve(tracker_config.Config(agent_lease=60.0, **shared), database=opened, bus=bus)
-        )
-        told = registry_config.Config(scheduler=(scheduler.address,), state_tracker=(tracker.address,), **shared)
-        registry = await stack.enter_async_context(registry_app.serve(told, database=opened, bus=bus))
-        yield registry.address, scheduler.address, tracker.address
+async def views(addresses: Addresses) -> AsyncIterator[tuple[View, View]]:
+    async with plane.seen_from(HOME, addresses) as home, plane.seen_from(ABROAD, addresses) as abroad:
+        yield home, abroad
 
 
-@pytest.fixture
-async def views(addresses: tuple[str, str, str]) -> AsyncIterator[tuple[View, View]]:
-    stubs = (
-        registry_service_pb2_grpc.RegistryServiceStub,
-        scheduler_service_pb2_grpc.SchedulerServiceStub,
-        state_tracker_service_pb2_grpc.StateTrackerServiceStub,
-    )
-    async with AsyncExitStack() as stack:
-
-        async def view(region: str) -> View:
-            metadata = ((caller.REGION_KEY, region),)
-            opened = [
-                stub(await stack.enter_async_context(channels.connect(address, metadata=metadata)))
-                for stub, address in zip(stubs, addresses, strict=True)
-            ]
-            return View(region, *opened)
-
-        yield await view(HOME), await view(ABROAD)
-
-
-async def test_two_regions_see_the_same_under_arns_of_their_own(
-    views: tuple[View, View], addresses: tuple[str, str, str]
-) -> None:
+async def test_two_regions_see_the_same_under_arns_of_their_own(views: tuple[View, View], addresses: Addresses) -> None:
     home, abroad = views
     made = await home.registry.CreateCluster(registry_service_pb2.CreateClusterRequest(cluster_name="web"))
     assert made.cluster.cluster_arn == home.arn("cluster/web")
@@ -106,7 +52,7 @@ async def test_two_regions_see_the_same_under_arns_of_their_own(
         )
     )
     instance = joined.container_instance.container_instance_arn.rpartition("/")[2]
-    async with session(addresses[2], Identity(instance, joined.instance_credential)):
+    async with session(addresses.tracker, Identity(instance, joined.instance_credential)):
         # Everything is named by ARNs of the other region, and answered in the caller's own.
         ran = await abroad.scheduler.StartTask(
             scheduler_service_pb2.StartTaskRequest(
