@@ -37,7 +37,7 @@ class AttributeChanges:
         targets = by_target(attributes, cluster, self._scopes)
         names = {key: frozenset(attribute.name for attribute in wanted) for key, wanted in targets.items()}
         # Of the transaction's last run, should it have been run again.
-        removed: dict[str, list[common_pb2.Attribute]] = dict.fromkeys(targets, [])
+        removed: dict[str, list[common_pb2.Attribute]] = {key: [] for key in targets}
 
         def change(stored: container_instance.Stored) -> container_instance.Stored:
             gone = names[stored.instance_id]
