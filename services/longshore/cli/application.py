@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from longshore.cli import (
+    access_keys,
     clusters,
     components,
     connection,
@@ -58,6 +59,7 @@ def root(
 root.__doc__ = HELP
 for name, component in components.COMPONENTS.items():
     app.command(name, help=component.help, context_settings=PASS_ON)(_starting(component))
+app.add_typer(access_keys.app, name="access-key")
 app.add_typer(clusters.app, name="cluster")
 app.add_typer(task_definitions.app, name="task-definition")
 app.command()(running.run)

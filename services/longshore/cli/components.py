@@ -1,4 +1,4 @@
-"""Commands that become a component: `up`, `down`, `agent`, `registry`, `scheduler`, `state-tracker`, `gateway`.
+"""Commands that become a component: `up`, `down`, `agent`, `registry`, `scheduler`, `state-tracker`, `gateway`; and `seal-key`.
 
 Each replaces this process by `python -m longshore.<component>`, so that a component never loads what the command needs, and says
 which extra is missing where its packages are not installed. Nothing beyond Python itself is imported here: a component starts as fast,
@@ -51,6 +51,9 @@ COMPONENTS = {
     ),
     "gateway": Component(
         "longshore.gateway", (), HTTP, "services", "Serve ECS's own API to aws cli, boto3, Terraform."
+    ),
+    "seal-key": Component(
+        "longshore.registry.seal_key", (), (), "services", "Make the key that access keys are sealed under."
     ),
 }
 
