@@ -99,6 +99,23 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "TrustedExecutionConfiguration": ("isolationMode",),
     "Ulimit": ("name", "softLimit", "hardLimit"),
     "VolumeFrom": ("sourceContainer",),
+    "CapacityProviderStrategyItem": ("capacityProvider",),
+    "ClusterSetting": ("name", "value"),
+    "ClusterServiceConnectDefaultsRequest": ("namespace",),
+    "ContainerOverride": ("name",),
+    "EBSTagSpecification": ("resourceType",),
+    "InferenceAcceleratorOverride": ("deviceName", "deviceType"),
+    "PlacementConstraint": ("type",),
+    "PlacementStrategy": ("type", "field"),
+    "PlatformDevice": ("id", "type"),
+    "RegisterContainerInstanceRequest": ("totalResources",),
+    "RunTaskRequest": ("taskDefinition",),
+    "StartTaskRequest": ("taskDefinition", "containerInstances"),
+    "TaskManagedEBSVolumeConfiguration": ("roleArn",),
+    "TaskManagedEBSVolumeTerminationPolicy": ("deleteOnTermination",),
+    "TaskVolumeConfiguration": ("name",),
+    "AwsVpcConfiguration": ("subnets",),
+    "Attribute": ("name", "value"),
     "ContainerRestartPolicy": ("enabled",),
 }
 """Members that go with any other of the structure."""
@@ -151,6 +168,11 @@ def request(family: str, path: str = "") -> dict[str, Any]:
     return whole
 
 
+def arguments(structure: str, path: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A request with the member at the path, and those that it cannot be without; `values` are of this operation alone."""
+    return _made(contract.ecs().shape_for(structure), top(path), values)
+
+
 def beside(family: str, path: str) -> dict[str, Any]:
     """The same definition without the member: what it is compared with. Where the member cannot be left out, the plain one."""
     steps = top(path)
@@ -175,21 +197,21 @@ def _drop(value: Any, steps: tuple[str, ...]) -> None:
         _drop(value[steps[0]], steps[1:])
 
 
-def value(shape: Any, steps: tuple[str, ...] = ()) -> Any:
+def value(shape: Any, steps: tuple[str, ...] = (), values: Mapping[str, Any] = VALUES) -> Any:
     """A value of a shape; of a structure, with the member that the steps lead to."""
     if shape.type_name == "structure":
-        return _made(shape, steps)
+        return _made(shape, steps, values)
     if shape.type_name == "list":
-        return [value(shape.member, steps)]
+        return [value(shape.member, steps, values)]
     if shape.type_name == "map":
-        return {"key": value(shape.value, steps)}
+        return {"key": value(shape.value, steps, values)}
     if shape.type_name == "string":
         return shape.enum[0] if shape.enum else "word"
     made: dict[str, Any] = {"boolean": True, "integer": INTEGER, "long": INTEGER, "double": 1.5, "timestamp": 1.7e9}
     return made[shape.type_name]
 
 
-def _made(shape: Any, steps: tuple[str, ...]) -> dict[str, Any]:
+def _made(shape: Any, steps: tuple[str, ...], values: Mapping[str, Any] = VALUES) -> dict[str, Any]:
     """A structure with the member that the first step names, and those that it cannot be without."""
     wanted = steps[:1] or tuple(shape.members)[:1]
     names = (*NEEDED.get(shape.name, ()), *wanted, *TOGETHER.get(f"{shape.name}.{wanted[0]}", ()))
@@ -198,5 +220,5 @@ def _made(shape: Any, steps: tuple[str, ...]) -> dict[str, Any]:
         key = f"{shape.name}.{name}"
         rest = steps[1:] if name == wanted[0] else ()
         inner = shape.members[name]
-        made[name] = VALUES[key] if key in VALUES and not rest else value(inner, rest)
+        made[name] = values[key] if key in values and not rest else value(inner, rest, values)
     return made

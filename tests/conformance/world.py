@@ -32,6 +32,10 @@ ACCOUNT = "123456789012"
 REGION = "us-east-1"
 IMAGE = "app:1"
 """The one image that the agents' hosts have. Its containers run until they are stopped, or do what `exit N` says."""
+PULLED_IMAGE = "pulled:1"
+"""An image that has to be fetched first."""
+MISSING_IMAGE = "missing:1"
+"""An image that is nowhere."""
 CLUSTER = "default"
 START_BOUND_S = 30.0
 WAIT_S = 20.0
@@ -189,6 +193,7 @@ async def _agent(folder: Path, number: int, at: Mapping[str, str]) -> AsyncItera
     host = simulated_runtime.SimulatedRuntime(
         info=_ENGINE,
         images={IMAGE: pulls.CachedImage(f"sha256:{'1' * 64}", f"sha256:{'2' * 64}")},
+        registry={PULLED_IMAGE: pulls.CachedImage(f"sha256:{'3' * 64}", f"sha256:{'4' * 64}")},
         source=random.Random(number),
         clock=agent_app.now_us,
         timing=simulated_runtime.INSTANT,
