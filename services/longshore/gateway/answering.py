@@ -83,6 +83,7 @@ class Answerer:
         began = time.perf_counter()
         request_id = self._new_id()
         named = ""
+        self._measured.under_way += 1
         try:
             operation = self._operation(request)
             named = operation.name
@@ -93,6 +94,8 @@ class Answerer:
             _log.debug("request_refused", operation=named, request_id=request_id, reason=answer.reason)
         except Exception:  # noqa: BLE001 - the boundary of the request
             answer = wire.refused(failed("request_failed", operation=named, request_id=request_id), request_id)
+        finally:
+            self._measured.under_way -= 1
         self._measured.requests[named, str(answer.status)] += 1
         self._measured.request.observe(time.perf_counter() - began)
         return answer

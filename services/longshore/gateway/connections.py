@@ -18,6 +18,7 @@ the client had the time to read that. Only what was not answered is: a client th
 import asyncio
 import enum
 import uuid
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -113,7 +114,8 @@ class Connection(httptools_impl.HttpToolsProtocol):
         """Bytes received of a head that is not whole, at most."""
         self._head_bytes = 0
         self._body_bytes = 0
-        self._buffered = 0
+        self._held: deque[int] = deque()
+        """Bytes of the bodies of requests that are not answered, the oldest first."""
         self._over = False
         """Whether what the client sends is thrown away."""
         self._last_word: bytes | None = None
@@ -140,7 +142,8 @@ class Connection(httptools_impl.HttpToolsProtocol):
         """Forget everything about the connection."""
         self._shared.discard(self)
         self._over = True
-        self._release()
+        self._shared.buffered -= sum(self._held)
+        self._held.clear()
         self._untime()
         self._unset_unread()
         self._unset_keepalive_if_required()
@@ -205,20 +208,21 @@ class Connection(httptools_impl.HttpToolsProtocol):
         hosts = 0
         for name, value in self.headers:
             if name == b"content-length" and int(value) > self._bounds.max_body_bytes:
-                self._refuse_size(begun=False)
+                self._refuse_size()
                 raise _RefusedError
             hosts += name == b"host"
         if hosts > 1 or (hosts == 0 and self.parser.get_http_version() == "1.1"):
             raise ValueError("not one Host header")
         self._unparsed = 0
-        self._awaiting = _Awaiting.BODY
         super().on_headers_complete()
+        self._awaiting = _Awaiting.BODY
+        self._held.append(0)
 
     def on_body(self, body: bytes) -> None:
         """Take in a piece of the body."""
         self._body_bytes += len(body)
         if self._body_bytes > self._bounds.max_body_bytes:
-            self._refuse_size(begun=True)
+            self._refuse_size()
             raise _RefusedError
         if not self.cycle.response_complete:
             self._hold(len(body))
@@ -232,9 +236,9 @@ class Connection(httptools_impl.HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with the next request, or say the last word."""
         more = bool(self.pipeline)
+        if self._held:
+            self._shared.buffered -= self._held.popleft()
         super().on_response_complete()
-        if not more:
-            self._release()
         if self._last_word is not None and not more:
             self._say(self._last_word)
         elif not self._over:
@@ -257,8 +261,8 @@ class Connection(httptools_impl.HttpToolsProtocol):
 
     def _awaited(self) -> _Awaiting:
         """What the client owes: nothing while its requests are answered, or while it may stay idle."""
-        if self.flow.read_paused:
-            return _Awaiting.NOTHING  # it is we who do not read
+        if self.pipeline:
+            return _Awaiting.NOTHING  # it is we who do not read, until the requests before are answered
         if self._awaiting is not _Awaiting.NOTHING:
             return self._awaiting
         answered = self.cycle is None or self.cycle.response_complete
@@ -271,9 +275,7 @@ class Connection(httptools_impl.HttpToolsProtocol):
         self._shared.measured.timed_out[awaiting.value] += 1
         if awaiting is _Awaiting.BODY:
             limit_s = self._bounds.body_timeout_s
-            self._refuse(
-                refusals.RequestTimeoutException(f"The body did not arrive within {limit_s:g} seconds."), begun=True
-            )
+            self._refuse(refusals.RequestTimeoutException(f"The body did not arrive within {limit_s:g} seconds."))
         elif self.cycle is not None and not self.cycle.response_complete:
             # What came whole is answered; after that the connection ends.
             self._over = True
@@ -308,18 +310,17 @@ class Connection(httptools_impl.HttpToolsProtocol):
         self._shared.measured.malformed += 1
         self._refuse(refusals.RequestHeaderFieldsTooLargeException("The head of the request is too large."))
 
-    def _refuse_size(self, *, begun: bool) -> None:
+    def _refuse_size(self) -> None:
         limit = self._bounds.max_body_bytes
-        self._refuse(refusals.RequestEntityTooLargeException(f"The body is larger than {limit} bytes."), begun=begun)
+        self._refuse(refusals.RequestEntityTooLargeException(f"The body is larger than {limit} bytes."))
 
-    def _refuse(self, error: errors.ServiceError, *, begun: bool = False) -> None:
-        """Answer the request that is being received, after those before it, and read no more.
-
-        `begun`: the application may have it already.
-        """
+    def _refuse(self, error: errors.ServiceError) -> None:
+        """Answer the request that is being received, after those before it, and read no more."""
         self._over = True
         self._untime()
         word = _raw(error)
+        # From the end of its head on it is the application's, which waits for its body, or its turn.
+        begun = self._awaiting is _Awaiting.BODY
         if begun and (self.cycle, self.app) in self.pipeline:
             self.pipeline.remove((self.cycle, self.app))
             self._last_word = word
@@ -348,17 +349,12 @@ class Connection(httptools_impl.HttpToolsProtocol):
 
     def _hold(self, size: int) -> None:
         """Count a piece of a body against what all connections may hold."""
-        self._buffered += size
+        self._held[-1] += size
         self._shared.buffered += size
         if self._shared.buffered > MAX_BUFFERED_BYTES:
             self._shared.measured.turned_away += 1
-            self._refuse(refusals.ServiceUnavailableException("Too many requests are being received."), begun=True)
+            self._refuse(refusals.ServiceUnavailableException("Too many requests are being received."))
             raise _RefusedError
-
-    def _release(self) -> None:
-        """Give back what the bodies took of the common bound."""
-        self._shared.buffered -= self._buffered
-        self._buffered = 0
 
 
 def _raw(error: errors.ServiceError) -> bytes:

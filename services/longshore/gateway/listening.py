@@ -75,7 +75,7 @@ async def listening(
         lifespan="off",
         interface="asgi3",
         log_config=None,
-        log_level="error",  # what a client sends is counted, not logged
+        log_level="critical",  # what a client sends is counted, and what fails is logged where it is answered
         access_log=False,
         proxy_headers=False,
         server_header=False,

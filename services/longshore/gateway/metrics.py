@@ -13,6 +13,9 @@ class Metrics:
         unit="requests",
         label=("operation", "status"),
     )
+    under_way: int = declared.gauge(
+        "longshore_gateway_requests_under_way", "Requests of operations that are being answered.", unit="requests"
+    )
     request: instruments.Histogram = declared.latency(
         "longshore_gateway_request_seconds", "A request of an operation: read whole until its answer is written."
     )

@@ -7,7 +7,6 @@ part in an answer.
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
-import structlog
 from starlette import routing
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -16,8 +15,6 @@ from starlette.responses import Response
 
 from longshore.gateway import answering, pages, refusals, wire
 from longshore.rpc import errors
-
-_log = structlog.get_logger(__name__)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -60,14 +57,6 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["path"] != OPERATIONS or scope["method"] != "POST":
-            await self._served(scope, receive, send)
-            return
-        body = await read_body(receive)
-        if body is not None:
-            await respond(send, await self._answerer.answer(asked(scope, body)))
-
-    async def _served(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
 
         async def noting(message: MutableMapping[str, Any]) -> None:
@@ -76,11 +65,19 @@ class Gateway:
             await send(message)
 
         try:
-            await self._starlette(scope, receive, noting)
+            await self._serve(scope, receive, noting)
         except Exception:  # noqa: BLE001 - the boundary of the request
-            error = answering.failed("page_failed", path=wire.quoted(scope["path"]))
+            error = answering.failed("request_failed", path=wire.quoted(scope["path"]))
             if not begun:
                 await respond(send, wire.refused(error, self._new_id()))
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] != OPERATIONS or scope["method"] != "POST":
+            await self._starlette(scope, receive, send)
+            return
+        body = await read_body(receive)
+        if body is not None:
+            await respond(send, await self._answerer.answer(asked(scope, body)))
 
     async def _http_refused(self, request: Request, error: Exception) -> Response:
         """What Starlette refuses, in the form of everything else."""

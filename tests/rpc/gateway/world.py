@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from longshore.client import addresses
 from longshore.client import client as clients
 from longshore.events import memory_bus
-from longshore.gateway import app, wire
+from longshore.gateway import app, metrics, wire
 from longshore.gateway import config as gateway_config
 from longshore.metrics import exposition
 from longshore.registry import app as registry_app
@@ -143,6 +143,18 @@ async def stack(folder: Path, **given: Any) -> AsyncIterator[Stack]:
         finally:
             for peer in served.peers:
                 await peer.aclose()
+
+
+def measured(shown: exposition.Sources) -> metrics.Metrics:
+    """The numbers of the gateway among those that are shown."""
+    return next(source.measured for source in shown.all if isinstance(source.measured, metrics.Metrics))
+
+
+async def reached(holds: Callable[[], bool]) -> None:
+    """Let the event loop, which the gateway runs in as well, turn until something holds."""
+    async with asyncio.timeout(BOUND_S):
+        while not holds():  # noqa: ASYNC110 - plain numbers cannot be awaited
+            await asyncio.sleep(0)
 
 
 # ------------------------------------------------------------------------------------------- HTTP as it is on the wire
