@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -49,6 +50,10 @@ async def _serve(options: config.Up, folders: config.Folders, blocks: loop_block
     shown.add(blocks, process="up")
     async with contextlib.AsyncExitStack() as stack:
         servings = await stack.enter_async_context(control_plane.running(options, folders, shown))
+        # What was made by now stays: no later collection walks through it, which would stop the event loop for long.
+        gc.collect()
+        gc.freeze()
+        gc.enable()
         # Like all of `longshore up`, on loopback alone: there is no TLS and no --insecure here.
         await stack.enter_async_context(
             exposition.serving(shown, listen=options.metrics_listen, files=tls.Files(), insecure=False)
@@ -57,7 +62,6 @@ async def _serve(options: config.Up, folders: config.Folders, blocks: loop_block
         holder.write(folders.state, note)
         at = control_plane.client_addresses(options.port_base)
         client = await stack.enter_async_context(clients.Client(addresses=at))
-        await client.call(client.registry.CreateCluster, registry_service_pb2.CreateClusterRequest())
         await _announce(options, folders, client)
         supervisor = await stack.enter_async_context(loops.supervised())
         supervisor.start("beside", lambda: _beside(options, folders, client, note))

@@ -4,6 +4,7 @@ What it takes to serve is loaded only by the process that serves: whoever waits 
 does not wait for that.
 """
 
+import gc
 import importlib.util
 from collections.abc import Sequence
 
@@ -32,6 +33,8 @@ def run(options: config.Up, argv: Sequence[str]) -> int:
         return FAILED
     if options.detach:
         return detached.start(argv, folders)
+    # Collections during a start look in vain at what stays for good: `serving` has them again, once everything is there.
+    gc.disable()
     from longshore.embedded import serving
 
     return serving.run(options, folders)
