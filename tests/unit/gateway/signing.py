@@ -29,10 +29,11 @@ def signed(
     token: str | None = None,
     at: dt.datetime = NOW,
     expires: int | None = None,
+    host: str = HOST,
 ) -> wire.Request:
     """A request that botocore has signed; presigned for `expires` seconds where they are given."""
     request = awsrequest.AWSRequest(
-        method, f"http://{HOST}{target}", data=body, headers={"Host": HOST} | dict(headers or {})
+        method, f"http://{host}{target}", data=body, headers={"Host": host} | dict(headers or {})
     )
     keys = credentials.Credentials(access_key_id, secret, token)
     signer = (
