@@ -65,7 +65,7 @@ def test_each_kind_is_shown_as_it_is_when_it_is_asked_for() -> None:
     assert found["t_waiting", ()] == 3
     assert found["t_done_total", ()] == 2
     assert (found["t_refused_total", ("RESOURCE:CPU",)], found["t_refused_total", ("AGENT",)]) == (1, 4)
-    assert found["t_answered_total", ("ListTasks", "200")] == 5
+    assert found["t_answered_total", ("200", "ListTasks")] == 5  # shown by the names of the labels: how, what
     assert (found["t_took_seconds_count", ()], found["t_took_seconds_sum", ()]) == (2, 60.004)
     assert [found["t_took_seconds_bucket", (le,)] for le in ("0.0025", "0.005", "10.0", "+Inf")] == [0, 1, 1, 2]
     assert found["t_worst_seconds", ()] == 0.0
