@@ -366,8 +366,9 @@ async def test_keys_of_the_real_registry_let_their_roles_do_what_they_may(tmp_pa
             for role in (options_pb2.ROLE_READ_ONLY, options_pb2.ROLE_ADMIN)
         }
         async with asyncio.timeout(BOUND_S):
-            while (refused := await stack.call("ListClusters")).status == 200:
-                await asyncio.sleep(0.05)  # for as long as it is believed that there is no key
+            # For as long as it is believed that there is no key.
+            while (refused := await stack.call("ListClusters")).status == 200:  # noqa: ASYNC110 - of another process, in earnest
+                await asyncio.sleep(0.05)
         assert refused.reason == "MissingAuthenticationTokenException"
 
         async def call(role: int, operation: str) -> world.Answer:
