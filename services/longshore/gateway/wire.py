@@ -4,7 +4,7 @@ Pure. It knows nothing of who calls or of what an operation does.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from longshore.gateway import refusals
@@ -27,14 +27,14 @@ class Request:
     """An HTTP request as it came, with nothing decoded.
 
     `path` and `query` are raw, as on the request line (still percent-encoded, the query without its question mark); header
-    names are in lower case, in their order, one pair per header line.
+    names are in lower case, in their order, one pair per header line. Its repr has nothing that a caller would not want in a log.
     """
 
     method: str
     path: str
-    query: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
+    query: str = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(repr=False)
 
     def header(self, name: str) -> str | None:
         """The value of a header, None where it is not there; the values of one given several times, joined as HTTP says."""
