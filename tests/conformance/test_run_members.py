@@ -16,6 +16,9 @@ MEMBERS = [
 BY_PLACE = {(member.operation, member.path): member for member in MEMBERS}
 
 VALUES: Mapping[str, Any] = specimens.VALUES | {
+    "CapacityProviderStrategyItem.capacityProvider": "FARGATE",
+    "CapacityProviderStrategyItem.weight": 1,
+    "CapacityProviderStrategyItem.base": 1,
     "ContainerOverride.name": "main",
     "ContainerOverride.memory": 128,
     "ContainerOverride.memoryReservation": 8,
@@ -42,6 +45,9 @@ def tags(task: Task) -> dict[str, str]:
 
 
 SHOWN: Mapping[str, Shown] = {
+    "capacityProviderStrategy": lambda task, given: (
+        task["capacityProviderName"] == given["capacityProviderStrategy"][0]["capacityProvider"]
+    ),
     "cluster": lambda task, given: task["clusterArn"].endswith(f"/{given['cluster']}"),
     "containerInstances": lambda task, given: task["containerInstanceArn"] in given["containerInstances"],
     "enableECSManagedTags": lambda task, given: tags(task)["aws:ecs:clusterName"] == world.CLUSTER,
@@ -72,6 +78,10 @@ def arguments(stack: world.World, operation: str, path: str) -> dict[str, Any]:
 @pytest.fixture(autouse=True, scope="module")
 def definition(stack: world.World) -> None:
     container = {"name": "main", "image": world.IMAGE, "memory": 16}
+    # Without a default, so that other tests' tasks show none.
+    stack.ecs.put_cluster_capacity_providers(
+        cluster=world.CLUSTER, capacityProviders=["FARGATE", "FARGATE_SPOT"], defaultCapacityProviderStrategy=[]
+    )
     stack.ecs.register_task_definition(
         family=FAMILY, containerDefinitions=[container], tags=[{"key": "of", "value": "definition"}]
     )
