@@ -96,7 +96,7 @@ async def gateway_of(described: ServiceDescriptor, fleet: Fleet, who: answering.
         channels.connect(serving.address) as channel,
         clients.Client(addresses=addresses.Addresses(nowhere, nowhere, nowhere)) as client,
     ):
-        stub = channel.unary_unary(
+        stub: Any = channel.unary_unary(
             f"/{described.full_name}/{rpc.name}",
             request_serializer=lambda made: made.SerializeToString(),
             response_deserializer=message_factory.GetMessageClass(rpc.output_type).FromString,

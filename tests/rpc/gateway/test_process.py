@@ -18,11 +18,6 @@ from tests.rpc.gateway import world
 
 BOUND_S = 30.0
 CERTIFICATES = Path(__file__).parents[1] / "rpc" / "certificates"
-FILES = {
-    "tls_cert_file": CERTIFICATES / "component.pem",
-    "tls_key_file": CERTIFICATES / "component.key",
-    "tls_ca_file": CERTIFICATES / "ca.pem",
-}
 
 
 async def _start(*arguments: str) -> Process:
@@ -107,7 +102,15 @@ async def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
 async def test_it_serves_tls_to_clients_that_have_no_certificate(tmp_path: Path) -> None:
     nowhere = (f"127.0.0.1:{ports.free_port()}",)
-    told = config.Config(listen="127.0.0.1:0", registry=nowhere, scheduler=nowhere, state_tracker=nowhere, **FILES)
+    told = config.Config(
+        listen="127.0.0.1:0",
+        registry=nowhere,
+        scheduler=nowhere,
+        state_tracker=nowhere,
+        tls_cert_file=CERTIFICATES / "component.pem",
+        tls_key_file=CERTIFICATES / "component.key",
+        tls_ca_file=CERTIFICATES / "ca.pem",
+    )
     async with app.serve(told) as serving:
         host, _, port = serving.address.rpartition(":")
         context = ssl.create_default_context(cafile=CERTIFICATES / "ca.pem")

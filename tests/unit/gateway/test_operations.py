@@ -1,5 +1,7 @@
 """Operations are what the descriptors of the services say, and nothing else."""
 
+from typing import Any
+
 import pytest
 from botocore import session
 from google.protobuf import descriptor_pb2, descriptor_pool
@@ -36,10 +38,11 @@ def method(
         output_type=".longshore.test.AskResponse",
         server_streaming=stream,
     )
+    marks: Any = made.options.Extensions
     if role:
-        made.options.Extensions[options_pb2.role] = role
+        marks[options_pb2.role] = role
     if ours:
-        made.options.Extensions[options_pb2.longshore_rpc] = True
+        marks[options_pb2.longshore_rpc] = True
     return made
 
 
