@@ -139,11 +139,6 @@ def refused(error: errors.ServiceError, request_id: str) -> Answer:
     return Answer(status, encoded(body), request_id, reason)
 
 
-def answered(document: dict[str, Any], request_id: str) -> Answer:
-    """What an operation answered."""
-    return Answer(200, encoded(document), request_id)
-
-
 def encoded(document: dict[str, Any]) -> bytes:
     """JSON as it is sent. Lone surrogates, which JSON can spell and UTF-8 cannot, are replaced."""
     return codec.dumps(document).encode("utf-8", "replace")

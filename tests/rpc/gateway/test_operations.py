@@ -12,6 +12,7 @@ import pytest
 from botocore import exceptions
 from botocore.config import Config as BotocoreConfig
 
+from longshore.gateway import answering
 from longshore.v1 import registry_service_pb2
 from tests.rpc.gateway import world
 
@@ -107,6 +108,23 @@ async def test_an_empty_body_is_an_empty_object(stack: world.Stack, body: bytes)
         answer = await peer.answer()
         await peer.aclose()
     assert (answer.status, [failure["reason"] for failure in answer.json["failures"]]) == (200, ["MISSING"])
+
+
+async def test_documents_that_are_converted_in_a_thread_are_answered_like_any_other(
+    stack: world.Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = [{"name": f"NAME_{number}", "value": "v" * 100} for number in range(400)]
+    container = {"name": "main", "image": "busybox", "memory": 64, "environment": environment}
+    document = {"family": "app", "containerDefinitions": [container]}
+    usual = await stack.call("RegisterTaskDefinition", document)
+    monkeypatch.setattr(answering, "LARGE_BYTES", 1_000)
+    large = await stack.call("RegisterTaskDefinition", document)
+    refused = await stack.call("RegisterTaskDefinition", document | {"nonsense": 1})
+    assert (usual.status, large.status) == (200, 200)
+    shown = [answer.json["taskDefinition"]["containerDefinitions"] for answer in (usual, large)]
+    assert shown[0] == shown[1]
+    assert shown[0][0]["environment"] == environment
+    assert (refused.status, refused.reason) == (400, "SerializationException")
 
 
 @pytest.mark.parametrize(
