@@ -57,7 +57,7 @@ def until_connected(stack: stacks.Stack, cluster: str, arn: str, *, connected: b
 
     async def follow() -> None:
         async with stack.client() as client, asyncio.timeout(BOUND_S):
-            async for _ in client.watch(cluster):
+            async for _ in client.watch(cluster=cluster):
                 found = await client.call(client.state_tracker.DescribeContainerInstances, request)
                 if found.container_instances[0].agent_connected is connected:
                     return
