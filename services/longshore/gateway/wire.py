@@ -121,6 +121,11 @@ _RENAMED: Mapping[str, str] = {
 _STATUSES: Mapping[str, int] = {errors.ServerException.reason: 500, _UNAVAILABLE: 503}
 """Statuses of what the services refuse, where it is not 400."""
 
+_RESOURCE_IDS = "resourceIds"
+"""The one member that an exception of ECS has beside its message: what the first request under the token made. It travels between
+processes as text, separated by commas, which no ARN has.
+"""
+
 
 def outcome_of(error: errors.ServiceError) -> tuple[int, str]:
     """The status and the name under which an error leaves."""
@@ -136,6 +141,8 @@ def refused(error: errors.ServiceError, request_id: str) -> Answer:
     """An error as it leaves."""
     status, reason = outcome_of(error)
     body: dict[str, Any] = {"__type": reason, "message": error.message}
+    if reason == errors.ConflictException.reason and (ids := error.metadata.get(_RESOURCE_IDS)):
+        body[_RESOURCE_IDS] = ids.split(",")
     return Answer(status, encoded(body), request_id, reason)
 
 
