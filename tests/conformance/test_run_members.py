@@ -15,7 +15,7 @@ MEMBERS = [
 ]
 BY_PLACE = {(member.operation, member.path): member for member in MEMBERS}
 
-VALUES: Mapping[str, Any] = specimens.VALUES | {
+VALUES: dict[str, Any] = specimens.VALUES | {
     "CapacityProviderStrategyItem.capacityProvider": "FARGATE",
     "CapacityProviderStrategyItem.weight": 1,
     "CapacityProviderStrategyItem.base": 1,
@@ -71,8 +71,8 @@ def places(*handlings: contract.Handling) -> list[tuple[str, str]]:
 
 
 def arguments(stack: world.World, operation: str, path: str) -> dict[str, Any]:
-    own = {"StartTaskRequest.containerInstances": [stack.instance()]}
-    return specimens.arguments(f"{operation}Request", path, VALUES | own)
+    own: dict[str, Any] = {"StartTaskRequest.containerInstances": [stack.instance()]}
+    return specimens.arguments(f"{operation}Request", path, {**VALUES, **own})
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -155,8 +155,9 @@ def test_a_token_gets_the_same_tasks_again_and_another_request_under_it_is_refus
     first = call(stack, "RunTask", {"taskDefinition": FAMILY, "clientToken": "run-members"})
     again = call(stack, "RunTask", {"taskDefinition": FAMILY, "clientToken": "run-members"})
     assert [task["taskArn"] for task in again["tasks"]] == [task["taskArn"] for task in first["tasks"]]
-    with pytest.raises(stack.ecs.exceptions.ConflictException):
+    with pytest.raises(stack.ecs.exceptions.ConflictException) as caught:
         call(stack, "RunTask", {"taskDefinition": FAMILY, "clientToken": "run-members", "startedBy": "other"})
+    assert caught.value.response["resourceIds"] == [task["taskArn"] for task in first["tasks"]]
 
 
 def test_distinct_instances_take_one_task_each_and_the_rest_are_failures(stack: world.World) -> None:
