@@ -55,7 +55,6 @@ class Shared:
     bounds: config.Config
     measured: metrics.Metrics
     open: set["Connection"] = field(default_factory=set)
-    buffered: int = 0
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, connection: "Connection") -> None:
@@ -347,7 +346,7 @@ class Connection(httptools_impl.HttpToolsProtocol):
     def _take_back(self) -> None:
         """Take the latest request from the application, which is told that its client has gone."""
         latest = self._unanswered.pop()
-        self._shared.buffered -= latest.held
+        self._shared.measured.buffered -= latest.held
         if self._unanswered:
             self.pipeline.remove((latest.cycle, self.app))
             return
@@ -359,7 +358,7 @@ class Connection(httptools_impl.HttpToolsProtocol):
     def _answered_oldest(self) -> httptools_impl.RequestResponseCycle:
         """Forget the oldest request, and give back what its body took of the common bound."""
         oldest = self._unanswered.popleft()
-        self._shared.buffered -= oldest.held
+        self._shared.measured.buffered -= oldest.held
         return oldest.cycle
 
     def _say(self, word: bytes) -> None:
@@ -377,8 +376,8 @@ class Connection(httptools_impl.HttpToolsProtocol):
     def _hold(self, size: int) -> None:
         """Count a piece of a body against what all connections may hold."""
         self._unanswered[-1].held += size
-        self._shared.buffered += size
-        if self._shared.buffered > MAX_BUFFERED_BYTES:
+        self._shared.measured.buffered += size
+        if self._shared.measured.buffered > MAX_BUFFERED_BYTES:
             self._shared.measured.turned_away += 1
             self._refuse(refusals.ServiceUnavailableException("Too many requests are being received."))
             raise _RefusedError

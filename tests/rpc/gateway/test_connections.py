@@ -203,6 +203,18 @@ async def test_connections_beyond_the_bound_are_told_so_and_those_before_still_s
         await peer.aclose()
 
 
+async def test_a_flood_of_connections_beyond_the_bound_is_closed_without_a_word(
+    gateway: world.Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "LINGERING", 5)
+    kept = [await gateway.connect() for _ in range(60)]
+    flood = [await gateway.connect() for _ in range(20)]
+    said = [await peer.rest() for peer in flood]
+    assert sorted(bool(words) for words in said) == [False] * 15 + [True] * 5
+    assert counted(gateway, "turned_away") == {"": 20}
+    assert (await kept[0].call("ListClusters")).status == 200
+
+
 async def test_a_thousand_connections_that_say_nothing_disturb_nobody_and_leave_nothing(tmp_path: Path) -> None:
     async with world.stack(tmp_path, header_timeout_s=3.0) as stack:
         silent = await asyncio.gather(*(stack.connect() for _ in range(1_000)))
