@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from longshore.v1 import task_definition_pb2, task_pb2
 
-_CPU = re.compile(r"\s*(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>vcpu)?\s*", re.IGNORECASE)
-_MEMORY = re.compile(r"\s*(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>gb|gib)?\s*", re.IGNORECASE)
+# No more digits than fit the columns, whatever the unit; a host that is so large does not exist.
+_NUMBER = r"(?P<number>\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})"
+_CPU = re.compile(rf"\s*{_NUMBER}\s*(?P<unit>vcpu)?\s*", re.IGNORECASE | re.ASCII)
+_MEMORY = re.compile(rf"\s*{_NUMBER}\s*(?P<unit>gb|gib)?\s*", re.IGNORECASE | re.ASCII)
 
 UNITS_PER_CPU = 1024
 MIB_PER_GB = 1024

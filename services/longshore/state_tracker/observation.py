@@ -73,6 +73,10 @@ def fault(reported: agent_service_pb2.TaskObservation) -> str | None:
     names = [container.name for container in reported.containers]
     if len(names) != len(set(names)):
         return "it names a container twice"
+    if (
+        "\0" in reported.task_id + reported.stopped_reason
+    ):  # no table takes it, and all else of the commit would fail too
+        return "its id or reason contains the character NUL"
     return None
 
 

@@ -187,6 +187,8 @@ def _refuse(faults: Iterable[str]) -> None:
 
 def _task_faults(request: state_tracker_service_pb2.SubmitTaskStateChangeRequest) -> Iterator[str]:
     yield from _status_faults(request.status, "the task")
+    if "\0" in request.reason:
+        yield "reason contains the character NUL."
     names = [change.container_name for change in request.containers]
     if len(names) != len(set(names)):
         yield "containers names a container twice."

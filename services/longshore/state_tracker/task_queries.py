@@ -74,6 +74,8 @@ class TaskQueries:
     def _filters(self, request: state_tracker_service_pb2.ListTasksRequest, cluster: str) -> tasks.Filters:
         if request.daemon_name:
             raise errors.InvalidParameterException("daemonName is not supported: Longshore has no managed daemons.")
+        if "\0" in request.family + request.started_by + request.service_name:
+            raise errors.InvalidParameterException("A filter contains the character NUL.")
         others = (request.container_instance, request.family, request.service_name)
         if request.started_by and any(others):
             raise errors.InvalidParameterException(
