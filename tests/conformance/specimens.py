@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.conformance import contract, world
 
-MAIN: Mapping[str, Any] = {
+MAIN: dict[str, Any] = {
     "name": "main",
     "image": world.IMAGE,
     "memory": 64,

@@ -7,6 +7,9 @@ import pytest
 
 from tests.conformance import answers, contract, tour, world
 
+pytestmark = pytest.mark.timeout(180)
+"""The fixture makes a hundred calls and more, on a machine that may be busy."""
+
 REFUSING = {
     "SubmitAttachmentStateChanges": "there is no attachment to report",
     "UpdateContainerAgent": "it always says how to update by hand",
