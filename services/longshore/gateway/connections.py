@@ -2,7 +2,7 @@
 
 uvicorn parses, pipelines and answers; what is added here is what it leaves to a proxy in front. A request that breaks a bound never
 reaches the application, or is taken from it (as if the client had gone): it is answered here, and the connection closed once
-the client had the time to read that. Only what was not answered is: a client that pipelines gets the earlier answers first.
+the client had the time to read that. A client that pipelines gets the answers to its earlier requests first.
 
 | bound | then |
 |---|---|
@@ -323,6 +323,7 @@ class Connection(httptools_impl.HttpToolsProtocol):
         self._refuse(refusals.RequestHeaderFieldsTooLargeException("The head of the request is too large."))
 
     def _refuse_size(self) -> None:
+        self._shared.measured.malformed += 1
         limit = self._bounds.max_body_bytes
         self._refuse(refusals.RequestEntityTooLargeException(f"The body is larger than {limit} bytes."))
 

@@ -117,6 +117,7 @@ async def test_a_body_declared_too_large_is_413_before_it_comes(gateway: world.S
     answer = await peer.answer()
     assert (answer.status, answer.reason) == (413, "RequestEntityTooLargeException")
     assert await peer.rest() == b""
+    assert counted(gateway, "malformed") == {"": 1}
     await peer.aclose()
 
 
