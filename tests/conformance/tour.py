@@ -186,7 +186,10 @@ def _reports(stack: world.World, folder: Path) -> None:
         stack.running(task, REPORTED)
         said = {"cluster": REPORTED, "task": task, "status": "STOPPED"}
         _refused(ecs, lambda: ecs.submit_task_state_change(**said))
-    ecs.submit_container_state_change(**said, containerName="main", exitCode=5, runtimeId="b" * 64)
+    ranges = {"containerPortRange": "9000-9001", "hostPortRange": "49300-49301", "protocol": "tcp"}
+    ecs.submit_container_state_change(
+        **said, containerName="main", exitCode=5, runtimeId="b" * 64, networkBindings=[ranges]
+    )
     ecs.submit_task_state_change(**said, reason="the host went home")
     assert stack.ended(task, REPORTED)["containers"][0]["exitCode"] == 5
     change = {"attachmentArn": "none", "status": "ATTACHED"}
