@@ -63,7 +63,7 @@ DEFINITION: Mapping[str, Any] = {
 }
 """A service of some use."""
 
-RUN: Mapping[str, Any] = {"cluster": "default", "taskDefinition": "benchmark", "count": 1}
+RUN: dict[str, Any] = {"cluster": "default", "taskDefinition": "benchmark", "count": 1}
 
 Ask = Callable[[], Awaitable[Any]]
 
