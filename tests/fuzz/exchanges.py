@@ -31,6 +31,8 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+    bodiless: bool = False
+    """Whether the request wants the head alone."""
 
     @property
     def closes(self) -> bool:
@@ -84,16 +86,19 @@ class Connection:
         self.close()
         reader, writer = await self._open()
         found: list[Answer] = []
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            await _write(writer, mutant)
-            reading = asyncio.ensure_future(_read(reader))
-            await asyncio.wait((reading,), timeout=PATIENCE_S)
-            if writer.can_write_eof():
-                writer.write_eof()
-            found.append(await reading)
-            while True:
-                found.append(await _read(reader))
-        self.close()
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                await _write(writer, mutant)
+                bodiless = mutant.raw.startswith(b"HEAD ")
+                reading = asyncio.ensure_future(_read(reader, bodiless=bodiless))
+                await asyncio.wait((reading,), timeout=PATIENCE_S)
+                if writer.can_write_eof():
+                    writer.write_eof()
+                found.append(await reading)
+                while not bodiless:  # what follows one cannot be told from its body
+                    found.append(await _read(reader))
+        finally:
+            self.close()
         return found
 
 
@@ -104,7 +109,7 @@ async def _write(writer: asyncio.StreamWriter, mutant: wires.Mutant) -> None:
             await writer.drain()
 
 
-async def _read(reader: asyncio.StreamReader) -> Answer:
+async def _read(reader: asyncio.StreamReader, *, bodiless: bool = False) -> Answer:
     """The next answer, interim ones passed over. Raises IncompleteReadError at the end, Broken for what is no HTTP."""
     while True:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -115,7 +120,7 @@ async def _read(reader: asyncio.StreamReader) -> Answer:
         headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         status = int(rest[:3])
         if status >= 200:
-            return Answer(status, headers, await _body(reader, headers))
+            return Answer(status, headers, b"" if bodiless else await _body(reader, headers), bodiless)
 
 
 async def _body(reader: asyncio.StreamReader, headers: Mapping[str, str]) -> bytes:
@@ -137,10 +142,10 @@ def judge(answer: Answer) -> None:
         raise Broken(f"status {answer.status}: {answer.body[:500]!r}")
     if answer.status < 400 and "x-amz-json" not in answer.headers.get("content-type", ""):
         return  # a page for people or for a monitor
-    if answer.status >= 400 and not answer.body and "content-length" in answer.headers:
-        raise Broken(f"status {answer.status} without a word")
     if not answer.headers.get("x-amzn-requestid"):
         raise Broken(f"no request id: {answer.headers}")
+    if answer.bodiless:
+        return
     try:
         document = json.loads(answer.body)
     except ValueError:
