@@ -9,6 +9,12 @@ from longshore.v1 import task_definition_pb2 as definition_pb2
 from longshore.v1 import task_pb2
 
 _MEBIBYTE = 1024 * 1024
+_NANOSECONDS = 1_000_000_000
+
+# ECS's defaults. The registry fills them in; a definition that comes without them means the same.
+_HEALTH_INTERVAL_S = 30
+_HEALTH_TIMEOUT_S = 5
+_HEALTH_RETRIES = 3
 
 # Docker takes no weight below 2 and the kernel none above 262144; ECS's agent sends 2 where nothing was asked for.
 _CPU_SHARES = range(2, 262145)
@@ -115,7 +121,20 @@ def _process(
     for field, member in _PLAIN:
         if container.HasField(field):  # type: ignore[arg-type]  # the names in _PLAIN are the message's
             process[member] = getattr(container, field)
+    if container.HasField("health_check"):
+        process["Healthcheck"] = _health_check(container.health_check)
     return process
+
+
+def _health_check(check: definition_pb2.HealthCheck) -> dict[str, Any]:
+    """The check, its times in nanoseconds. What is left out keeps ECS's default, not the engine's, which may differ."""
+    return {
+        "Test": list(check.command),
+        "Interval": (check.interval if check.HasField("interval") else _HEALTH_INTERVAL_S) * _NANOSECONDS,
+        "Timeout": (check.timeout if check.HasField("timeout") else _HEALTH_TIMEOUT_S) * _NANOSECONDS,
+        "Retries": check.retries if check.HasField("retries") else _HEALTH_RETRIES,
+        "StartPeriod": check.start_period * _NANOSECONDS,
+    }
 
 
 _PLAIN = (

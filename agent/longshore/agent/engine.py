@@ -40,6 +40,7 @@ _log = structlog.get_logger(__name__)
 
 _SAVE_FIRST_PAUSE_S = 0.2
 _SAVE_LONGEST_PAUSE_S = 10.0
+_MICROSECONDS = 1_000_000
 _STOPPED = states.ContainerPhase.STOPPED
 
 
@@ -149,14 +150,25 @@ class TaskEngine:
                 self._launcher.create(record, command)
             case task_commands.Start():
                 self._launcher.start(record, command)
+            case task_commands.Restart():
+                self._launcher.restart(record, command)
             case task_commands.Stop():
                 self._stopper.stop(record, command)
             case task_commands.Kill():
                 self._stopper.kill(record, command)
+            case task_commands.Wake(at):
+                self._calls.spawn("wake", self._wake(record, at))
             case task_commands.Report():
                 self._report(record)
             case _:
                 assert_never(command)
+
+    async def _wake(self, record: task_record.TaskRecord, at: int) -> None:
+        """Post TimePassed once it is `at`. The clock may be set back meanwhile, so it is asked again."""
+        while (left := at - self.clock()) > 0:  # noqa: ASYNC110 - a time is waited for, not a change of state
+            await asyncio.sleep(left / _MICROSECONDS)
+        if not record.stopped:
+            self.post(record, task_events.TimePassed())
 
     def by_runtime_id(self, runtime_id: str) -> tuple[task_record.TaskRecord, str] | None:
         """Task and container name of a container of the engine; None if it is not one of ours."""

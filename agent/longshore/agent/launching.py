@@ -34,7 +34,7 @@ _PORT_TRIES = 5
 # Times a name is found taken by a container that there is not: one that another call is still making, or has failed to make.
 _NAME_TRIES = 8
 """How often a dynamic port that turned out to be taken is replaced by another."""
-_STARTING = states.ContainerPhase.STARTING
+_STARTING = frozenset({states.ContainerPhase.STARTING, states.ContainerPhase.RESTARTING})
 
 
 class Host(Protocol):
@@ -200,7 +200,15 @@ class Launcher:
         """Start a container."""
         self._calls.spawn("start", self._start(record, command.container, command.runtime_id))
 
-    async def _start(self, record: task_record.TaskRecord, container: str, runtime_id: str) -> None:
+    def restart(self, record: task_record.TaskRecord, command: task_commands.Restart) -> None:
+        """Start a container again, in place."""
+        start = self._start(record, command.container, command.runtime_id, former_end=command.finished_at)
+        self._calls.spawn("restart", start)
+
+    async def _start(
+        self, record: task_record.TaskRecord, container: str, runtime_id: str, *, former_end: int | None = None
+    ) -> None:
+        """Start a container. `former_end`: it has run before and ended then."""
         pauses = backoff.Backoff(first=_FIRST_PAUSE_S, cap=_LONGEST_PAUSE_S)
         bindings: tuple[task_state.Binding, ...] = ()
         tries = 1
@@ -210,7 +218,8 @@ class Launcher:
                 async with self._slots.held(first=True):
                     await self._host.runtime.start(runtime_id)
             except runtime.PortTaken as error:
-                moved = await self._elsewhere(record, container, runtime_id) if tries < _PORT_TRIES else None
+                may_move = tries < _PORT_TRIES and former_end is None
+                moved = await self._elsewhere(record, container, runtime_id) if may_move else None
                 tries += 1
                 if moved is None:
                     event = task_events.StartFailed(container, error.reason)
@@ -218,7 +227,7 @@ class Launcher:
                     runtime_id, bindings = moved
                     continue
             except runtime.RuntimeFailure as error:
-                event = await self._after(error, record, container, runtime_id)
+                event = await self._after(error, record, container, runtime_id, former_end)
             else:
                 event = task_events.ContainerStarted(container, runtime_id, bindings)
             if event is not None:
@@ -227,11 +236,16 @@ class Launcher:
                     self._host.ports.release(bindings)  # chosen in vain
                 return
             await pauses.sleep()
-            if record.state.container(container).phase is not _STARTING:
+            if record.state.container(container).phase not in _STARTING:
                 return  # something else has told its end
 
     async def _after(
-        self, error: runtime.RuntimeFailure, record: task_record.TaskRecord, container: str, runtime_id: str
+        self,
+        error: runtime.RuntimeFailure,
+        record: task_record.TaskRecord,
+        container: str,
+        runtime_id: str,
+        former_end: int | None,
     ) -> task_events.Event | None:
         """What a failed start means; None if it certainly has not happened and may be tried again."""
         if isinstance(error, runtime.ContainerMissing):
@@ -249,10 +263,13 @@ class Launcher:
             return task_events.StartFailed(container, failure.reason, uncertain=True)
         if found.found is task_events.Found.RUNNING:
             return task_events.ContainerStarted(container, runtime_id)
-        if found.found is task_events.Found.EXITED:
+        if found.found is task_events.Found.EXITED and (former_end is None or found.finished_at > former_end):
             return died(container, found)
         if found.error:
             return task_events.StartFailed(container, runtime.CannotStartContainerError(found.error).reason)
+        if former_end is not None:
+            # The end that is found is the former one, so the start did not happen.
+            return task_events.StartFailed(container, error.reason) if record.state.stop_cause is not None else None
         return task_events.ContainerDied(container, None) if record.state.stop_cause is not None else None
 
     async def _elsewhere(

@@ -95,12 +95,14 @@ def _container(plan: task_state.ContainerPlan, container: task_state.ContainerSt
         name=plan.name,
         runtime_id=container.runtime_id,
         last_status=_shown(container.phase),
-        reason=container.reason[: runtime.REASON_LIMIT],
+        reason=_reason(container)[: runtime.REASON_LIMIT],
         image_digest=container.image_digest,
         health_status=_HEALTH[container.health],
         out_of_memory=container.out_of_memory,
+        restart_count=container.restarts,
     )
-    if container.exit_code is not None:
+    # While it is started again the exit code is that of the run before.
+    if container.exit_code is not None and container.phase is states.ContainerPhase.STOPPED:
         result.exit_code = container.exit_code
     if container.ran:
         for binding in container.bindings:
@@ -113,10 +115,17 @@ def _container(plan: task_state.ContainerPlan, container: task_state.ContainerSt
     return result
 
 
+def _reason(container: task_state.ContainerState) -> str:
+    """Why it has stopped; before that, why it was last started again."""
+    if container.phase is states.ContainerPhase.STOPPED:
+        return container.reason
+    return container.reason or container.restart_reason
+
+
 def _shown(phase: states.ContainerPhase) -> "task_pb2.ContainerStatus.ValueType":
     if phase is states.ContainerPhase.STOPPED:
         return task_pb2.CONTAINER_STATUS_STOPPED
-    if phase in {states.ContainerPhase.RUNNING, states.ContainerPhase.STOPPING}:
+    if phase in {states.ContainerPhase.RUNNING, states.ContainerPhase.RESTARTING, states.ContainerPhase.STOPPING}:
         return task_pb2.CONTAINER_STATUS_RUNNING
     return task_pb2.CONTAINER_STATUS_PENDING
 
@@ -129,11 +138,14 @@ def _restored_container(
         task_pb2.CONTAINER_STATUS_RUNNING: states.ContainerPhase.RUNNING,
     }.get(stored.last_status, states.ContainerPhase.PENDING)
     exit_code = stored.exit_code if stored.HasField("exit_code") else None
+    again = stored.restart_count > 0 and phase is states.ContainerPhase.RUNNING
     return task_state.ContainerState(
         phase=phase,
         runtime_id=stored.runtime_id,
         exit_code=exit_code,
-        reason=stored.reason,
+        reason="" if again else stored.reason,
+        restarts=stored.restart_count,
+        restart_reason=stored.reason if again else "",
         out_of_memory=stored.out_of_memory,
         ran=phase is states.ContainerPhase.RUNNING or exit_code is not None,
         image_digest=stored.image_digest,

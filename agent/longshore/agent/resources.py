@@ -20,6 +20,9 @@ _LAST_API_LEVEL = 44
 # Drivers of ECS's vocabulary that need nothing on this host but the engine. awslogs needs AWS credentials of the engine's own.
 _LOGGING_DRIVERS = frozenset({"json-file", "syslog", "journald", "gelf", "fluentd", "splunk", "logentries"})
 
+# What this agent does by itself, whatever the engine.
+_CAPABILITIES = ("container-health-check", "container-ordering", "container-restart-policy")
+
 _ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -67,6 +70,7 @@ def attributes(
     names += [f"{_CAPABILITY}{option}" for option in ("apparmor", "selinux") if option in engine.security_options]
     if privileged:
         names.append(f"{_CAPABILITY}privileged-container")
+    names += [f"ecs.capability.{capability}" for capability in _CAPABILITIES]
     result = [common_pb2.Attribute(name=name) for name in names]
     valued = {
         "longshore.hostname": engine.name,

@@ -43,7 +43,11 @@ def test_attributes_say_what_the_host_can_honour_and_nothing_else() -> None:
     } <= found.keys()
     absent = ("logging-driver.awslogs", "logging-driver.local", "selinux", "task-iam-role", "docker-remote-api.1.45")
     assert not {f"{CAPABILITY}{name}" for name in absent} & found.keys()
-    assert not [name for name in found if name.startswith("ecs.capability.")]
+    assert {name.removeprefix("ecs.capability.") for name in found if name.startswith("ecs.capability.")} == {
+        "container-health-check",
+        "container-ordering",
+        "container-restart-policy",
+    }
 
 
 def test_an_old_engine_offers_only_its_own_levels_and_privileges_can_be_withheld() -> None:
