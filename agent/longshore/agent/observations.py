@@ -95,11 +95,12 @@ def _container(plan: task_state.ContainerPlan, container: task_state.ContainerSt
         name=plan.name,
         runtime_id=container.runtime_id,
         last_status=_shown(container.phase),
-        reason=_reason(container)[: runtime.REASON_LIMIT],
+        reason=container.reason[: runtime.REASON_LIMIT],
         image_digest=container.image_digest,
         health_status=_HEALTH[container.health],
         out_of_memory=container.out_of_memory,
         restart_count=container.restarts,
+        restart_reason=container.restart_reason if container.restarts else "",
     )
     # While it is started again the exit code is that of the run before.
     if container.exit_code is not None and container.phase is states.ContainerPhase.STOPPED:
@@ -113,13 +114,6 @@ def _container(plan: task_state.ContainerPlan, container: task_state.ContainerSt
                 protocol=_PROTOCOL[binding.protocol],
             )
     return result
-
-
-def _reason(container: task_state.ContainerState) -> str:
-    """Why it has stopped; before that, why it was last started again."""
-    if container.phase is states.ContainerPhase.STOPPED:
-        return container.reason
-    return container.reason or container.restart_reason
 
 
 def _shown(phase: states.ContainerPhase) -> "task_pb2.ContainerStatus.ValueType":
@@ -138,14 +132,13 @@ def _restored_container(
         task_pb2.CONTAINER_STATUS_RUNNING: states.ContainerPhase.RUNNING,
     }.get(stored.last_status, states.ContainerPhase.PENDING)
     exit_code = stored.exit_code if stored.HasField("exit_code") else None
-    again = stored.restart_count > 0 and phase is states.ContainerPhase.RUNNING
     return task_state.ContainerState(
         phase=phase,
         runtime_id=stored.runtime_id,
         exit_code=exit_code,
-        reason="" if again else stored.reason,
+        reason=stored.reason,
         restarts=stored.restart_count,
-        restart_reason=stored.reason if again else "",
+        restart_reason=stored.restart_reason,
         out_of_memory=stored.out_of_memory,
         ran=phase is states.ContainerPhase.RUNNING or exit_code is not None,
         image_digest=stored.image_digest,

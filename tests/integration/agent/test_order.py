@@ -127,7 +127,7 @@ async def test_a_container_with_a_restart_policy_is_started_again_in_place(
     await tracker.until(lambda: tracker.observations[task].containers[0].restart_count == 1, "the first restart")
     again = tracker.observations[task].containers[0]
     assert (again.last_status, again.runtime_id) == (RUNNING, first)
-    assert again.reason == "Restarted by its restart policy after it had exited with code 5"
+    assert again.restart_reason == "Restarted by its restart policy after it had exited with code 5"
     ended = (await tracker.stopped(task)).containers[0]
     assert (ended.restart_count, ended.exit_code, ended.runtime_id, ended.reason) == (2, 0, first, "")
 

@@ -91,7 +91,7 @@ def test_a_container_that_ran_for_the_period_is_started_again_and_its_task_goes_
     seen = observations.observation(life.state).containers[0]
     assert seen.last_status == task_pb2.CONTAINER_STATUS_RUNNING
     assert (seen.restart_count, seen.HasField("exit_code")) == (1, False)
-    assert seen.reason == "Restarted by its restart policy after it had exited with code 1"
+    assert seen.restart_reason == "Restarted by its restart policy after it had exited with code 1"
 
 
 @pytest.mark.parametrize(("seconds", "code"), [(59, 1), (60, 7), (600, None)], ids=["too soon", "ignored", "unknown"])
