@@ -28,7 +28,11 @@ REMOVE_TIMEOUT_S = 5 * 60.0
 LIST_TIMEOUT_S = 10 * 60.0
 """ECS's bound for a list: engines with thousands of containers are slow at it."""
 
+VOLUME_TIMEOUT_S = 5 * 60.0
+"""ECS's bound for a volume: a driver may have to reach a server."""
+
 _UNIX = "unix://"
+_NO_VOLUME = "no such volume"
 
 
 class DockerRuntime:
@@ -105,6 +109,27 @@ class DockerRuntime:
         except runtime.ContainerMissing:
             return
 
+    async def has_volume(self, name: str) -> bool:
+        """Whether there is a volume."""
+        try:
+            with docker_errors.translated(runtime.CannotCreateContainerError, "described", INSPECT_TIMEOUT_S):
+                async with asyncio.timeout(INSPECT_TIMEOUT_S):
+                    await self._docker.volumes.get(name)  # type: ignore[no-untyped-call]
+        except runtime.CannotCreateContainerError as error:
+            if _NO_VOLUME not in error.message.lower():
+                raise
+            return False
+        return True
+
+    async def create_volume(
+        self, name: str, driver: str, options: Mapping[str, str], labels: Mapping[str, str]
+    ) -> None:
+        """Make a volume."""
+        config = {"Name": name, "Driver": driver, "DriverOpts": dict(options), "Labels": dict(labels)}
+        with docker_errors.translated(runtime.CannotCreateContainerError, "created", VOLUME_TIMEOUT_S):
+            async with asyncio.timeout(VOLUME_TIMEOUT_S):
+                await self._docker.volumes.create(config)  # type: ignore[no-untyped-call]
+
     async def remove_volume(self, name: str) -> None:
         """Remove a volume."""
         try:
@@ -113,7 +138,7 @@ class DockerRuntime:
                     volume = await self._docker.volumes.get(name)  # type: ignore[no-untyped-call]
                     await volume.delete()
         except runtime.CannotRemoveContainerError as error:
-            if "no such volume" not in error.message.lower():
+            if _NO_VOLUME not in error.message.lower():
                 raise
 
     async def inspect(self, runtime_id: str) -> runtime.ContainerSnapshot:

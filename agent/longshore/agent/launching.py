@@ -4,6 +4,7 @@ What must not happen here is a second start. So a start is repeated only after a
 take place, and a create is never repeated under another name.
 """
 
+import functools
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
@@ -22,6 +23,7 @@ from longshore.agent import (
     task_events,
     task_record,
     task_state,
+    volumes,
 )
 from longshore.rpc import backoff
 
@@ -162,6 +164,7 @@ class Launcher:
             publish_address=self._host.publish_address,
         )
         name = container_names.container_name(record.names, container)
+        await self._provide_volumes(record, container)
 
         async def call() -> str:
             async with self._slots.held(first=False):
@@ -170,6 +173,22 @@ class Launcher:
                 return await self._host.runtime.create(name, body)
 
         return await self._retried(call)
+
+    async def _provide_volumes(self, record: task_record.TaskRecord, container: str) -> None:
+        """Have the Docker volumes there that a container mounts. Making one that is there already changes nothing."""
+        engine = self._host.runtime
+        for volume in volumes.wanted(
+            record.definition.message, record.parts[container], owner=self._host.owner, task=record.names
+        ):
+            if volume.make:
+                make = functools.partial(
+                    engine.create_volume, volume.name, volume.driver, volume.options, volume.labels
+                )
+                await self._retried(make)
+            elif not await self._retried(functools.partial(engine.has_volume, volume.name)):
+                raise runtime.CannotCreateContainerError(
+                    f"there is no volume {volume.name} on this host, and autoprovision is off"
+                )
 
     def _stop_timeout_s(self, record: task_record.TaskRecord, container: str) -> int:
         return next(plan.stop_timeout_s for plan in record.state.plans if plan.name == container)

@@ -71,6 +71,7 @@ def attributes(
     if privileged:
         names.append(f"{_CAPABILITY}privileged-container")
     names += [f"ecs.capability.{capability}" for capability in _CAPABILITIES]
+    names += [f"ecs.capability.docker-plugin.{driver}" for driver in sorted(engine.volume_drivers)]
     result = [common_pb2.Attribute(name=name) for name in names]
     valued = {
         "longshore.hostname": engine.name,

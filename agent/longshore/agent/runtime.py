@@ -120,6 +120,7 @@ class EngineInfo:
     architecture: str
     logging_drivers: frozenset[str] = frozenset()
     security_options: frozenset[str] = frozenset()
+    volume_drivers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,14 @@ class ContainerRuntime(Protocol):
 
     async def remove(self, runtime_id: str) -> None:
         """Remove a container that does not run, with its anonymous volumes. One that is gone is no error."""
+
+    async def has_volume(self, name: str) -> bool:
+        """Whether there is a volume of this name."""
+
+    async def create_volume(
+        self, name: str, driver: str, options: Mapping[str, str], labels: Mapping[str, str]
+    ) -> None:
+        """Make a volume. One of this name and driver that exists is left as it is; of another driver, it is an error."""
 
     async def remove_volume(self, name: str) -> None:
         """Remove a volume. One that is gone is no error."""

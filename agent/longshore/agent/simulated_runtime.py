@@ -86,6 +86,7 @@ class SimulatedRuntime:
         self._containers: dict[str, _Container] = {}
         self._names: dict[str, str] = {}
         self._ports: dict[tuple[str, str], str] = {}
+        self._volumes: dict[str, str] = {}
         self._listeners: list[asyncio.Queue[runtime.RuntimeEvent]] = []
 
     async def describe(self) -> runtime.EngineInfo:
@@ -169,8 +170,21 @@ class SimulatedRuntime:
         del self._names[container.name]
         self._tell(container, "destroy")
 
+    async def has_volume(self, name: str) -> bool:
+        """Whether there is a volume."""
+        return name in self._volumes
+
+    async def create_volume(
+        self, name: str, driver: str, options: Mapping[str, str], labels: Mapping[str, str]
+    ) -> None:
+        """Make a volume."""
+        del options, labels  # nothing looks at them
+        if self._volumes.setdefault(name, driver) != driver:
+            raise runtime.CannotCreateContainerError(f"a volume with name {name} exists with another driver")
+
     async def remove_volume(self, name: str) -> None:
-        """There are no volumes."""
+        """Remove a volume."""
+        self._volumes.pop(name, None)
 
     async def inspect(self, runtime_id: str) -> runtime.ContainerSnapshot:
         """Describe a container."""

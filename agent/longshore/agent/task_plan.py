@@ -104,7 +104,7 @@ def _task_faults(definition: definition_pb2.TaskDefinition) -> list[str]:
     return faults
 
 
-_VOLUMES_OFFERED = frozenset({"name", "host", "configuredAtLaunch"})
+_VOLUMES_OFFERED = frozenset({"name", "host", "dockerVolumeConfiguration"})
 
 
 _Container = definition_pb2.ContainerDefinition

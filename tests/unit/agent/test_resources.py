@@ -13,6 +13,7 @@ ENGINE = runtime.EngineInfo(
     architecture="aarch64",
     logging_drivers=frozenset({"json-file", "awslogs", "local"}),
     security_options=frozenset({"seccomp", "apparmor"}),
+    volume_drivers=frozenset({"local", "rexray"}),
 )
 CAPABILITY = "com.amazonaws.ecs.capability."
 
@@ -47,6 +48,8 @@ def test_attributes_say_what_the_host_can_honour_and_nothing_else() -> None:
         "container-health-check",
         "container-ordering",
         "container-restart-policy",
+        "docker-plugin.local",
+        "docker-plugin.rexray",
     }
 
 
