@@ -1,6 +1,6 @@
 """From a container definition and its overrides to the body of Docker's create call. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +60,7 @@ def body(
         **_process(container, override),
     }
     if bindings and definition.network_mode != definition_pb2.NETWORK_MODE_HOST:
-        spec["ExposedPorts"] = {_key(binding): {} for binding in bindings}
+        spec["ExposedPorts"] = {key: {} for binding in bindings for key, _ in _published(binding)}
         host["PortBindings"] = _port_bindings(bindings, publish_address)
     return spec
 
@@ -147,12 +147,15 @@ _PLAIN = (
 )
 
 
-def _key(binding: task_state.Binding) -> str:
-    return f"{binding.container_port}/{binding.protocol}"
+def _published(binding: task_state.Binding) -> Iterator[tuple[str, int]]:
+    """Docker's name of each of the container's ports, and the host's port that leads there."""
+    for container_port, host_port in zip(binding.container_ports, binding.host_ports, strict=True):
+        yield f"{container_port}/{binding.protocol}", host_port
 
 
 def _port_bindings(bindings: Sequence[task_state.Binding], address: str) -> Mapping[str, list[dict[str, str]]]:
     published: dict[str, list[dict[str, str]]] = {}
     for binding in bindings:
-        published.setdefault(_key(binding), []).append({"HostIp": address, "HostPort": str(binding.host_port)})
+        for key, host_port in _published(binding):
+            published.setdefault(key, []).append({"HostIp": address, "HostPort": str(host_port)})
     return published

@@ -21,7 +21,12 @@ _LAST_API_LEVEL = 44
 _LOGGING_DRIVERS = frozenset({"json-file", "syslog", "journald", "gelf", "fluentd", "splunk", "logentries"})
 
 # What this agent does by itself, whatever the engine.
-_CAPABILITIES = ("container-health-check", "container-ordering", "container-restart-policy")
+_CAPABILITIES = (
+    "container-health-check",
+    "container-ordering",
+    "container-restart-policy",
+    "network.container-port-range",
+)
 
 _ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 

@@ -117,7 +117,6 @@ _NOT_OFFERED: tuple[tuple[str, Callable[[_Container], bool]], ...] = (
     ("resourceRequirements", lambda c: bool(c.resource_requirements)),
     ("firelensConfiguration", lambda c: c.HasField("firelens_configuration")),
     ("credentialSpecs", lambda c: bool(c.credential_specs)),
-    ("portMappings[].containerPortRange", lambda c: any(p.container_port_range for p in c.port_mappings)),
 )
 
 

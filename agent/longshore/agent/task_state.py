@@ -51,12 +51,23 @@ class RestartPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A published port: the container's, and the host's that leads there."""
+    """A published port: the container's, and the host's that leads there. Or `count` of them, one after the other."""
 
     container_port: int
     host_port: int
     protocol: str
     host_ip: str
+    count: int = 1
+
+    @property
+    def container_ports(self) -> range:
+        """The container's ports."""
+        return range(self.container_port, self.container_port + self.count)
+
+    @property
+    def host_ports(self) -> range:
+        """The host's, in the same order."""
+        return range(self.host_port, self.host_port + self.count)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ def test_attributes_say_what_the_host_can_honour_and_nothing_else() -> None:
         "container-health-check",
         "container-ordering",
         "container-restart-policy",
+        "network.container-port-range",
         "docker-plugin.local",
         "docker-plugin.rexray",
     }

@@ -70,7 +70,6 @@ def test_a_dependency_on_a_stranger_is_refused() -> None:
         (app(environment_files=[D.EnvironmentFile(value="x")]), "environmentFiles"),
         (app(repository_credentials=D.RepositoryCredentials(credentials_parameter="x")), "repositoryCredentials"),
         (app(resource_requirements=[D.ResourceRequirement(value="1")]), "resourceRequirements"),
-        (app(port_mappings=[D.PortMapping(container_port_range="1-2")]), "containerPortRange"),
     ],
 )
 def test_what_is_not_built_is_refused_by_name(container: D.ContainerDefinition, member: str) -> None:
