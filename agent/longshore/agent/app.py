@@ -13,6 +13,7 @@ from typing import NoReturn
 import structlog
 
 from longshore.agent import (
+    cgroups,
     cleanup,
     config,
     container_names,
@@ -96,6 +97,8 @@ async def serving(
         supervisor = await stack.enter_async_context(loops.supervised())
         calls = effects.Effects(supervisor)
         due = asyncio.Event()
+        home = container_names.home_of(socket.gethostname(), str(folder.resolve()))
+        groups = cgroups.found(described, home) if settings.task_cpu_mem_limit else None
         host = engine.TaskEngine(
             container_runtime=used,
             store=store,
@@ -104,21 +107,24 @@ async def serving(
             host_ports=ports.Ports(
                 publish_address=settings.publish_address, dynamic=config.dynamic_range(settings.dynamic_ports)
             ),
+            groups=groups,
             clock=clock,
             on_due=due.set,
         )
-        home = container_names.home_of(socket.gethostname(), str(folder.resolve()))
         host.owner = _owner(before.identity, home)
         remover = cleanup.Cleanup(host)
         host.on_settled = remover.schedule
         watcher = watching.Watcher(host, calls, draws)
         stream = await watcher.adopt(before)
+        if groups is not None:
+            await groups.sweep(host.tasks)
         supervisor.start("docker events", lambda: watcher.follow(stream))
         supervisor.start("re-inspection", watcher.inspect_now_and_then)
         supervisor.start("cleanup", remover.run)
         web = introspection.Introspection(host, introspection.About(settings.cluster, version))
         stack.push_async_callback(web.stop)
         port = await web.start(settings.introspection_port)
+        offered = _host(settings, described, version, limits_tasks=groups is not None)
         speaking = await _speaking(stack, settings, draws)
         sessions = session.Sessions(
             stub=speaking.agents,
@@ -128,9 +134,7 @@ async def serving(
             agent_version=version,
             source=draws,
         )
-        registrar = registration.Registrar(
-            tracker=speaking.trackers, registry=speaking.registries, host=_host(settings, described, version)
-        )
+        registrar = registration.Registrar(tracker=speaking.trackers, registry=speaking.registries, host=offered)
         supervisor.start("sessions", lambda: _speak(host, store, registrar, sessions, before.identity))
         _log.info("agent_started", cluster=settings.cluster, docker=described.version, introspection_port=port)
         yield Agent(host, sessions, port, supervisor)
@@ -155,7 +159,9 @@ def _limits(settings: config.Config, described: runtime.EngineInfo) -> engine.Li
     )
 
 
-def _host(settings: config.Config, described: runtime.EngineInfo, version: str) -> registration.Host:
+def _host(
+    settings: config.Config, described: runtime.EngineInfo, version: str, *, limits_tasks: bool
+) -> registration.Host:
     try:
         total = resources.total_resources(
             described,
@@ -168,7 +174,7 @@ def _host(settings: config.Config, described: runtime.EngineInfo, version: str) 
     return registration.Host(
         cluster=settings.cluster,
         total_resources=total,
-        attributes=resources.attributes(described, privileged=settings.privileged),
+        attributes=resources.attributes(described, privileged=settings.privileged, limits_tasks=limits_tasks),
         version_info=resources.version_info(described, version),
         first_attributes=config.pairs(settings.instance_attributes),
         first_tags=config.pairs(settings.instance_tags),

@@ -63,6 +63,8 @@ class Cleanup:
                 await host.runtime.remove(container.runtime_id or name)
             for volume in volumes.of_task(record.definition.message, record.names):
                 await host.runtime.remove_volume(volume)
+            if host.groups is not None:
+                await host.groups.remove(record.task_id)
         except runtime.RuntimeFailure as error:
             _log.warning("task_not_removed", task_id=record.task_id, error_reason=error.reason)
             return False

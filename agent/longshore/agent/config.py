@@ -33,6 +33,9 @@ class Config(settings.Process):
     instance_tags: tuple[str, ...] = settings.option(
         default=(), help="tags of the instance, KEY=VALUE; taken at the first registration"
     )
+    task_cpu_mem_limit: bool = settings.option(
+        default=True, help="limit CPU and memory of whole tasks, where the engine's control groups allow it"
+    )
     privileged: bool = settings.option(default=True, help="run privileged containers")
     image_pull_behavior: str = settings.option(
         default="default", help="when images are pulled", choices=tuple(behavior.value for behavior in pulls.Behavior)

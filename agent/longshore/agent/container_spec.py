@@ -42,14 +42,17 @@ def body(
     bindings: Sequence[task_state.Binding],
     stop_timeout_s: int,
     publish_address: str = "",
+    cgroup_parent: str = "",
 ) -> dict[str, Any]:
-    """Body of the create call for one container of a task."""
+    """Body of the create call for one container of a task. `cgroup_parent`: the task's own group, where it has limits."""
     sizes = effective_sizes(container, override)
     host: dict[str, Any] = {
         "CpuShares": min(max(sizes.cpu, _CPU_SHARES.start), _CPU_SHARES.stop - 1),
         **_memory(sizes, container.linux_parameters),
         **container_host.host_config(definition, container, task),
     }
+    if cgroup_parent:
+        host["CgroupParent"] = cgroup_parent
     spec: dict[str, Any] = {
         "Image": container.image,
         "Env": environment(container, override),

@@ -14,6 +14,7 @@ import structlog
 
 from longshore.agent import (
     assignments,
+    cgroups,
     container_names,
     effects,
     launching,
@@ -67,6 +68,7 @@ class TaskEngine:
         calls: effects.Effects,
         limits: Limits,
         host_ports: ports.Ports,
+        groups: cgroups.Cgroups | None = None,
         clock: Callable[[], int],
         on_due: Callable[[], None],
     ) -> None:
@@ -79,6 +81,8 @@ class TaskEngine:
         self.owner = container_names.Owner("", "", "")
         self.limits = limits
         self.ports = host_ports
+        self.groups = groups
+        """Where tasks with limits of their own have them; None where this host cannot limit tasks."""
         self.runtime = container_runtime
         self.store = store
         self.clock = clock
@@ -241,7 +245,10 @@ class TaskEngine:
         found = self._definitions.get(key)
         if found is None:
             found = task_record.definition_of(
-                message, stop_timeout_s=self.limits.stop_timeout_s, privileged=self.limits.privileged
+                message,
+                stop_timeout_s=self.limits.stop_timeout_s,
+                privileged=self.limits.privileged,
+                limits_tasks=self.groups is not None,
             )
             if message is not None:
                 self._definitions[key] = found

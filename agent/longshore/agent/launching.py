@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 import structlog
 
 from longshore.agent import (
+    cgroups,
     container_names,
     container_spec,
     effects,
@@ -21,6 +22,7 @@ from longshore.agent import (
     states,
     task_commands,
     task_events,
+    task_limits,
     task_record,
     task_state,
     volumes,
@@ -45,6 +47,10 @@ class Host(Protocol):
     runtime: runtime.ContainerRuntime
     ports: ports.Ports
     owner: container_names.Owner
+
+    @property
+    def groups(self) -> cgroups.Cgroups | None:
+        """Control groups of tasks, where this host has any."""
 
     @property
     def pull_behavior(self) -> pulls.Behavior:
@@ -162,6 +168,7 @@ class Launcher:
             bindings=bindings,
             stop_timeout_s=self._stop_timeout_s(record, container),
             publish_address=self._host.publish_address,
+            cgroup_parent=await self._limited(record),
         )
         name = container_names.container_name(record.names, container)
         await self._provide_volumes(record, container)
@@ -173,6 +180,20 @@ class Launcher:
                 return await self._host.runtime.create(name, body)
 
         return await self._retried(call)
+
+    async def _limited(self, record: task_record.TaskRecord) -> str:
+        """Have the limits of the whole task in place; its control group, empty where it has no limits."""
+        limits = task_limits.of(record.definition.message, record.assigned.overrides)
+        groups = self._host.groups
+        if not limits:
+            return ""
+        if groups is None:
+            raise runtime.CannotCreateContainerError("cpu and memory of a whole task cannot be limited on this host")
+        try:
+            await groups.limit(record.task_id, limits)
+        except cgroups.NotLimited as error:
+            raise runtime.CannotCreateContainerError(str(error)) from error
+        return groups.parent(record.task_id)
 
     async def _provide_volumes(self, record: task_record.TaskRecord, container: str) -> None:
         """Have the Docker volumes there that a container mounts. Making one that is there already changes nothing."""

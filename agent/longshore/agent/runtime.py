@@ -121,6 +121,9 @@ class EngineInfo:
     logging_drivers: frozenset[str] = frozenset()
     security_options: frozenset[str] = frozenset()
     volume_drivers: frozenset[str] = frozenset()
+    cgroup_driver: str = ""
+    """`cgroupfs` or `systemd`; empty where it is not said."""
+    cgroup_version: int = 1
 
 
 @dataclass(frozen=True, slots=True)

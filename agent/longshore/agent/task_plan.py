@@ -14,10 +14,14 @@ class UnsupportedDefinition(Exception):  # noqa: N818 - named by what is wrong, 
 
 
 def plan(
-    definition: definition_pb2.TaskDefinition, *, stop_timeout_s: int = DEFAULT_STOP_TIMEOUT_S, privileged: bool = True
+    definition: definition_pb2.TaskDefinition,
+    *,
+    stop_timeout_s: int = DEFAULT_STOP_TIMEOUT_S,
+    privileged: bool = True,
+    limits_tasks: bool = True,
 ) -> tuple[task_state.ContainerPlan, ...]:
     """Plan of the definition's containers, in its order. UnsupportedDefinition names everything that is in the way."""
-    faults = [*_task_faults(definition)]
+    faults = [*_task_faults(definition, limits_tasks=limits_tasks)]
     for container in definition.container_definitions:
         faults.extend(f"container {container.name}: {fault}" for fault in _container_faults(container))
         if container.privileged and not privileged:
@@ -88,12 +92,12 @@ def _order_faults(plans: Sequence[task_state.ContainerPlan]) -> list[str]:
     return faults
 
 
-def _task_faults(definition: definition_pb2.TaskDefinition) -> list[str]:
+def _task_faults(definition: definition_pb2.TaskDefinition, *, limits_tasks: bool) -> list[str]:
     faults = []
     if definition.network_mode == definition_pb2.NETWORK_MODE_AWSVPC:
         faults.append("networkMode awsvpc is not offered by this agent")
-    if definition.cpu or definition.memory:
-        faults.append("cpu and memory of the whole task are not limited by this agent")
+    if (definition.cpu or definition.memory) and not limits_tasks:
+        faults.append("cpu and memory of a whole task cannot be limited on this host")
     if definition.pid_mode == definition_pb2.PID_MODE_TASK:
         faults.append("pidMode task is not offered by this agent")
     if definition.ipc_mode == definition_pb2.IPC_MODE_TASK:
