@@ -31,6 +31,10 @@ protos: setup ## Regenerate the committed stubs from the protos
 accept: setup ## Promise the contract as it is now: later changes must not break it (at a release)
 	@scripts/protos accept
 
+.PHONY: conformance
+conformance: setup ## Write docs/conformance.md anew from the contract and the tests' findings
+	@scripts/conformance
+
 .PHONY: fmt
 fmt: setup ## Format the code and apply the safe fixes
 	@$(BIN)/ruff check --fix --exit-zero --quiet .
@@ -46,7 +50,7 @@ test: setup engines images ## All tests, with real Docker, PostgreSQL, Redis and
 
 .PHONY: test-unit
 test-unit: setup ## The tests that need nothing but Python
-	@$(BIN)/pytest tests/unit tests/property tests/rpc $(ARGS)
+	@$(BIN)/pytest tests/unit tests/property tests/rpc tests/conformance $(ARGS)
 
 .PHONY: test-int
 test-int: setup engines images ## The tests with real Docker, PostgreSQL, Redis and compose

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import figures, launch, memory
+from benchmarks import figures, launch, memory, startup
 from tests.e2e import stacks
 from tests.engines import docker, postgres, redis
 
@@ -18,6 +18,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print JSON: value, unit, peer, ratio, samples")
     parser.add_argument("--runs", type=int, default=launch.RUNS, help="launches of one task")
     parser.add_argument("--burst", type=int, default=launch.BURST, help="containers of one burst")
+    parser.add_argument("--starts", type=int, default=startup.RUNS, help="starts of `longshore up`")
     parser.add_argument("--mode", choices=("embedded", "distributed", "both"), default="both")
     options = parser.parse_args()
     engine = docker.machine_engine()
@@ -27,6 +28,8 @@ def main() -> int:
     engine.ensure_busybox()
     found: list[figures.Figure] = []
     with tempfile.TemporaryDirectory(prefix="longshore-bench-") as folder:
+        if options.mode in {"embedded", "both"}:
+            found.append(startup.measure(_made(Path(folder) / "startup"), engine, runs=options.starts))
         if options.mode in {"embedded", "both"}:
             with stacks.running(stacks.embedded(_made(Path(folder) / "embedded"), engine)) as stack:
                 found += _measured(stack, options)

@@ -1,4 +1,4 @@
-# Registry, scheduler, state-tracker and the longshore command. The wheels come from `scripts/wheels` (as in `make up`), so
+# Registry, scheduler, state-tracker, gateway and the longshore command. The wheels come from `scripts/wheels` (as in `make up`), so
 # building needs no network and installs exactly the pinned versions.
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /build
@@ -18,5 +18,5 @@ ENV PATH=/opt/longshore/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
     PYTHONUNBUFFERED=1
 USER longshore
 WORKDIR /var/lib/longshore
-EXPOSE 8701 8702 8703
+EXPOSE 8700 8701 8702 8703
 CMD ["longshore", "--help"]

@@ -6,7 +6,7 @@ import pytest
 
 pytest_plugins = ["tests.engines.fixtures"]
 
-_FOLDERS = frozenset({"unit", "property", "rpc", "integration", "e2e"})
+_FOLDERS = frozenset({"unit", "property", "rpc", "conformance", "fuzz", "integration", "e2e"})
 _ENGINES = {
     "postgres_session": "postgres",
     "make_postgres": "postgres",
@@ -14,6 +14,14 @@ _ENGINES = {
     "docker_engine": "docker",
     "private_docker": "docker",
 }
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What the campaigns of tests/fuzz shoot."""
+    group = parser.getgroup("fuzz")
+    group.addoption("--fuzz-requests", type=int, default=10_000, help="requests of each campaign")
+    group.addoption("--fuzz-seed", type=int, default=1, help="what they are made of")
+    group.addoption("--fuzz-first", type=int, default=0, help="number of the first, to repeat one that failed")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -18,7 +18,7 @@ class Machine(stacks.Stack):
 
     def __init__(self, folder: Path, engine: docker.DockerEngine) -> None:
         self.base = ports.free_range(len(holder.ports(0)))
-        super().__init__("machine", folder, control_plane.client_addresses(self.base), engine)
+        super().__init__("machine", folder, control_plane.client_addresses(self.base), engine, gateway_port=self.base)
         self.folders = config.folders(folder / "state")
         self.agents.append(self.folders.agent)
 

@@ -11,32 +11,59 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from longshore.agent import container_names
 from longshore.client import addresses as client_addresses
 from longshore.client import client as clients
 from longshore.embedded import config, control_plane, holder
-from longshore.rpc import errors, probe
-from longshore.v1 import registry_service_pb2, state_tracker_service_pb2
+from longshore.rpc import errors, http_probe, probe
+from longshore.v1 import options_pb2, registry_service_pb2, state_tracker_service_pb2
 from tests.engines import docker, ports
 from tests.engines.processes import ServerProcess
 
 COMMAND_BOUND_S = 120.0
 LOOPBACK = "127.0.0.1"
+REGION = "us-east-1"
+"""What every component defaults to."""
+
+HTTP_TIMEOUT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An access key and its secret."""
+
+    access_key_id: str
+    secret_access_key: str
+
+
+UNVERIFIED = Credentials("AKIDEXAMPLE", "any secret will do")
+"""Tools insist on credentials even where nobody verifies them."""
 
 
 class Stack:
     """Components by name, and how to talk to them."""
 
     def __init__(
-        self, name: str, folder: Path, addresses: client_addresses.Addresses, engine: docker.DockerEngine
+        self,
+        name: str,
+        folder: Path,
+        addresses: client_addresses.Addresses,
+        engine: docker.DockerEngine,
+        *,
+        gateway_port: int,
     ) -> None:
         """A stack that keeps its state and logs in `folder` and runs containers on `engine`."""
         self.name = name
         self.folder = folder
         self.addresses = addresses
         self.engine = engine
+        self.gateway = f"http://{LOOPBACK}:{gateway_port}"
+        """The URL at which it speaks ECS's wire."""
+        self.credentials = UNVERIFIED
+        """What requests to it are signed with; an access key of the stack's own where signatures are verified."""
         self.agents: list[Path] = []
         """State folders of its agents."""
         self.metrics: list[str] = []
@@ -48,7 +75,23 @@ class Stack:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What a client's environment needs to find this stack."""
+        """What a client's environment needs to find this stack, be it Longshore's or one that speaks ECS."""
+        return {
+            **self.components,
+            "LONGSHORE_GATEWAY": self.gateway.removeprefix("http://"),
+            "AWS_ENDPOINT_URL_ECS": self.gateway,
+            "AWS_ACCESS_KEY_ID": self.credentials.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.credentials.secret_access_key,
+            "AWS_DEFAULT_REGION": REGION,
+            # Nothing of this machine's own, and no search for a metadata service that is not there.
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    @property
+    def components(self) -> dict[str, str]:
+        """The part of `variables` that components themselves are told."""
         return {
             "LONGSHORE_REGISTRY": ",".join(self.addresses.registry),
             "LONGSHORE_SCHEDULER": ",".join(self.addresses.scheduler),
@@ -106,12 +149,17 @@ class Stack:
 
 def environment() -> dict[str, str]:
     """This process's environment without what would lead a command elsewhere."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("LONGSHORE_")}
+    return {name: value for name, value in os.environ.items() if not name.startswith(("LONGSHORE_", "AWS_"))}
 
 
 def healthy(address: str) -> Callable[[], bool]:
     """Whether a component's health check says SERVING."""
     return lambda: asyncio.run(probe.check(address, timeout_s=1.0)) == "SERVING"
+
+
+def serves_http(url: str) -> Callable[[], bool]:
+    """Whether a gateway says that it is ready, and so that all behind it are."""
+    return lambda: http_probe.check(url, timeout_s=HTTP_TIMEOUT_S) == http_probe.SERVING
 
 
 def joined(stack: Stack) -> bool:
@@ -135,7 +183,7 @@ def joined(stack: Stack) -> bool:
 def embedded(folder: Path, engine: docker.DockerEngine) -> Stack:
     """`longshore up` with an agent, not yet started."""
     base = ports.free_range(len(holder.ports(0)))
-    stack = Stack("embedded", folder, control_plane.client_addresses(base), engine)
+    stack = Stack("embedded", folder, control_plane.client_addresses(base), engine, gateway_port=base)
     folders = config.folders(folder / "state")
     stack.agents.append(folders.agent)
     command = ["-m", "longshore.embedded", "up", "--state-dir", str(folders.state), "--port-base", str(base)]
@@ -150,17 +198,24 @@ def embedded(folder: Path, engine: docker.DockerEngine) -> Stack:
 
 
 def distributed(folder: Path, engine: docker.DockerEngine, *, database_url: str, events_url: str) -> Stack:
-    """Each component a process of its own, schedulers and state-trackers twice, over PostgreSQL and Redis; not yet started."""
+    """Each component a process of its own, schedulers and state-trackers twice, over PostgreSQL and Redis; not yet started.
+
+    Its gateway verifies signatures: `credentials` are those of an administrator's key once it runs.
+    """
     replicas = {"registry": 1, "scheduler": 2, "state_tracker": 2}
     at = {name: tuple(f"{LOOPBACK}:{ports.free_port()}" for _ in range(count)) for name, count in replicas.items()}
     told = client_addresses.Addresses(at["registry"], at["scheduler"], at["state_tracker"])
-    stack = Stack("distributed", folder, told, engine)
-    shared = stack.variables | {"LONGSHORE_DATABASE_URL": database_url, "LONGSHORE_EVENTS_URL": events_url}
+    stack = Stack("distributed", folder, told, engine, gateway_port=ports.free_port())
+    shared = stack.components | {"LONGSHORE_DATABASE_URL": database_url, "LONGSHORE_EVENTS_URL": events_url}
+    sealing = {"LONGSHORE_SEAL_KEY_FILE": str(folder / "seal.key"), "LONGSHORE_MAKE_SEAL_KEY": "true"}
     for component, addresses in at.items():
         for number, address in enumerate(addresses, start=1):
             name = f"{component}-{number}".replace("_", "-")
             command = ["-m", f"longshore.{component}", "--listen", address]
-            stack.add(name, command, shared | _metrics(stack), healthy(address))
+            own = sealing if component == "registry" else {}
+            stack.add(name, command, shared | own | _metrics(stack), healthy(address))
+    command = ["-m", "longshore.gateway", "--listen", stack.gateway.removeprefix("http://")]
+    stack.add("gateway", command, stack.components | _metrics(stack), serves_http(stack.gateway))
     add_agent(stack, "agent")
     return stack
 
@@ -175,7 +230,7 @@ def add_agent(stack: Stack, name: str, *, environ: Mapping[str, str] | None = No
     """Add an agent on the stack's engine; it is ready when the stack has an instance that is connected."""
     stack.agents.append(stack.folder / name)
     stack.introspection.append(f"{LOOPBACK}:{ports.free_port()}")
-    settings = stack.variables | {
+    settings = stack.components | {
         "LONGSHORE_DOCKER_HOST": stack.engine.url,
         "LONGSHORE_STATE_DIR": str(stack.folder / name),
         "LONGSHORE_INTROSPECTION_PORT": stack.introspection[-1].rpartition(":")[2],
@@ -190,13 +245,18 @@ def running(stack: Stack) -> Iterator[Stack]:
     try:
         first = [name for name in stack.processes if not name.startswith("agent")]
         stack.start(*first)
-        asyncio.run(_create_default_cluster(stack))
+        asyncio.run(_prepare(stack))
         stack.start()
         yield stack
     finally:
         stack.stop()
 
 
-async def _create_default_cluster(stack: Stack) -> None:
+async def _prepare(stack: Stack) -> None:
+    """Make the cluster that agents join and, where signatures are verified, the key that tests sign with."""
     async with stack.client() as client:
         await client.call(client.registry.CreateCluster, registry_service_pb2.CreateClusterRequest())
+        if stack.name == "distributed":
+            request = registry_service_pb2.CreateAccessKeyRequest(name="tests", role=options_pb2.ROLE_ADMIN)
+            made = await client.call(client.registry.CreateAccessKey, request)
+            stack.credentials = Credentials(made.access_key.access_key_id, made.secret_access_key)

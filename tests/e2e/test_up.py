@@ -4,15 +4,18 @@ import os
 import re
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import pytest
+from botocore import exceptions
 
 from longshore.embedded import agent_process, holder
 from tests.e2e import calls, containers, machines, stacks, waits
+from tests.e2e.tools import aws
 from tests.engines import docker, waiting
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -39,6 +42,42 @@ def test_up_in_the_background_serves_when_it_returns_and_down_leaves_tasks(machi
     assert [found.running for found in containers.of_task(machine.engine, arn)] == [False]
 
 
+def test_what_is_asked_of_the_gateway_during_the_start_is_answered(machine: machines.Machine) -> None:
+    """It listens before the scheduler and the state-tracker do: their calls wait for them, and the cluster is there from the first."""
+    command = [sys.executable, "-m", "longshore.cli", "up", "--no-agent"]
+    ecs = aws.client(machine, retries={"total_max_attempts": 1})
+    with subprocess.Popen(command, env=stacks.environment() | machine.variables, stdout=subprocess.PIPE) as up:
+        while not _listens(machine.base):
+            assert up.poll() is None
+        assert [arn.rpartition("/")[2] for arn in ecs.list_clusters()["clusterArns"]] == ["default"]
+        with pytest.raises(exceptions.ClientError, match="The referenced task was not found"):
+            ecs.stop_task(task="0" * 32)  # by the scheduler
+        assert ecs.list_container_instances()["containerInstanceArns"] == []  # by the state-tracker
+        up.terminate()
+        up.communicate(timeout=machines.COMMAND_BOUND_S)
+    assert up.returncode == 0
+
+
+def test_the_first_access_key_closes_the_gateway_to_everybody_else(machine: machines.Machine) -> None:
+    """`up` says whose credentials will do, before and after; a key outlives a restart, and a purge takes the seal key along."""
+    url = f"http://127.0.0.1:{machine.base}"
+    said = machine.command("up", "--detach", "--no-agent").stdout
+    assert f"ECS API on {url}, for aws cli, boto3 and Terraform with any credentials:\n" in said
+    assert f"  export AWS_ENDPOINT_URL_ECS={url}\n" in said
+    assert aws.client(machine).list_clusters()["clusterArns"]
+    made = calls.run_json(machine, "access-key", "create", "first", "--role", "read-only")
+    machine.command("down")
+    said = machine.command("up", "--detach", "--no-agent").stdout
+    assert "with an access key of `longshore access-key`:" in said
+    with pytest.raises(exceptions.ClientError, match="UnrecognizedClientException"):
+        aws.client(machine).list_clusters()
+    machine.credentials = stacks.Credentials(made["accessKey"]["accessKeyId"], made["secretAccessKey"])
+    assert aws.client(machine).list_clusters()["clusterArns"]
+    assert stat.S_IMODE(machine.folders.seal_key.stat().st_mode) == 0o600
+    machine.command("down", "--purge")
+    assert not machine.folders.state.exists()
+
+
 def test_down_stops_and_purges_what_an_earlier_up_left_behind(machine: machines.Machine) -> None:
     """Also where nothing runs any more: the tasks stop, their containers and all files go."""
     machine.command("up", "--detach")
@@ -62,6 +101,7 @@ def test_a_second_up_names_who_is_in_the_way(machine: machines.Machine, tmp_path
     same_ports = machine.command("up", "--state-dir", str(tmp_path / "other"), check=False)
     assert same_ports.returncode == 1
     assert f"in use by pid {running.pid} (" in same_ports.stdout
+    assert f"Ports {machine.base}, {machine.base + 1}, " in same_ports.stdout
     assert "--port-base" in same_ports.stdout
     machine.command("cluster", "list")
 
@@ -161,3 +201,8 @@ def test_who_may_not_use_docker_is_told_how() -> None:
     assert f"You (user id {NOBODY}) may not use the Docker Engine at {path}." in done.stderr
     assert "sudo usermod -aG docker $USER" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def _listens(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex((stacks.LOOPBACK, port)) == 0

@@ -30,6 +30,7 @@ from longshore.agent import (
     session,
     state_file,
     stored,
+    takeover,
     watching,
 )
 from longshore.rpc import channels, loops
@@ -135,7 +136,8 @@ async def serving(
             source=draws,
         )
         registrar = registration.Registrar(tracker=speaking.trackers, registry=speaking.registries, host=offered)
-        supervisor.start("sessions", lambda: _speak(host, store, registrar, sessions, before.identity))
+        given = None if before.identity is not None else _given(settings)
+        supervisor.start("sessions", lambda: _speak(host, store, registrar, sessions, before.identity, given))
         _log.info("agent_started", cluster=settings.cluster, docker=described.version, introspection_port=port)
         yield Agent(host, sessions, port, supervisor)
 
@@ -203,6 +205,16 @@ async def _speaking(stack: AsyncExitStack, settings: config.Config, draws: rando
     )
 
 
+def _given(settings: config.Config) -> stored.Identity | None:
+    """The instance that the operator gave to an agent that has none."""
+    if settings.instance_credential_file is None:
+        return None
+    try:
+        return takeover.identity(settings.container_instance_arn, settings.instance_credential_file)
+    except takeover.UnreadableCredential as error:
+        raise Unusable(str(error), lasting=True) from error
+
+
 def _owner(identity: stored.Identity | None, home: str) -> container_names.Owner:
     if identity is None:
         return container_names.Owner("", "", home)
@@ -215,16 +227,25 @@ async def _speak(
     registrar: registration.Registrar,
     sessions: session.Sessions,
     identity: stored.Identity | None,
+    given: stored.Identity | None,
 ) -> NoReturn:
-    """Be a container instance: register, hold sessions; where the instance was deregistered, clear the host and begin anew."""
+    """Be a container instance: register, hold sessions; where the instance was deregistered, clear the host and begin anew.
+
+    `given` is one to take over; where it is not there, becoming another one would not be what was asked for.
+    """
     while True:
         try:
-            identity = await registrar.register(identity)
+            identity = await registrar.register(identity or given)
+            given = None
             await store.save_identity(identity)
             host.owner = _owner(identity, host.owner.home)
             _log.info("registered", instance_id=identity.instance_id, cluster=identity.cluster)
             await sessions.keep(identity)
         except registration.Deregistered as error:
+            if given is not None:
+                raise registration.Refused(
+                    f"the container instance {given.instance_arn} cannot be taken over: {error}"
+                ) from error
             _log.warning("deregistered", error=str(error))
             host.disown()
             await host.drained()

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from longshore.agent import pulls, resources
+from longshore.agent import pulls, resources, takeover
 from longshore.rpc import settings
 
 INTROSPECTION_PORT = 51678
@@ -35,6 +35,12 @@ class Config(settings.Process):
     )
     task_cpu_mem_limit: bool = settings.option(
         default=True, help="limit CPU and memory of whole tasks, where the engine's control groups allow it"
+    )
+    container_instance_arn: str = settings.option(
+        default="", help="instance, registered before, that this agent takes over while its state folder is empty"
+    )
+    instance_credential_file: Path | None = settings.option(
+        default=None, help="file with the credential that the registration of that instance answered"
     )
     privileged: bool = settings.option(default=True, help="run privileged containers")
     image_pull_behavior: str = settings.option(
@@ -68,6 +74,7 @@ class Config(settings.Process):
                     yield f"{settings.variable(name)}: {item!r} is not NAME=VALUE"
         if self.dynamic_ports and dynamic_range(self.dynamic_ports) is None:
             yield f"{settings.variable('dynamic_ports')} is {self.dynamic_ports!r}: not FIRST-LAST with ports 1 to 65535"
+        yield from takeover.faults(self.container_instance_arn, self.instance_credential_file, self.cluster)
         if self.docker_host and not self.docker_host.startswith(("unix://", "tcp://", "http://", "https://")):
             yield f"{settings.variable('docker_host')} is {self.docker_host!r}: neither unix://… nor tcp://…"
 

@@ -29,21 +29,32 @@ class Addresses:
     registry: tuple[str, ...]
     scheduler: tuple[str, ...]
     state_tracker: tuple[str, ...]
+    gateway: tuple[str, ...] = ()
+    """Gateways, which speak HTTP; the client asks none of them. Empty: none was named."""
+
+    @property
+    def likely_gateway(self) -> str:
+        """Where a gateway would be that was not named: on its usual port, beside the registry."""
+        return settings.default_address(tls.HostPort.parse(self.registry[0]).host, settings.GATEWAY_PORT)
 
 
 def resolve(server: str | None = None, environ: Mapping[str, str] | None = None) -> Addresses:
     """Find the components: `server` (or LONGSHORE_SERVER) with the default ports, each overridden by a variable of its own.
 
-    LONGSHORE_REGISTRY, LONGSHORE_SCHEDULER and LONGSHORE_STATE_TRACKER are lists of host:port, separated by commas.
+    LONGSHORE_REGISTRY, LONGSHORE_SCHEDULER and LONGSHORE_STATE_TRACKER are lists of host:port, separated by commas, and so is
+    LONGSHORE_GATEWAY, which only `longshore status` needs: by default nobody is said to run one.
     A server given as an argument beats all variables. Raises AddressError.
     """
     variables = {} if server else os.environ if environ is None else environ
     host = server or variables.get("LONGSHORE_SERVER") or DEFAULT_SERVER
 
     def component(variable: str) -> tuple[str, ...]:
+        return named(variable) or (settings.default_address(host, PORTS[variable]),)
+
+    def named(variable: str) -> tuple[str, ...]:
         listed = variables.get(variable, "").strip(", ")
         if not listed:
-            return (settings.default_address(host, PORTS[variable]),)
+            return ()
         try:
             return channels.split(listed)
         except ValueError as error:
@@ -56,6 +67,7 @@ def resolve(server: str | None = None, environ: Mapping[str, str] | None = None)
         registry=component("LONGSHORE_REGISTRY"),
         scheduler=component("LONGSHORE_SCHEDULER"),
         state_tracker=component("LONGSHORE_STATE_TRACKER"),
+        gateway=named("LONGSHORE_GATEWAY"),
     )
 
 

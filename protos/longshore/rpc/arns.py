@@ -9,7 +9,8 @@ it is done at the edge only: tables, labels and events hold ids.
     arns.task("0123…")                              → Reference(kind=TASK, name="0123…")
     arns.task("arn:…:task/web/0123…", place=place)  → Reference(kind=TASK, name="0123…", cluster="web", …)
 
-With `place`, an ARN of another account or region is refused, as ECS does; without it every one is taken.
+With `place`, an ARN of another account or region is refused, as ECS does; without it every one is taken. A place with `any_region` renders
+in its own region and takes ARNs of every one: names and ids are the same in all of them.
 """
 
 import enum
@@ -26,6 +27,7 @@ DEFAULT_CLUSTER = "default"
 class Kind(enum.StrEnum):
     """What an ARN can name, spelled as it stands in the ARN."""
 
+    CAPACITY_PROVIDER = "capacity-provider"
     CLUSTER = "cluster"
     CONTAINER = "container"
     CONTAINER_INSTANCE = "container-instance"
@@ -59,10 +61,16 @@ class Place:
     account: str
     region: str
     partition: str = "aws"
+    any_region: bool = False
+    """Whether ARNs of other regions are taken as well."""
 
     def cluster(self, name: str) -> str:
         """ARN of a cluster."""
         return f"{self._prefix}:cluster/{name}"
+
+    def capacity_provider(self, name: str) -> str:
+        """ARN of a capacity provider."""
+        return f"{self._prefix}:capacity-provider/{name}"
 
     def task_definition(self, family: str, revision: int) -> str:
         """ARN of a revision of a task definition."""
@@ -108,6 +116,7 @@ _ARN = re.compile(
 )
 
 _PARTS: Mapping[Kind, tuple[tuple[str, ...], ...]] = {
+    Kind.CAPACITY_PROVIDER: (("name",),),
     Kind.CLUSTER: (("name",),),
     Kind.CONTAINER: (("cluster", "parent", "name"), ("name",)),
     Kind.CONTAINER_INSTANCE: (("cluster", "name"), ("name",)),
@@ -118,13 +127,18 @@ _PARTS: Mapping[Kind, tuple[tuple[str, ...], ...]] = {
 }
 """The parts of an ARN's path: the new format first, then the old one where there was one."""
 
-_NAMED = frozenset({Kind.CLUSTER, Kind.SERVICE, Kind.TASK_DEFINITION})
+_NAMED = frozenset({Kind.CAPACITY_PROVIDER, Kind.CLUSTER, Kind.SERVICE, Kind.TASK_DEFINITION})
 """Kinds whose name a person chose; the others have ids."""
 
 
 def cluster(text: str, *, place: Place | None = None) -> Reference:
     """The cluster of a name or ARN; an empty text is the cluster `default`."""
     return _parsed(Kind.CLUSTER, text or DEFAULT_CLUSTER, place)
+
+
+def capacity_provider(text: str, *, place: Place | None = None) -> Reference:
+    """The capacity provider of a name or ARN."""
+    return _parsed(Kind.CAPACITY_PROVIDER, text, place)
 
 
 def task(text: str, *, place: Place | None = None) -> Reference:
@@ -195,7 +209,7 @@ def _parsed(kind: Kind, text: str, place: Place | None) -> Reference:
 
 
 def _from_arn(kind: Kind, matched: re.Match[str], place: Place | None) -> Reference:
-    if place is not None and matched["region"] != place.region:
+    if place is not None and not place.any_region and matched["region"] != place.region:
         raise errors.InvalidParameterException(
             f"Invalid identifier: Identifier is for {matched['region']}. Your region is {place.region}"
         )

@@ -19,6 +19,7 @@ MICROSECONDS = 1_000_000
 
 ALWAYS_LISTED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
+        "longshore.v1.CapacityProvider": ("tags",),
         "longshore.v1.Cluster": (
             "statistics",
             "tags",

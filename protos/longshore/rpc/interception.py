@@ -32,10 +32,16 @@ _PLAIN = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,126}")
 
 
 class Interceptor(grpc.aio.ServerInterceptor):
-    """Wraps every handler. `trusting` is for servers told `--insecure`: they believe any peer whom it speaks for."""
+    """Wraps every handler. `trusting` is for servers told `--insecure`: they believe any peer whom it speaks for.
 
-    def __init__(self, *, region: str = caller.DEFAULT_REGION, trusting: bool = False) -> None:
+    Callers that speak of another region than the server's are refused, unless it serves `any_region`.
+    """
+
+    def __init__(
+        self, *, region: str = caller.DEFAULT_REGION, any_region: bool = False, trusting: bool = False
+    ) -> None:
         self._region = region
+        self._any_region = any_region
         self._trusting = trusting
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
@@ -72,8 +78,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
     def _answering(self, function: Callable[[Any, Context], Any], method: str) -> Callable[[Any, Context], Any]:
         async def answer(request: Any, context: Context) -> Any:
-            self._enter(context, method)
             try:
+                self._enter(context, method)
                 result = function(request, context)
                 return await result if isinstance(result, Awaitable) else result
             except asyncio.CancelledError as error:
@@ -85,8 +91,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
     def _streaming(self, function: Callable[[Any, Context], Any], method: str) -> Callable[[Any, Context], Any]:
         async def stream(request: Any, context: Context) -> None:
-            self._enter(context, method)
             try:
+                self._enter(context, method)
                 result = function(request, context)
                 if isinstance(result, AsyncIterator):
                     # Closed here and now when the RPC is cancelled, so that the servicer's finally blocks run in its task.
@@ -114,6 +120,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
         )
         caller.set_current(who)
         structlog.contextvars.bind_contextvars(request_id=who.request_id, rpc=method)
+        if not self._any_region:
+            refuse_foreign(who.region, home=self._region)
 
 
 def resolve(
@@ -136,6 +144,14 @@ def resolve(
         request_id=_plain(sent.get(caller.REQUEST_ID_KEY)) or secrets.token_hex(16),
         region=_plain(sent.get(caller.REGION_KEY)) or region,
     )
+
+
+def refuse_foreign(region: str, *, home: str) -> None:
+    """Refuse a caller that speaks of another region than the one that is served."""
+    if region != home:
+        raise errors.InvalidParameterException(
+            f"Your region is {region}. This is an installation of region {home}.", region=region, served=home
+        )
 
 
 def is_loopback_peer(peer: str) -> bool:

@@ -1,4 +1,4 @@
-"""`python -m longshore.rpc.probe HOST:PORT`: ask a gRPC server for its health.
+"""`python -m longshore.rpc.probe HOST:PORT`: ask a gRPC server for its health; with a URL, `http://HOST:PORT`, a gateway.
 
 Prints the status on one line. Exit code 0: SERVING; 1: anything else, also when it cannot be reached in time; 2: wrong usage.
 TLS is used where LONGSHORE_TLS_CA_FILE and the like are set.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from longshore.rpc import channels, errors, tls
+from longshore.rpc import channels, errors, http_probe, tls
 
 TIMEOUT_S = 3.0
 """A health check of compose or systemd gives up after a few seconds itself."""
@@ -41,20 +41,23 @@ async def check(
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
     """Run the probe; the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m longshore.rpc.probe", description="Ask a gRPC server for its health."
+        prog="python -m longshore.rpc.probe", description="Ask a gRPC server, or a gateway, for its health."
     )
-    parser.add_argument("address", metavar="HOST:PORT")
+    parser.add_argument("address", metavar="HOST:PORT or URL")
     parser.add_argument("--service", default="", help="full name of one service; the whole server where left out")
     parser.add_argument("--timeout", type=float, default=TIMEOUT_S, metavar="SECONDS")
     options = parser.parse_args(argv)
     variables = os.environ if environ is None else environ
     found = (variables.get(f"LONGSHORE_TLS_{kind}_FILE") for kind in ("CERT", "KEY", "CA"))
     files = tls.Files(*(Path(path) if path else None for path in found))
-    try:
-        channels.split(options.address)
-    except ValueError as error:
-        parser.error(str(error))
-    outcome = asyncio.run(check(options.address, service=options.service, timeout_s=options.timeout, files=files))
+    if options.address.startswith(("http://", "https://")):
+        outcome = http_probe.check(options.address, timeout_s=options.timeout, files=files)
+    else:
+        try:
+            channels.split(options.address)
+        except ValueError as error:
+            parser.error(str(error))
+        outcome = asyncio.run(check(options.address, service=options.service, timeout_s=options.timeout, files=files))
     sys.stdout.write(f"{options.address} {outcome}\n")
     return 0 if outcome == "SERVING" else 1
 

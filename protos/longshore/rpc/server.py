@@ -70,6 +70,24 @@ class ListenConfig(Protocol):
     def region(self) -> str:
         """Region of callers who name none."""
 
+    @property
+    def any_region(self) -> bool:
+        """Whether callers may name another one."""
+
+
+class Running(Protocol):
+    """Something that serves and can be asked to stop: `Serving`, and the gateway's."""
+
+    @property
+    def address(self) -> str:
+        """host:port really bound."""
+
+    def stop(self) -> None:
+        """Ask for the end: `wait()` returns. May be called from a signal handler."""
+
+    async def wait(self) -> None:
+        """Return when asked to stop; raise as soon as it cannot go on."""
+
 
 class BindError(Exception):
     """The address cannot be listened on. The message names it."""
@@ -166,10 +184,10 @@ async def serving(
 
     `draining` lets servicers that were built before hold the event; otherwise take it from the result.
     """
-    address = _parsed(config.listen)
+    address = parsed(config.listen)
     files = tls.Files(config.tls_cert_file, config.tls_key_file, config.tls_ca_file)
     tls.refuse_open_address(address, files, insecure=config.insecure)
-    interceptor = interception.Interceptor(region=config.region, trusting=config.insecure)
+    interceptor = interception.Interceptor(region=config.region, any_region=config.any_region, trusting=config.insecure)
     server = grpc.aio.server(interceptors=(interceptor,), options=OPTIONS)
     services = _register(server, registrations)
     healthy = health.aio.HealthServicer()
@@ -191,8 +209,8 @@ async def serving(
         _log.info("server_stopped", address=running.address)
 
 
-async def until_signalled(running: Serving) -> None:
-    """Wait like `Serving.wait()`, and take SIGTERM and SIGINT as being asked to stop. For a component's `__main__`."""
+async def until_signalled(running: Running) -> None:
+    """Wait like `Running.wait()`, and take SIGTERM and SIGINT as being asked to stop. For a component's `__main__`."""
     loop = asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)
     for number in signals:
@@ -252,7 +270,8 @@ class _Recorder:
             self.services.append(name)
 
 
-def _parsed(listen: str) -> tls.HostPort:
+def parsed(listen: str) -> tls.HostPort:
+    """The address to listen on. Raises BindError for what is none."""
     try:
         return tls.HostPort.parse(listen)
     except ValueError as error:

@@ -144,6 +144,7 @@ def redacted_url(url: str) -> str:
 
 # ------------------------------------------------------------------------------------------- settings that many share
 
+GATEWAY_PORT = 8700
 REGISTRY_PORT = 8701
 SCHEDULER_PORT = 8702
 STATE_TRACKER_PORT = 8703
@@ -198,32 +199,51 @@ class Process(Settings):
 
 
 @config
-class Component(Process):
-    """What every component of the control plane is told besides. Each sets its own default of `listen`."""
+class Served(Process):
+    """What everything that answers is told besides. Each sets its own default of `listen`."""
 
     listen: str = option(default="127.0.0.1:0", help="host:port to serve on; port 0 takes a free one")
-    advertise: str | None = option(
-        default=None, help="host:port under which others reach this, where that is not --listen"
-    )
     insecure: bool = option(default=False, help="serve beyond loopback without TLS and authentication")
     metrics_listen: str = option(default="", help="host:port to serve Prometheus metrics on; empty: none are served")
-    database_url: str = option(default="", help="sqlite:///… or postgresql://…")
-    events_url: str = option(default="memory://", help="memory:// or redis://…")
-    state_dir: Path | None = option(default=None, help="folder of whatever keeps files")
     account: str = option(default="123456789012", help="the account id in ARNs")
     region: str = option(default="us-east-1", help="the region in ARNs")
+    any_region: bool = option(
+        default=False, help="answer callers of every region in theirs, and take every region's ARNs"
+    )
 
     def faults(self) -> Iterable[str]:
         """Addresses that are none, and an account that ARNs cannot carry."""
         yield from Process.faults(self)  # super() needs the class before slots were added, which is another one
-        for name in ("listen", "advertise", "metrics_listen"):
-            if address := getattr(self, name):
-                try:
-                    tls.HostPort.parse(address)
-                except ValueError as error:
-                    yield f"{variable(name)}: {error}"
+        yield from _misaddressed(self, "listen", "metrics_listen")
         if not (self.account.isascii() and self.account.isdigit() and len(self.account) == 12):
             yield f"{variable('account')} is {self.account!r}: an account id has 12 digits"
+
+
+@config
+class Component(Served):
+    """What every component that stands on the database is told besides."""
+
+    advertise: str | None = option(
+        default=None, help="host:port under which others reach this, where that is not --listen"
+    )
+    database_url: str = option(default="", help="sqlite:///… or postgresql://…")
+    events_url: str = option(default="memory://", help="memory:// or redis://…")
+    state_dir: Path | None = option(default=None, help="folder of whatever keeps files")
+
+    def faults(self) -> Iterable[str]:
+        """What is wrong with anything that is served, and an address of others' that is none."""
+        yield from Served.faults(self)
+        yield from _misaddressed(self, "advertise")
+
+
+def _misaddressed(config: Settings, *names: str) -> Iterable[str]:
+    """Those of the settings that are given and are no host:port."""
+    for name in names:
+        if address := getattr(config, name):
+            try:
+                tls.HostPort.parse(address)
+            except ValueError as error:
+                yield f"{variable(name)}: {error}"
 
 
 def default_address(server: str, port: int) -> str:

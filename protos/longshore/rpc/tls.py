@@ -7,8 +7,10 @@ come from. With an authority a server demands a client certificate: that is the 
 import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import grpc
+if TYPE_CHECKING:
+    import grpc
 
 
 class TlsError(Exception):
@@ -67,8 +69,10 @@ def is_loopback_host(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
-def server_credentials(files: Files) -> grpc.ServerCredentials:
+def server_credentials(files: Files) -> "grpc.ServerCredentials":
     """Credentials of a server; client certificates are demanded where an authority is given."""
+    import grpc  # not above: settings need addresses alone, and a process that only starts another is ready far sooner
+
     if not files.cert or not files.key:
         raise TlsError("TLS for a server needs both LONGSHORE_TLS_CERT_FILE and LONGSHORE_TLS_KEY_FILE.")
     return grpc.ssl_server_credentials(
@@ -78,8 +82,10 @@ def server_credentials(files: Files) -> grpc.ServerCredentials:
     )
 
 
-def channel_credentials(files: Files) -> grpc.ChannelCredentials:
+def channel_credentials(files: Files) -> "grpc.ChannelCredentials":
     """Credentials of a client. Without an authority the system's are trusted."""
+    import grpc  # see server_credentials
+
     if bool(files.cert) != bool(files.key):
         raise TlsError("A client certificate needs both LONGSHORE_TLS_CERT_FILE and LONGSHORE_TLS_KEY_FILE.")
     return grpc.ssl_channel_credentials(

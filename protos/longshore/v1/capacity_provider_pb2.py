@@ -23,23 +23,32 @@ _sym_db = _symbol_database.Default()
 
 
 from longshore.v1 import common_pb2 as longshore_dot_v1_dot_common__pb2
+from longshore.v1 import options_pb2 as longshore_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$longshore/v1/capacity_provider.proto\x12\x0clongshore.v1\x1a\x19longshore/v1/common.proto\"\x96\x03\n\x10\x43\x61pacityProvider\x12\"\n\x15\x63\x61pacity_provider_arn\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04name\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x34\n\x06status\x18\x03 \x01(\x0e\x32$.longshore.v1.CapacityProviderStatus\x12\x41\n\rupdate_status\x18\x04 \x01(\x0e\x32*.longshore.v1.CapacityProviderUpdateStatus\x12!\n\x14update_status_reason\x18\x05 \x01(\tH\x02\x88\x01\x01\x12\x1f\n\x04tags\x18\x06 \x03(\x0b\x32\x11.longshore.v1.Tag\x12\x14\n\x07\x63luster\x18\x07 \x01(\tH\x03\x88\x01\x01\x12\x30\n\x04type\x18\x08 \x01(\x0e\x32\".longshore.v1.CapacityProviderTypeB\x18\n\x16_capacity_provider_arnB\x07\n\x05_nameB\x17\n\x15_update_status_reasonB\n\n\x08_cluster*\xe6\x01\n\x16\x43\x61pacityProviderStatus\x12(\n$CAPACITY_PROVIDER_STATUS_UNSPECIFIED\x10\x00\x12#\n\x1f\x43\x41PACITY_PROVIDER_STATUS_ACTIVE\x10\x01\x12%\n!CAPACITY_PROVIDER_STATUS_INACTIVE\x10\x02\x12)\n%CAPACITY_PROVIDER_STATUS_PROVISIONING\x10\x03\x12+\n\'CAPACITY_PROVIDER_STATUS_DEPROVISIONING\x10\x04*\xaf\x04\n\x1c\x43\x61pacityProviderUpdateStatus\x12/\n+CAPACITY_PROVIDER_UPDATE_STATUS_UNSPECIFIED\x10\x00\x12\x36\n2CAPACITY_PROVIDER_UPDATE_STATUS_DELETE_IN_PROGRESS\x10\x01\x12\x33\n/CAPACITY_PROVIDER_UPDATE_STATUS_DELETE_COMPLETE\x10\x02\x12\x31\n-CAPACITY_PROVIDER_UPDATE_STATUS_DELETE_FAILED\x10\x03\x12\x36\n2CAPACITY_PROVIDER_UPDATE_STATUS_UPDATE_IN_PROGRESS\x10\x04\x12\x33\n/CAPACITY_PROVIDER_UPDATE_STATUS_UPDATE_COMPLETE\x10\x05\x12\x31\n-CAPACITY_PROVIDER_UPDATE_STATUS_UPDATE_FAILED\x10\x06\x12\x36\n2CAPACITY_PROVIDER_UPDATE_STATUS_CREATE_IN_PROGRESS\x10\x07\x12\x33\n/CAPACITY_PROVIDER_UPDATE_STATUS_CREATE_COMPLETE\x10\x08\x12\x31\n-CAPACITY_PROVIDER_UPDATE_STATUS_CREATE_FAILED\x10\t*\xe5\x01\n\x14\x43\x61pacityProviderType\x12&\n\"CAPACITY_PROVIDER_TYPE_UNSPECIFIED\x10\x00\x12*\n&CAPACITY_PROVIDER_TYPE_EC2_AUTOSCALING\x10\x01\x12,\n(CAPACITY_PROVIDER_TYPE_MANAGED_INSTANCES\x10\x02\x12\"\n\x1e\x43\x41PACITY_PROVIDER_TYPE_FARGATE\x10\x03\x12\'\n#CAPACITY_PROVIDER_TYPE_FARGATE_SPOT\x10\x04*b\n\x15\x43\x61pacityProviderField\x12\'\n#CAPACITY_PROVIDER_FIELD_UNSPECIFIED\x10\x00\x12 \n\x1c\x43\x41PACITY_PROVIDER_FIELD_TAGS\x10\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$longshore/v1/capacity_provider.proto\x12\x0clongshore.v1\x1a\x19longshore/v1/common.proto\x1a\x1alongshore/v1/options.proto\"\xae\x03\n\x10\x43\x61pacityProvider\x12\"\n\x15\x63\x61pacity_provider_arn\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04name\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x34\n\x06status\x18\x03 \x01(\x0e\x32$.longshore.v1.CapacityProviderStatus\x12G\n\rupdate_status\x18\x04 \x01(\x0e\x32*.longshore.v1.CapacityProviderUpdateStatusB\x04\x88\xe1\x18\x05\x12\'\n\x14update_status_reason\x18\x05 \x01(\tB\x04\x88\xe1\x18\x05H\x02\x88\x01\x01\x12%\n\x04tags\x18\x06 \x03(\x0b\x32\x11.longshore.v1.TagB\x04\x88\xe1\x18\x05\x12\x1a\n\x07\x63luster\x18\x07 \x01(\tB\x04\x88\xe1\x18\x05H\x03\x88\x01\x01\x12\x30\n\x04type\x18\x08 \x01(\x0e\x32\".longshore.v1.CapacityProviderTypeB\x18\n\x16_capacity_provider_arnB\x07\n\x05_nameB\x17\n\x15_update_status_reasonB\n\n\x08_cluster*\xe6\x01\n\x16\x43\x61pacityProviderStatus\x12(\n$CAPACITY_PROVIDER_STATUS_UNSPECIFIED\x10\x00\x12#\n\x1f\x43\x41PACITY_PROVIDER_STATUS_ACTIVE\x10\x01\x12%\n!CAPACITY_PROVIDER_STATUS_INACTIVE\x10\x02\x12)\n%CAPACITY_PROVIDER_STATUS_PROVISIONING\x10\x03\x12+\n\'CAPACITY_PROVIDER_STATUS_DEPROVISIONING\x10\x04*\xaf\x04\n\x1c\x43\x61pacityProviderUpdateStatus\x12/\n+CAPACITY_PROVIDER_UPDATE_STATUS_UNSPECIFIED\x10\x00\x12\x36\n2CAPACITY_PROVIDER_UPDATE_STATUS_DELETE_IN_PROGRESS\x10\x01\x12\x33\n/CAPACITY_PROVIDER_UPDATE_STATUS_DELETE_COMPLETE\x10\x02\x12\x31\n-CAPACITY_PROVIDER_UPDATE_STATUS_DELETE_FAILED\x10\x03\x12\x36\n2CAPACITY_PROVIDER_UPDATE_STATUS_UPDATE_IN_PROGRESS\x10\x04\x12\x33\n/CAPACITY_PROVIDER_UPDATE_STATUS_UPDATE_COMPLETE\x10\x05\x12\x31\n-CAPACITY_PROVIDER_UPDATE_STATUS_UPDATE_FAILED\x10\x06\x12\x36\n2CAPACITY_PROVIDER_UPDATE_STATUS_CREATE_IN_PROGRESS\x10\x07\x12\x33\n/CAPACITY_PROVIDER_UPDATE_STATUS_CREATE_COMPLETE\x10\x08\x12\x31\n-CAPACITY_PROVIDER_UPDATE_STATUS_CREATE_FAILED\x10\t*\xe5\x01\n\x14\x43\x61pacityProviderType\x12&\n\"CAPACITY_PROVIDER_TYPE_UNSPECIFIED\x10\x00\x12*\n&CAPACITY_PROVIDER_TYPE_EC2_AUTOSCALING\x10\x01\x12,\n(CAPACITY_PROVIDER_TYPE_MANAGED_INSTANCES\x10\x02\x12\"\n\x1e\x43\x41PACITY_PROVIDER_TYPE_FARGATE\x10\x03\x12\'\n#CAPACITY_PROVIDER_TYPE_FARGATE_SPOT\x10\x04*b\n\x15\x43\x61pacityProviderField\x12\'\n#CAPACITY_PROVIDER_FIELD_UNSPECIFIED\x10\x00\x12 \n\x1c\x43\x41PACITY_PROVIDER_FIELD_TAGS\x10\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'longshore.v1.capacity_provider_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CAPACITYPROVIDERSTATUS']._serialized_start=491
-  _globals['_CAPACITYPROVIDERSTATUS']._serialized_end=721
-  _globals['_CAPACITYPROVIDERUPDATESTATUS']._serialized_start=724
-  _globals['_CAPACITYPROVIDERUPDATESTATUS']._serialized_end=1283
-  _globals['_CAPACITYPROVIDERTYPE']._serialized_start=1286
-  _globals['_CAPACITYPROVIDERTYPE']._serialized_end=1515
-  _globals['_CAPACITYPROVIDERFIELD']._serialized_start=1517
-  _globals['_CAPACITYPROVIDERFIELD']._serialized_end=1615
-  _globals['_CAPACITYPROVIDER']._serialized_start=82
-  _globals['_CAPACITYPROVIDER']._serialized_end=488
+  _globals['_CAPACITYPROVIDER'].fields_by_name['update_status']._loaded_options = None
+  _globals['_CAPACITYPROVIDER'].fields_by_name['update_status']._serialized_options = b'\210\341\030\005'
+  _globals['_CAPACITYPROVIDER'].fields_by_name['update_status_reason']._loaded_options = None
+  _globals['_CAPACITYPROVIDER'].fields_by_name['update_status_reason']._serialized_options = b'\210\341\030\005'
+  _globals['_CAPACITYPROVIDER'].fields_by_name['tags']._loaded_options = None
+  _globals['_CAPACITYPROVIDER'].fields_by_name['tags']._serialized_options = b'\210\341\030\005'
+  _globals['_CAPACITYPROVIDER'].fields_by_name['cluster']._loaded_options = None
+  _globals['_CAPACITYPROVIDER'].fields_by_name['cluster']._serialized_options = b'\210\341\030\005'
+  _globals['_CAPACITYPROVIDERSTATUS']._serialized_start=543
+  _globals['_CAPACITYPROVIDERSTATUS']._serialized_end=773
+  _globals['_CAPACITYPROVIDERUPDATESTATUS']._serialized_start=776
+  _globals['_CAPACITYPROVIDERUPDATESTATUS']._serialized_end=1335
+  _globals['_CAPACITYPROVIDERTYPE']._serialized_start=1338
+  _globals['_CAPACITYPROVIDERTYPE']._serialized_end=1567
+  _globals['_CAPACITYPROVIDERFIELD']._serialized_start=1569
+  _globals['_CAPACITYPROVIDERFIELD']._serialized_end=1667
+  _globals['_CAPACITYPROVIDER']._serialized_start=110
+  _globals['_CAPACITYPROVIDER']._serialized_end=540
 # @@protoc_insertion_point(module_scope)

@@ -23,33 +23,38 @@ _sym_db = _symbol_database.Default()
 
 
 from longshore.v1 import common_pb2 as longshore_dot_v1_dot_common__pb2
+from longshore.v1 import options_pb2 as longshore_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1alongshore/v1/cluster.proto\x12\x0clongshore.v1\x1a\x19longshore/v1/common.proto\"\x80\x07\n\x07\x43luster\x12\x18\n\x0b\x63luster_arn\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x19\n\x0c\x63luster_name\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x39\n\rconfiguration\x18\x03 \x01(\x0b\x32\".longshore.v1.ClusterConfiguration\x12+\n\x06status\x18\x04 \x01(\x0e\x32\x1b.longshore.v1.ClusterStatus\x12\x31\n$registered_container_instances_count\x18\x05 \x01(\x05H\x02\x88\x01\x01\x12 \n\x13running_tasks_count\x18\x06 \x01(\x05H\x03\x88\x01\x01\x12 \n\x13pending_tasks_count\x18\x07 \x01(\x05H\x04\x88\x01\x01\x12\"\n\x15\x61\x63tive_services_count\x18\x08 \x01(\x05H\x05\x88\x01\x01\x12.\n\nstatistics\x18\t \x03(\x0b\x32\x1a.longshore.v1.KeyValuePair\x12\x1f\n\x04tags\x18\n \x03(\x0b\x32\x11.longshore.v1.Tag\x12.\n\x08settings\x18\x0b \x03(\x0b\x32\x1c.longshore.v1.ClusterSetting\x12\x1a\n\x12\x63\x61pacity_providers\x18\x0c \x03(\t\x12V\n\"default_capacity_provider_strategy\x18\r \x03(\x0b\x32*.longshore.v1.CapacityProviderStrategyItem\x12-\n\x0b\x61ttachments\x18\x0e \x03(\x0b\x32\x18.longshore.v1.Attachment\x12\x1f\n\x12\x61ttachments_status\x18\x0f \x01(\tH\x06\x88\x01\x01\x12M\n\x18service_connect_defaults\x18\x10 \x01(\x0b\x32+.longshore.v1.ClusterServiceConnectDefaultsB\x0e\n\x0c_cluster_arnB\x0f\n\r_cluster_nameB\'\n%_registered_container_instances_countB\x16\n\x14_running_tasks_countB\x16\n\x14_pending_tasks_countB\x18\n\x16_active_services_countB\x15\n\x13_attachments_status\"J\n\x0e\x43lusterSetting\x12\x11\n\x04name\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05value\x18\x02 \x01(\tH\x01\x88\x01\x01\x42\x07\n\x05_nameB\x08\n\x06_value\"\xba\x01\n\x14\x43lusterConfiguration\x12P\n\x1d\x65xecute_command_configuration\x18\x01 \x01(\x0b\x32).longshore.v1.ExecuteCommandConfiguration\x12P\n\x1dmanaged_storage_configuration\x18\x02 \x01(\x0b\x32).longshore.v1.ManagedStorageConfiguration\"\xc4\x01\n\x1b\x45xecuteCommandConfiguration\x12\x17\n\nkms_key_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x34\n\x07logging\x18\x02 \x01(\x0e\x32#.longshore.v1.ExecuteCommandLogging\x12G\n\x11log_configuration\x18\x03 \x01(\x0b\x32,.longshore.v1.ExecuteCommandLogConfigurationB\r\n\x0b_kms_key_id\"\xd4\x02\n\x1e\x45xecuteCommandLogConfiguration\x12\'\n\x1a\x63loud_watch_log_group_name\x18\x01 \x01(\tH\x00\x88\x01\x01\x12+\n\x1e\x63loud_watch_encryption_enabled\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12\x1b\n\x0es3_bucket_name\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\"\n\x15s3_encryption_enabled\x18\x04 \x01(\x08H\x03\x88\x01\x01\x12\x1a\n\rs3_key_prefix\x18\x05 \x01(\tH\x04\x88\x01\x01\x42\x1d\n\x1b_cloud_watch_log_group_nameB!\n\x1f_cloud_watch_encryption_enabledB\x11\n\x0f_s3_bucket_nameB\x18\n\x16_s3_encryption_enabledB\x10\n\x0e_s3_key_prefix\"\xa1\x01\n\x1bManagedStorageConfiguration\x12\x17\n\nkms_key_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x31\n$fargate_ephemeral_storage_kms_key_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x42\r\n\x0b_kms_key_idB\'\n%_fargate_ephemeral_storage_kms_key_id\"E\n\x1d\x43lusterServiceConnectDefaults\x12\x16\n\tnamespace\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\x0c\n\n_namespace\"L\n$ClusterServiceConnectDefaultsRequest\x12\x16\n\tnamespace\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\x0c\n\n_namespace*\xc6\x01\n\rClusterStatus\x12\x1e\n\x1a\x43LUSTER_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43LUSTER_STATUS_ACTIVE\x10\x01\x12\x1f\n\x1b\x43LUSTER_STATUS_PROVISIONING\x10\x02\x12!\n\x1d\x43LUSTER_STATUS_DEPROVISIONING\x10\x03\x12\x19\n\x15\x43LUSTER_STATUS_FAILED\x10\x04\x12\x1b\n\x17\x43LUSTER_STATUS_INACTIVE\x10\x05*\xad\x01\n\x15\x45xecuteCommandLogging\x12\'\n#EXECUTE_COMMAND_LOGGING_UNSPECIFIED\x10\x00\x12 \n\x1c\x45XECUTE_COMMAND_LOGGING_NONE\x10\x01\x12#\n\x1f\x45XECUTE_COMMAND_LOGGING_DEFAULT\x10\x02\x12$\n EXECUTE_COMMAND_LOGGING_OVERRIDE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1alongshore/v1/cluster.proto\x12\x0clongshore.v1\x1a\x19longshore/v1/common.proto\x1a\x1alongshore/v1/options.proto\"\x8c\x07\n\x07\x43luster\x12\x18\n\x0b\x63luster_arn\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x19\n\x0c\x63luster_name\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x39\n\rconfiguration\x18\x03 \x01(\x0b\x32\".longshore.v1.ClusterConfiguration\x12+\n\x06status\x18\x04 \x01(\x0e\x32\x1b.longshore.v1.ClusterStatus\x12\x31\n$registered_container_instances_count\x18\x05 \x01(\x05H\x02\x88\x01\x01\x12 \n\x13running_tasks_count\x18\x06 \x01(\x05H\x03\x88\x01\x01\x12 \n\x13pending_tasks_count\x18\x07 \x01(\x05H\x04\x88\x01\x01\x12\"\n\x15\x61\x63tive_services_count\x18\x08 \x01(\x05H\x05\x88\x01\x01\x12.\n\nstatistics\x18\t \x03(\x0b\x32\x1a.longshore.v1.KeyValuePair\x12\x1f\n\x04tags\x18\n \x03(\x0b\x32\x11.longshore.v1.Tag\x12.\n\x08settings\x18\x0b \x03(\x0b\x32\x1c.longshore.v1.ClusterSetting\x12\x1a\n\x12\x63\x61pacity_providers\x18\x0c \x03(\t\x12V\n\"default_capacity_provider_strategy\x18\r \x03(\x0b\x32*.longshore.v1.CapacityProviderStrategyItem\x12\x33\n\x0b\x61ttachments\x18\x0e \x03(\x0b\x32\x18.longshore.v1.AttachmentB\x04\x88\xe1\x18\x05\x12%\n\x12\x61ttachments_status\x18\x0f \x01(\tB\x04\x88\xe1\x18\x05H\x06\x88\x01\x01\x12M\n\x18service_connect_defaults\x18\x10 \x01(\x0b\x32+.longshore.v1.ClusterServiceConnectDefaultsB\x0e\n\x0c_cluster_arnB\x0f\n\r_cluster_nameB\'\n%_registered_container_instances_countB\x16\n\x14_running_tasks_countB\x16\n\x14_pending_tasks_countB\x18\n\x16_active_services_countB\x15\n\x13_attachments_status\"J\n\x0e\x43lusterSetting\x12\x11\n\x04name\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05value\x18\x02 \x01(\tH\x01\x88\x01\x01\x42\x07\n\x05_nameB\x08\n\x06_value\"\xba\x01\n\x14\x43lusterConfiguration\x12P\n\x1d\x65xecute_command_configuration\x18\x01 \x01(\x0b\x32).longshore.v1.ExecuteCommandConfiguration\x12P\n\x1dmanaged_storage_configuration\x18\x02 \x01(\x0b\x32).longshore.v1.ManagedStorageConfiguration\"\xc4\x01\n\x1b\x45xecuteCommandConfiguration\x12\x17\n\nkms_key_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x34\n\x07logging\x18\x02 \x01(\x0e\x32#.longshore.v1.ExecuteCommandLogging\x12G\n\x11log_configuration\x18\x03 \x01(\x0b\x32,.longshore.v1.ExecuteCommandLogConfigurationB\r\n\x0b_kms_key_id\"\xd4\x02\n\x1e\x45xecuteCommandLogConfiguration\x12\'\n\x1a\x63loud_watch_log_group_name\x18\x01 \x01(\tH\x00\x88\x01\x01\x12+\n\x1e\x63loud_watch_encryption_enabled\x18\x02 \x01(\x08H\x01\x88\x01\x01\x12\x1b\n\x0es3_bucket_name\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\"\n\x15s3_encryption_enabled\x18\x04 \x01(\x08H\x03\x88\x01\x01\x12\x1a\n\rs3_key_prefix\x18\x05 \x01(\tH\x04\x88\x01\x01\x42\x1d\n\x1b_cloud_watch_log_group_nameB!\n\x1f_cloud_watch_encryption_enabledB\x11\n\x0f_s3_bucket_nameB\x18\n\x16_s3_encryption_enabledB\x10\n\x0e_s3_key_prefix\"\xa1\x01\n\x1bManagedStorageConfiguration\x12\x17\n\nkms_key_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x31\n$fargate_ephemeral_storage_kms_key_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x42\r\n\x0b_kms_key_idB\'\n%_fargate_ephemeral_storage_kms_key_id\"E\n\x1d\x43lusterServiceConnectDefaults\x12\x16\n\tnamespace\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\x0c\n\n_namespace\"L\n$ClusterServiceConnectDefaultsRequest\x12\x16\n\tnamespace\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\x0c\n\n_namespace*\xc6\x01\n\rClusterStatus\x12\x1e\n\x1a\x43LUSTER_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43LUSTER_STATUS_ACTIVE\x10\x01\x12\x1f\n\x1b\x43LUSTER_STATUS_PROVISIONING\x10\x02\x12!\n\x1d\x43LUSTER_STATUS_DEPROVISIONING\x10\x03\x12\x19\n\x15\x43LUSTER_STATUS_FAILED\x10\x04\x12\x1b\n\x17\x43LUSTER_STATUS_INACTIVE\x10\x05*\xad\x01\n\x15\x45xecuteCommandLogging\x12\'\n#EXECUTE_COMMAND_LOGGING_UNSPECIFIED\x10\x00\x12 \n\x1c\x45XECUTE_COMMAND_LOGGING_NONE\x10\x01\x12#\n\x1f\x45XECUTE_COMMAND_LOGGING_DEFAULT\x10\x02\x12$\n EXECUTE_COMMAND_LOGGING_OVERRIDE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'longshore.v1.cluster_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CLUSTERSTATUS']._serialized_start=2091
-  _globals['_CLUSTERSTATUS']._serialized_end=2289
-  _globals['_EXECUTECOMMANDLOGGING']._serialized_start=2292
-  _globals['_EXECUTECOMMANDLOGGING']._serialized_end=2465
-  _globals['_CLUSTER']._serialized_start=72
-  _globals['_CLUSTER']._serialized_end=968
-  _globals['_CLUSTERSETTING']._serialized_start=970
-  _globals['_CLUSTERSETTING']._serialized_end=1044
-  _globals['_CLUSTERCONFIGURATION']._serialized_start=1047
-  _globals['_CLUSTERCONFIGURATION']._serialized_end=1233
-  _globals['_EXECUTECOMMANDCONFIGURATION']._serialized_start=1236
-  _globals['_EXECUTECOMMANDCONFIGURATION']._serialized_end=1432
-  _globals['_EXECUTECOMMANDLOGCONFIGURATION']._serialized_start=1435
-  _globals['_EXECUTECOMMANDLOGCONFIGURATION']._serialized_end=1775
-  _globals['_MANAGEDSTORAGECONFIGURATION']._serialized_start=1778
-  _globals['_MANAGEDSTORAGECONFIGURATION']._serialized_end=1939
-  _globals['_CLUSTERSERVICECONNECTDEFAULTS']._serialized_start=1941
-  _globals['_CLUSTERSERVICECONNECTDEFAULTS']._serialized_end=2010
-  _globals['_CLUSTERSERVICECONNECTDEFAULTSREQUEST']._serialized_start=2012
-  _globals['_CLUSTERSERVICECONNECTDEFAULTSREQUEST']._serialized_end=2088
+  _globals['_CLUSTER'].fields_by_name['attachments']._loaded_options = None
+  _globals['_CLUSTER'].fields_by_name['attachments']._serialized_options = b'\210\341\030\005'
+  _globals['_CLUSTER'].fields_by_name['attachments_status']._loaded_options = None
+  _globals['_CLUSTER'].fields_by_name['attachments_status']._serialized_options = b'\210\341\030\005'
+  _globals['_CLUSTERSTATUS']._serialized_start=2131
+  _globals['_CLUSTERSTATUS']._serialized_end=2329
+  _globals['_EXECUTECOMMANDLOGGING']._serialized_start=2332
+  _globals['_EXECUTECOMMANDLOGGING']._serialized_end=2505
+  _globals['_CLUSTER']._serialized_start=100
+  _globals['_CLUSTER']._serialized_end=1008
+  _globals['_CLUSTERSETTING']._serialized_start=1010
+  _globals['_CLUSTERSETTING']._serialized_end=1084
+  _globals['_CLUSTERCONFIGURATION']._serialized_start=1087
+  _globals['_CLUSTERCONFIGURATION']._serialized_end=1273
+  _globals['_EXECUTECOMMANDCONFIGURATION']._serialized_start=1276
+  _globals['_EXECUTECOMMANDCONFIGURATION']._serialized_end=1472
+  _globals['_EXECUTECOMMANDLOGCONFIGURATION']._serialized_start=1475
+  _globals['_EXECUTECOMMANDLOGCONFIGURATION']._serialized_end=1815
+  _globals['_MANAGEDSTORAGECONFIGURATION']._serialized_start=1818
+  _globals['_MANAGEDSTORAGECONFIGURATION']._serialized_end=1979
+  _globals['_CLUSTERSERVICECONNECTDEFAULTS']._serialized_start=1981
+  _globals['_CLUSTERSERVICECONNECTDEFAULTS']._serialized_end=2050
+  _globals['_CLUSTERSERVICECONNECTDEFAULTSREQUEST']._serialized_start=2052
+  _globals['_CLUSTERSERVICECONNECTDEFAULTSREQUEST']._serialized_end=2128
 # @@protoc_insertion_point(module_scope)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1alongshore/v1/options.proto\x12\x0clongshore.v1\x1a google/protobuf/descriptor.proto*e\n\x08Handling\x12\x18\n\x14HANDLING_UNSPECIFIED\x10\x00\x12\x13\n\x0fHANDLING_STORED\x10\x01\x12\x14\n\x10HANDLING_IGNORED\x10\x02\x12\x14\n\x10HANDLING_REFUSED\x10\x03*q\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12!\n\x0eROLE_READ_ONLY\x10\x01\x1a\r\xea\xe0\x18\tread-only\x12\x15\n\x08ROLE_RUN\x10\x02\x1a\x07\xea\xe0\x18\x03run\x12\x19\n\nROLE_ADMIN\x10\x03\x1a\t\xea\xe0\x18\x05\x61\x64min:6\n\tecs_value\x12!.google.protobuf.EnumValueOptions\x18\x8d\x8c\x03 \x01(\t:2\n\x07\x66latten\x12\x1f.google.protobuf.MessageOptions\x18\x8e\x8c\x03 \x01(\x08:7\n\x0elongshore_only\x12\x1d.google.protobuf.FieldOptions\x18\x8f\x8c\x03 \x01(\x08:2\n\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\x90\x8c\x03 \x01(\x08:I\n\x08handling\x12\x1d.google.protobuf.FieldOptions\x18\x91\x8c\x03 \x01(\x0e\x32\x16.longshore.v1.Handling:7\n\rlongshore_rpc\x12\x1e.google.protobuf.MethodOptions\x18\x92\x8c\x03 \x01(\x08:B\n\x04role\x12\x1e.google.protobuf.MethodOptions\x18\x93\x8c\x03 \x01(\x0e\x32\x12.longshore.v1.Roleb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1alongshore/v1/options.proto\x12\x0clongshore.v1\x1a google/protobuf/descriptor.proto*\x96\x01\n\x08Handling\x12\x18\n\x14HANDLING_UNSPECIFIED\x10\x00\x12\x13\n\x0fHANDLING_STORED\x10\x01\x12\x14\n\x10HANDLING_IGNORED\x10\x02\x12\x14\n\x10HANDLING_REFUSED\x10\x03\x12\x18\n\x14HANDLING_UNPLACEABLE\x10\x04\x12\x15\n\x11HANDLING_UNFILLED\x10\x05*q\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12!\n\x0eROLE_READ_ONLY\x10\x01\x1a\r\xea\xe0\x18\tread-only\x12\x15\n\x08ROLE_RUN\x10\x02\x1a\x07\xea\xe0\x18\x03run\x12\x19\n\nROLE_ADMIN\x10\x03\x1a\t\xea\xe0\x18\x05\x61\x64min:6\n\tecs_value\x12!.google.protobuf.EnumValueOptions\x18\x8d\x8c\x03 \x01(\t:2\n\x07\x66latten\x12\x1f.google.protobuf.MessageOptions\x18\x8e\x8c\x03 \x01(\x08:7\n\x0elongshore_only\x12\x1d.google.protobuf.FieldOptions\x18\x8f\x8c\x03 \x01(\x08:2\n\tsensitive\x12\x1d.google.protobuf.FieldOptions\x18\x90\x8c\x03 \x01(\x08:I\n\x08handling\x12\x1d.google.protobuf.FieldOptions\x18\x91\x8c\x03 \x01(\x0e\x32\x16.longshore.v1.Handling:6\n\rhandling_note\x12\x1d.google.protobuf.FieldOptions\x18\x94\x8c\x03 \x01(\t:7\n\rlongshore_rpc\x12\x1e.google.protobuf.MethodOptions\x18\x92\x8c\x03 \x01(\x08:B\n\x04role\x12\x1e.google.protobuf.MethodOptions\x18\x93\x8c\x03 \x01(\x0e\x32\x12.longshore.v1.Roleb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,8 +38,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROLE'].values_by_name["ROLE_RUN"]._serialized_options = b'\352\340\030\003run'
   _globals['_ROLE'].values_by_name["ROLE_ADMIN"]._loaded_options = None
   _globals['_ROLE'].values_by_name["ROLE_ADMIN"]._serialized_options = b'\352\340\030\005admin'
-  _globals['_HANDLING']._serialized_start=78
-  _globals['_HANDLING']._serialized_end=179
-  _globals['_ROLE']._serialized_start=181
-  _globals['_ROLE']._serialized_end=294
+  _globals['_HANDLING']._serialized_start=79
+  _globals['_HANDLING']._serialized_end=229
+  _globals['_ROLE']._serialized_start=231
+  _globals['_ROLE']._serialized_end=344
 # @@protoc_insertion_point(module_scope)

@@ -25,25 +25,35 @@ class _Handling:
 class _HandlingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Handling.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     HANDLING_UNSPECIFIED: _Handling.ValueType  # 0
-    """It has the effect that it has in ECS."""
+    """It has the effect that it has in ECS; in an answer, it is filled where ECS fills it."""
     HANDLING_STORED: _Handling.ValueType  # 1
     """It is kept and shown, and has no effect."""
     HANDLING_IGNORED: _Handling.ValueType  # 2
     """It is taken, and neither kept nor shown."""
     HANDLING_REFUSED: _Handling.ValueType  # 3
-    """A request that gives it is refused, by the call or by placement, with a reason that names it."""
+    """A call that gives it is refused, with a reason that names it."""
+    HANDLING_UNPLACEABLE: _Handling.ValueType  # 4
+    """It is kept and shown, and a task that needs it is refused by placement, with a reason that names it."""
+    HANDLING_UNFILLED: _Handling.ValueType  # 5
+    """An answer never holds it: nothing in Longshore gives it a value."""
 
 class Handling(_Handling, metaclass=_HandlingEnumTypeWrapper):
-    """What became of a member of ECS's API in Longshore; `docs/conformance.md` is made from it."""
+    """What became of a member of ECS's API in Longshore; `docs/conformance.md` is made from it, and tests/conformance holds
+    it to the truth. It speaks of the member itself: what is inside a refused member is refused with it.
+    """
 
 HANDLING_UNSPECIFIED: Handling.ValueType  # 0
-"""It has the effect that it has in ECS."""
+"""It has the effect that it has in ECS; in an answer, it is filled where ECS fills it."""
 HANDLING_STORED: Handling.ValueType  # 1
 """It is kept and shown, and has no effect."""
 HANDLING_IGNORED: Handling.ValueType  # 2
 """It is taken, and neither kept nor shown."""
 HANDLING_REFUSED: Handling.ValueType  # 3
-"""A request that gives it is refused, by the call or by placement, with a reason that names it."""
+"""A call that gives it is refused, with a reason that names it."""
+HANDLING_UNPLACEABLE: Handling.ValueType  # 4
+"""It is kept and shown, and a task that needs it is refused by placement, with a reason that names it."""
+HANDLING_UNFILLED: Handling.ValueType  # 5
+"""An answer never holds it: nothing in Longshore gives it a value."""
 Global___Handling: _TypeAlias = Handling  # noqa: Y015
 
 class _Role:
@@ -79,6 +89,7 @@ FLATTEN_FIELD_NUMBER: _builtins.int
 LONGSHORE_ONLY_FIELD_NUMBER: _builtins.int
 SENSITIVE_FIELD_NUMBER: _builtins.int
 HANDLING_FIELD_NUMBER: _builtins.int
+HANDLING_NOTE_FIELD_NUMBER: _builtins.int
 LONGSHORE_RPC_FIELD_NUMBER: _builtins.int
 ROLE_FIELD_NUMBER: _builtins.int
 ecs_value: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, _builtins.str]
@@ -99,6 +110,10 @@ False means the value may be shown.
 """
 handling: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, Global___Handling.ValueType]
 """What became of the member. Unspecified means it is supported."""
+handling_note: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.FieldOptions, _builtins.str]
+"""Why, or within which bounds, as the end of a line in `docs/conformance.md`. What stands between backticks is what a
+refusal names. Empty means there is nothing to add.
+"""
 longshore_rpc: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _builtins.bool]
 """Marks an RPC that ECS's API does not have: the gateway does not offer it. False means it is an ECS operation, which
 the gateway offers under its name.

@@ -439,7 +439,7 @@ class RegisterTaskDefinitionRequest(_message.Message):
     ipc_mode: _task_definition_pb2.IpcMode.ValueType
     """Which shared memory the containers see. Written by the caller. UNSPECIFIED means the container engine's default."""
     enable_fault_injection: _builtins.bool
-    """Whether faults may be injected; kept and echoed, without effect. Written by the caller. Absent means no."""
+    """Whether faults may be injected; where they may, a task is placed nowhere. Written by the caller. Absent means no."""
     @_builtins.property
     def container_definitions(self) -> _containers.RepeatedCompositeFieldContainer[_task_definition_pb2.ContainerDefinition]:
         """The containers, 1 to 10, of which one at least is essential. Written by the caller. Required."""
@@ -464,11 +464,11 @@ class RegisterTaskDefinitionRequest(_message.Message):
 
     @_builtins.property
     def proxy_configuration(self) -> _task_definition_pb2.ProxyConfiguration:
-        """Proxy of App Mesh; kept and echoed, without effect. Written by the caller. Absent means none."""
+        """Proxy of App Mesh; a task that has one is placed nowhere. Written by the caller. Absent means none."""
 
     @_builtins.property
     def inference_accelerators(self) -> _containers.RepeatedCompositeFieldContainer[_task_definition_pb2.InferenceAccelerator]:
-        """Elastic inference accelerators; kept and echoed, without effect. Written by the caller. Empty means none."""
+        """Elastic inference accelerators; a definition that has any cannot be run. Written by the caller. Empty means none."""
 
     @_builtins.property
     def ephemeral_storage(self) -> _task_definition_pb2.EphemeralStorage:
@@ -480,7 +480,7 @@ class RegisterTaskDefinitionRequest(_message.Message):
 
     @_builtins.property
     def trusted_execution_configuration(self) -> _task_definition_pb2.TrustedExecutionConfiguration:
-        """Isolation of the tasks; kept and echoed, without effect. Written by the caller. Absent means none."""
+        """Isolation of the tasks; refused. Written by the caller. Absent means none."""
 
     def __init__(
         self,

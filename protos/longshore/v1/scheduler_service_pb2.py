@@ -27,15 +27,37 @@ from longshore.v1 import options_pb2 as longshore_dot_v1_dot_options__pb2
 from longshore.v1 import task_pb2 as longshore_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$longshore/v1/scheduler_service.proto\x12\x0clongshore.v1\x1a\x19longshore/v1/common.proto\x1a\x1alongshore/v1/options.proto\x1a\x17longshore/v1/task.proto\"\xf8\x07\n\x0eRunTaskRequest\x12N\n\x1a\x63\x61pacity_provider_strategy\x18\x01 \x03(\x0b\x32*.longshore.v1.CapacityProviderStrategyItem\x12\x14\n\x07\x63luster\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05\x63ount\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12:\n\x17\x65nable_ecs_managed_tags\x18\x04 \x01(\x08H\x02R\x14\x65nableECSManagedTags\x88\x01\x01\x12#\n\x16\x65nable_execute_command\x18\x05 \x01(\x08H\x03\x88\x01\x01\x12\x12\n\x05group\x18\x06 \x01(\tH\x04\x88\x01\x01\x12-\n\x0blaunch_type\x18\x07 \x01(\x0e\x32\x18.longshore.v1.LaunchType\x12\x41\n\x15network_configuration\x18\x08 \x01(\x0b\x32\".longshore.v1.NetworkConfiguration\x12-\n\toverrides\x18\t \x01(\x0b\x32\x1a.longshore.v1.TaskOverride\x12@\n\x15placement_constraints\x18\n \x03(\x0b\x32!.longshore.v1.PlacementConstraint\x12;\n\x12placement_strategy\x18\x0b \x03(\x0b\x32\x1f.longshore.v1.PlacementStrategy\x12\x1d\n\x10platform_version\x18\x0c \x01(\tH\x05\x88\x01\x01\x12\x33\n\x0epropagate_tags\x18\r \x01(\x0e\x32\x1b.longshore.v1.PropagateTags\x12\x19\n\x0creference_id\x18\x0e \x01(\tH\x06\x88\x01\x01\x12\x17\n\nstarted_by\x18\x0f \x01(\tH\x07\x88\x01\x01\x12\x1f\n\x04tags\x18\x10 \x03(\x0b\x32\x11.longshore.v1.Tag\x12\x1c\n\x0ftask_definition\x18\x11 \x01(\tH\x08\x88\x01\x01\x12\x19\n\x0c\x63lient_token\x18\x12 \x01(\tH\t\x88\x01\x01\x12\x44\n\x15volume_configurations\x18\x13 \x03(\x0b\x32%.longshore.v1.TaskVolumeConfigurationB\n\n\x08_clusterB\x08\n\x06_countB\x1a\n\x18_enable_ecs_managed_tagsB\x19\n\x17_enable_execute_commandB\x08\n\x06_groupB\x13\n\x11_platform_versionB\x0f\n\r_reference_idB\r\n\x0b_started_byB\x12\n\x10_task_definitionB\x0f\n\r_client_token\"\x83\x01\n\x0fRunTaskResponse\x12!\n\x05tasks\x18\x01 \x03(\x0b\x32\x12.longshore.v1.Task\x12\'\n\x08\x66\x61ilures\x18\x02 \x03(\x0b\x32\x15.longshore.v1.Failure\x12\x19\n\x06\x63ursor\x18\x64 \x01(\tB\x04\xf8\xe0\x18\x01H\x00\x88\x01\x01\x42\t\n\x07_cursor\"\x9b\x05\n\x10StartTaskRequest\x12\x14\n\x07\x63luster\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x1b\n\x13\x63ontainer_instances\x18\x02 \x03(\t\x12:\n\x17\x65nable_ecs_managed_tags\x18\x03 \x01(\x08H\x01R\x14\x65nableECSManagedTags\x88\x01\x01\x12#\n\x16\x65nable_execute_command\x18\x04 \x01(\x08H\x02\x88\x01\x01\x12\x12\n\x05group\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\x41\n\x15network_configuration\x18\x06 \x01(\x0b\x32\".longshore.v1.NetworkConfiguration\x12-\n\toverrides\x18\x07 \x01(\x0b\x32\x1a.longshore.v1.TaskOverride\x12\x33\n\x0epropagate_tags\x18\x08 \x01(\x0e\x32\x1b.longshore.v1.PropagateTags\x12\x19\n\x0creference_id\x18\t \x01(\tH\x04\x88\x01\x01\x12\x17\n\nstarted_by\x18\n \x01(\tH\x05\x88\x01\x01\x12\x1f\n\x04tags\x18\x0b \x03(\x0b\x32\x11.longshore.v1.Tag\x12\x1c\n\x0ftask_definition\x18\x0c \x01(\tH\x06\x88\x01\x01\x12\x44\n\x15volume_configurations\x18\r \x03(\x0b\x32%.longshore.v1.TaskVolumeConfigurationB\n\n\x08_clusterB\x1a\n\x18_enable_ecs_managed_tagsB\x19\n\x17_enable_execute_commandB\x08\n\x06_groupB\x0f\n\r_reference_idB\r\n\x0b_started_byB\x12\n\x10_task_definition\"\x85\x01\n\x11StartTaskResponse\x12!\n\x05tasks\x18\x01 \x03(\x0b\x32\x12.longshore.v1.Task\x12\'\n\x08\x66\x61ilures\x18\x02 \x03(\x0b\x32\x15.longshore.v1.Failure\x12\x19\n\x06\x63ursor\x18\x64 \x01(\tB\x04\xf8\xe0\x18\x01H\x00\x88\x01\x01\x42\t\n\x07_cursor\"o\n\x0fStopTaskRequest\x12\x14\n\x07\x63luster\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04task\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06reason\x18\x03 \x01(\tH\x02\x88\x01\x01\x42\n\n\x08_clusterB\x07\n\x05_taskB\t\n\x07_reason\"Z\n\x10StopTaskResponse\x12 \n\x04task\x18\x01 \x01(\x0b\x32\x12.longshore.v1.Task\x12\x19\n\x06\x63ursor\x18\x64 \x01(\tB\x04\xf8\xe0\x18\x01H\x00\x88\x01\x01\x42\t\n\x07_cursor\"o\n\x0eTagTaskRequest\x12\x14\n\x07\x63luster\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04task\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x1f\n\x04tags\x18\x03 \x03(\x0b\x32\x11.longshore.v1.TagB\n\n\x08_clusterB\x07\n\x05_task\"\x11\n\x0fTagTaskResponse\"b\n\x10UntagTaskRequest\x12\x14\n\x07\x63luster\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04task\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x10\n\x08tag_keys\x18\x03 \x03(\tB\n\n\x08_clusterB\x07\n\x05_task\"\x13\n\x11UntagTaskResponse\"V\n\x16ListTagsForTaskRequest\x12\x14\n\x07\x63luster\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04task\x18\x02 \x01(\tH\x01\x88\x01\x01\x42\n\n\x08_clusterB\x07\n\x05_task\":\n\x17ListTagsForTaskResponse\x12\x1f\n\x04tags\x18\x01 \x03(\x0b\x32\x11.longshore.v1.Tag\"*\n\x16\x44\x65scribeLeadersRequest\x12\x10\n\x08\x63lusters\x18\x01 \x03(\t\"@\n\x17\x44\x65scribeLeadersResponse\x12%\n\x07leaders\x18\x01 \x03(\x0b\x32\x14.longshore.v1.Leader\"\xac\x01\n\x06Leader\x12\x14\n\x07\x63luster\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06holder\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x14\n\x07\x61\x64\x64ress\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x12\n\x05\x65poch\x18\x04 \x01(\x03H\x03\x88\x01\x01\x12\x14\n\x07\x65xpired\x18\x05 \x01(\x08H\x04\x88\x01\x01\x42\n\n\x08_clusterB\t\n\x07_holderB\n\n\x08_addressB\x08\n\x06_epochB\n\n\x08_expired2\xf3\x04\n\x10SchedulerService\x12L\n\x07RunTask\x12\x1c.longshore.v1.RunTaskRequest\x1a\x1d.longshore.v1.RunTaskResponse\"\x04\x98\xe1\x18\x02\x12R\n\tStartTask\x12\x1e.longshore.v1.StartTaskRequest\x1a\x1f.longshore.v1.StartTaskResponse\"\x04\x98\xe1\x18\x02\x12O\n\x08StopTask\x12\x1d.longshore.v1.StopTaskRequest\x1a\x1e.longshore.v1.StopTaskResponse\"\x04\x98\xe1\x18\x02\x12L\n\x07TagTask\x12\x1c.longshore.v1.TagTaskRequest\x1a\x1d.longshore.v1.TagTaskResponse\"\x04\x90\xe1\x18\x01\x12R\n\tUntagTask\x12\x1e.longshore.v1.UntagTaskRequest\x1a\x1f.longshore.v1.UntagTaskResponse\"\x04\x90\xe1\x18\x01\x12\x64\n\x0fListTagsForTask\x12$.longshore.v1.ListTagsForTaskRequest\x1a%.longshore.v1.ListTagsForTaskResponse\"\x04\x90\xe1\x18\x01\x12\x64\n\x0f\x44\x65scribeLeaders\x12$.longshore.v1.DescribeLeadersRequest\x1a%.longshore.v1.DescribeLeadersResponse\"\x04\x90\xe1\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$longshore/v1/scheduler_service.proto\x12\x0clongshore.v1\x1a\x19longshore/v1/common.proto\x1a\x1alongshore/v1/options.proto\x1a\x17longshore/v1/task.proto\"\x96\x0b\n\x0eRunTaskRequest\x12\xa4\x01\n\x1a\x63\x61pacity_provider_strategy\x18\x01 \x03(\x0b\x32*.longshore.v1.CapacityProviderStrategyItemBT\x88\xe1\x18\x03\xa2\xe1\x18L`capacityProviderStrategy` needs capacity providers, which are not there yet\x12\x14\n\x07\x63luster\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05\x63ount\x18\x03 \x01(\x05H\x01\x88\x01\x01\x12:\n\x17\x65nable_ecs_managed_tags\x18\x04 \x01(\x08H\x02R\x14\x65nableECSManagedTags\x88\x01\x01\x12L\n\x16\x65nable_execute_command\x18\x05 \x01(\x08\x42\'\x88\xe1\x18\x01\xa2\xe1\x18\x1f\x45xecuteCommand is not there yetH\x03\x88\x01\x01\x12\x12\n\x05group\x18\x06 \x01(\tH\x04\x88\x01\x01\x12g\n\x0blaunch_type\x18\x07 \x01(\x0e\x32\x18.longshore.v1.LaunchTypeB8\xa2\xe1\x18\x34`EC2` and `EXTERNAL`; the others are refused by name\x12\xab\x01\n\x15network_configuration\x18\x08 \x01(\x0b\x32\".longshore.v1.NetworkConfigurationBh\x88\xe1\x18\x03\xa2\xe1\x18``Network Configuration` goes with the network mode awsvpc only, and that is refused at placement\x12-\n\toverrides\x18\t \x01(\x0b\x32\x1a.longshore.v1.TaskOverride\x12@\n\x15placement_constraints\x18\n \x03(\x0b\x32!.longshore.v1.PlacementConstraint\x12;\n\x12placement_strategy\x18\x0b \x03(\x0b\x32\x1f.longshore.v1.PlacementStrategy\x12\x41\n\x10platform_version\x18\x0c \x01(\tB\"\x88\xe1\x18\x01\xa2\xe1\x18\x1ait is a setting of FargateH\x05\x88\x01\x01\x12\x33\n\x0epropagate_tags\x18\r \x01(\x0e\x32\x1b.longshore.v1.PropagateTags\x12>\n\x0creference_id\x18\x0e \x01(\tB#\x88\xe1\x18\x01\xa2\xe1\x18\x1b\x45\x43S shows it nowhere eitherH\x06\x88\x01\x01\x12\x17\n\nstarted_by\x18\x0f \x01(\tH\x07\x88\x01\x01\x12\x1f\n\x04tags\x18\x10 \x03(\x0b\x32\x11.longshore.v1.Tag\x12\x1c\n\x0ftask_definition\x18\x11 \x01(\tH\x08\x88\x01\x01\x12\x19\n\x0c\x63lient_token\x18\x12 \x01(\tH\t\x88\x01\x01\x12t\n\x15volume_configurations\x18\x13 \x03(\x0b\x32%.longshore.v1.TaskVolumeConfigurationB.\x88\xe1\x18\x03\xa2\xe1\x18&`volumeConfigurations` are EBS volumesB\n\n\x08_clusterB\x08\n\x06_countB\x1a\n\x18_enable_ecs_managed_tagsB\x19\n\x17_enable_execute_commandB\x08\n\x06_groupB\x13\n\x11_platform_versionB\x0f\n\r_reference_idB\r\n\x0b_started_byB\x12\n\x10_task_definitionB\x0f\n\r_client_token\"\x83\x01\n\x0fRunTaskResponse\x12!\n\x05tasks\x18\x01 \x03(\x0b\x32\x12.longshore.v1.Task\x12\'\n\x08\x66\x61ilures\x18\x02 \x03(\x0b\x32\x15.longshore.v1.Failure\x12\x19\n\x06\x63ursor\x18\x64 \x01(\tB\x04\xf8\xe0\x18\x01H\x00\x88\x01\x01\x42\t\n\x07_cursor\"\x84\x07\n\x10StartTaskRequest\x12\x14\n\x07\x63luster\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x1b\n\x13\x63ontainer_instances\x18\x02 \x03(\t\x12:\n\x17\x65nable_ecs_managed_tags\x18\x03 \x01(\x08H\x01R\x14\x65nableECSManagedTags\x88\x01\x01\x12L\n\x16\x65nable_execute_command\x18\x04 \x01(\x08\x42\'\x88\xe1\x18\x01\xa2\xe1\x18\x1f\x45xecuteCommand is not there yetH\x02\x88\x01\x01\x12\x12\n\x05group\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\xab\x01\n\x15network_configuration\x18\x06 \x01(\x0b\x32\".longshore.v1.NetworkConfigurationBh\x88\xe1\x18\x03\xa2\xe1\x18``Network Configuration` goes with the network mode awsvpc only, and that is refused at placement\x12-\n\toverrides\x18\x07 \x01(\x0b\x32\x1a.longshore.v1.TaskOverride\x12\x33\n\x0epropagate_tags\x18\x08 \x01(\x0e\x32\x1b.longshore.v1.PropagateTags\x12>\n\x0creference_id\x18\t \x01(\tB#\x88\xe1\x18\x01\xa2\xe1\x18\x1b\x45\x43S shows it nowhere eitherH\x04\x88\x01\x01\x12\x17\n\nstarted_by\x18\n \x01(\tH\x05\x88\x01\x01\x12\x1f\n\x04tags\x18\x0b \x03(\x0b\x32\x11.longshore.v1.Tag\x12\x1c\n\x0ftask_definition\x18\x0c \x01(\tH\x06\x88\x01\x01\x12t\n\x15volume_configurations\x18\r \x03(\x0b\x32%.longshore.v1.TaskVolumeConfigurationB.\x88\xe1\x18\x03\xa2\xe1\x18&`volumeConfigurations` are EBS volumesB\n\n\x08_clusterB\x1a\n\x18_enable_ecs_managed_tagsB\x19\n\x17_enable_execute_commandB\x08\n\x06_groupB\x0f\n\r_reference_idB\r\n\x0b_started_byB\x12\n\x10_task_definition\"\x85\x01\n\x11StartTaskResponse\x12!\n\x05tasks\x18\x01 \x03(\x0b\x32\x12.longshore.v1.Task\x12\'\n\x08\x66\x61ilures\x18\x02 \x03(\x0b\x32\x15.longshore.v1.Failure\x12\x19\n\x06\x63ursor\x18\x64 \x01(\tB\x04\xf8\xe0\x18\x01H\x00\x88\x01\x01\x42\t\n\x07_cursor\"o\n\x0fStopTaskRequest\x12\x14\n\x07\x63luster\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04task\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06reason\x18\x03 \x01(\tH\x02\x88\x01\x01\x42\n\n\x08_clusterB\x07\n\x05_taskB\t\n\x07_reason\"Z\n\x10StopTaskResponse\x12 \n\x04task\x18\x01 \x01(\x0b\x32\x12.longshore.v1.Task\x12\x19\n\x06\x63ursor\x18\x64 \x01(\tB\x04\xf8\xe0\x18\x01H\x00\x88\x01\x01\x42\t\n\x07_cursor\"o\n\x0eTagTaskRequest\x12\x14\n\x07\x63luster\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04task\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x1f\n\x04tags\x18\x03 \x03(\x0b\x32\x11.longshore.v1.TagB\n\n\x08_clusterB\x07\n\x05_task\"\x11\n\x0fTagTaskResponse\"b\n\x10UntagTaskRequest\x12\x14\n\x07\x63luster\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04task\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x10\n\x08tag_keys\x18\x03 \x03(\tB\n\n\x08_clusterB\x07\n\x05_task\"\x13\n\x11UntagTaskResponse\"V\n\x16ListTagsForTaskRequest\x12\x14\n\x07\x63luster\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04task\x18\x02 \x01(\tH\x01\x88\x01\x01\x42\n\n\x08_clusterB\x07\n\x05_task\":\n\x17ListTagsForTaskResponse\x12\x1f\n\x04tags\x18\x01 \x03(\x0b\x32\x11.longshore.v1.Tag\"*\n\x16\x44\x65scribeLeadersRequest\x12\x10\n\x08\x63lusters\x18\x01 \x03(\t\"@\n\x17\x44\x65scribeLeadersResponse\x12%\n\x07leaders\x18\x01 \x03(\x0b\x32\x14.longshore.v1.Leader\"\xac\x01\n\x06Leader\x12\x14\n\x07\x63luster\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06holder\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x14\n\x07\x61\x64\x64ress\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x12\n\x05\x65poch\x18\x04 \x01(\x03H\x03\x88\x01\x01\x12\x14\n\x07\x65xpired\x18\x05 \x01(\x08H\x04\x88\x01\x01\x42\n\n\x08_clusterB\t\n\x07_holderB\n\n\x08_addressB\x08\n\x06_epochB\n\n\x08_expired2\xf3\x04\n\x10SchedulerService\x12L\n\x07RunTask\x12\x1c.longshore.v1.RunTaskRequest\x1a\x1d.longshore.v1.RunTaskResponse\"\x04\x98\xe1\x18\x02\x12R\n\tStartTask\x12\x1e.longshore.v1.StartTaskRequest\x1a\x1f.longshore.v1.StartTaskResponse\"\x04\x98\xe1\x18\x02\x12O\n\x08StopTask\x12\x1d.longshore.v1.StopTaskRequest\x1a\x1e.longshore.v1.StopTaskResponse\"\x04\x98\xe1\x18\x02\x12L\n\x07TagTask\x12\x1c.longshore.v1.TagTaskRequest\x1a\x1d.longshore.v1.TagTaskResponse\"\x04\x90\xe1\x18\x01\x12R\n\tUntagTask\x12\x1e.longshore.v1.UntagTaskRequest\x1a\x1f.longshore.v1.UntagTaskResponse\"\x04\x90\xe1\x18\x01\x12\x64\n\x0fListTagsForTask\x12$.longshore.v1.ListTagsForTaskRequest\x1a%.longshore.v1.ListTagsForTaskResponse\"\x04\x90\xe1\x18\x01\x12\x64\n\x0f\x44\x65scribeLeaders\x12$.longshore.v1.DescribeLeadersRequest\x1a%.longshore.v1.DescribeLeadersResponse\"\x04\x90\xe1\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'longshore.v1.scheduler_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_RUNTASKREQUEST'].fields_by_name['capacity_provider_strategy']._loaded_options = None
+  _globals['_RUNTASKREQUEST'].fields_by_name['capacity_provider_strategy']._serialized_options = b'\210\341\030\003\242\341\030L`capacityProviderStrategy` needs capacity providers, which are not there yet'
+  _globals['_RUNTASKREQUEST'].fields_by_name['enable_execute_command']._loaded_options = None
+  _globals['_RUNTASKREQUEST'].fields_by_name['enable_execute_command']._serialized_options = b'\210\341\030\001\242\341\030\037ExecuteCommand is not there yet'
+  _globals['_RUNTASKREQUEST'].fields_by_name['launch_type']._loaded_options = None
+  _globals['_RUNTASKREQUEST'].fields_by_name['launch_type']._serialized_options = b'\242\341\0304`EC2` and `EXTERNAL`; the others are refused by name'
+  _globals['_RUNTASKREQUEST'].fields_by_name['network_configuration']._loaded_options = None
+  _globals['_RUNTASKREQUEST'].fields_by_name['network_configuration']._serialized_options = b'\210\341\030\003\242\341\030``Network Configuration` goes with the network mode awsvpc only, and that is refused at placement'
+  _globals['_RUNTASKREQUEST'].fields_by_name['platform_version']._loaded_options = None
+  _globals['_RUNTASKREQUEST'].fields_by_name['platform_version']._serialized_options = b'\210\341\030\001\242\341\030\032it is a setting of Fargate'
+  _globals['_RUNTASKREQUEST'].fields_by_name['reference_id']._loaded_options = None
+  _globals['_RUNTASKREQUEST'].fields_by_name['reference_id']._serialized_options = b'\210\341\030\001\242\341\030\033ECS shows it nowhere either'
+  _globals['_RUNTASKREQUEST'].fields_by_name['volume_configurations']._loaded_options = None
+  _globals['_RUNTASKREQUEST'].fields_by_name['volume_configurations']._serialized_options = b'\210\341\030\003\242\341\030&`volumeConfigurations` are EBS volumes'
   _globals['_RUNTASKRESPONSE'].fields_by_name['cursor']._loaded_options = None
   _globals['_RUNTASKRESPONSE'].fields_by_name['cursor']._serialized_options = b'\370\340\030\001'
+  _globals['_STARTTASKREQUEST'].fields_by_name['enable_execute_command']._loaded_options = None
+  _globals['_STARTTASKREQUEST'].fields_by_name['enable_execute_command']._serialized_options = b'\210\341\030\001\242\341\030\037ExecuteCommand is not there yet'
+  _globals['_STARTTASKREQUEST'].fields_by_name['network_configuration']._loaded_options = None
+  _globals['_STARTTASKREQUEST'].fields_by_name['network_configuration']._serialized_options = b'\210\341\030\003\242\341\030``Network Configuration` goes with the network mode awsvpc only, and that is refused at placement'
+  _globals['_STARTTASKREQUEST'].fields_by_name['reference_id']._loaded_options = None
+  _globals['_STARTTASKREQUEST'].fields_by_name['reference_id']._serialized_options = b'\210\341\030\001\242\341\030\033ECS shows it nowhere either'
+  _globals['_STARTTASKREQUEST'].fields_by_name['volume_configurations']._loaded_options = None
+  _globals['_STARTTASKREQUEST'].fields_by_name['volume_configurations']._serialized_options = b'\210\341\030\003\242\341\030&`volumeConfigurations` are EBS volumes'
   _globals['_STARTTASKRESPONSE'].fields_by_name['cursor']._loaded_options = None
   _globals['_STARTTASKRESPONSE'].fields_by_name['cursor']._serialized_options = b'\370\340\030\001'
   _globals['_STOPTASKRESPONSE'].fields_by_name['cursor']._loaded_options = None
@@ -55,35 +77,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCHEDULERSERVICE'].methods_by_name['DescribeLeaders']._loaded_options = None
   _globals['_SCHEDULERSERVICE'].methods_by_name['DescribeLeaders']._serialized_options = b'\220\341\030\001'
   _globals['_RUNTASKREQUEST']._serialized_start=135
-  _globals['_RUNTASKREQUEST']._serialized_end=1151
-  _globals['_RUNTASKRESPONSE']._serialized_start=1154
-  _globals['_RUNTASKRESPONSE']._serialized_end=1285
-  _globals['_STARTTASKREQUEST']._serialized_start=1288
-  _globals['_STARTTASKREQUEST']._serialized_end=1955
-  _globals['_STARTTASKRESPONSE']._serialized_start=1958
-  _globals['_STARTTASKRESPONSE']._serialized_end=2091
-  _globals['_STOPTASKREQUEST']._serialized_start=2093
-  _globals['_STOPTASKREQUEST']._serialized_end=2204
-  _globals['_STOPTASKRESPONSE']._serialized_start=2206
-  _globals['_STOPTASKRESPONSE']._serialized_end=2296
-  _globals['_TAGTASKREQUEST']._serialized_start=2298
-  _globals['_TAGTASKREQUEST']._serialized_end=2409
-  _globals['_TAGTASKRESPONSE']._serialized_start=2411
-  _globals['_TAGTASKRESPONSE']._serialized_end=2428
-  _globals['_UNTAGTASKREQUEST']._serialized_start=2430
-  _globals['_UNTAGTASKREQUEST']._serialized_end=2528
-  _globals['_UNTAGTASKRESPONSE']._serialized_start=2530
-  _globals['_UNTAGTASKRESPONSE']._serialized_end=2549
-  _globals['_LISTTAGSFORTASKREQUEST']._serialized_start=2551
-  _globals['_LISTTAGSFORTASKREQUEST']._serialized_end=2637
-  _globals['_LISTTAGSFORTASKRESPONSE']._serialized_start=2639
-  _globals['_LISTTAGSFORTASKRESPONSE']._serialized_end=2697
-  _globals['_DESCRIBELEADERSREQUEST']._serialized_start=2699
-  _globals['_DESCRIBELEADERSREQUEST']._serialized_end=2741
-  _globals['_DESCRIBELEADERSRESPONSE']._serialized_start=2743
-  _globals['_DESCRIBELEADERSRESPONSE']._serialized_end=2807
-  _globals['_LEADER']._serialized_start=2810
-  _globals['_LEADER']._serialized_end=2982
-  _globals['_SCHEDULERSERVICE']._serialized_start=2985
-  _globals['_SCHEDULERSERVICE']._serialized_end=3612
+  _globals['_RUNTASKREQUEST']._serialized_end=1565
+  _globals['_RUNTASKRESPONSE']._serialized_start=1568
+  _globals['_RUNTASKRESPONSE']._serialized_end=1699
+  _globals['_STARTTASKREQUEST']._serialized_start=1702
+  _globals['_STARTTASKREQUEST']._serialized_end=2602
+  _globals['_STARTTASKRESPONSE']._serialized_start=2605
+  _globals['_STARTTASKRESPONSE']._serialized_end=2738
+  _globals['_STOPTASKREQUEST']._serialized_start=2740
+  _globals['_STOPTASKREQUEST']._serialized_end=2851
+  _globals['_STOPTASKRESPONSE']._serialized_start=2853
+  _globals['_STOPTASKRESPONSE']._serialized_end=2943
+  _globals['_TAGTASKREQUEST']._serialized_start=2945
+  _globals['_TAGTASKREQUEST']._serialized_end=3056
+  _globals['_TAGTASKRESPONSE']._serialized_start=3058
+  _globals['_TAGTASKRESPONSE']._serialized_end=3075
+  _globals['_UNTAGTASKREQUEST']._serialized_start=3077
+  _globals['_UNTAGTASKREQUEST']._serialized_end=3175
+  _globals['_UNTAGTASKRESPONSE']._serialized_start=3177
+  _globals['_UNTAGTASKRESPONSE']._serialized_end=3196
+  _globals['_LISTTAGSFORTASKREQUEST']._serialized_start=3198
+  _globals['_LISTTAGSFORTASKREQUEST']._serialized_end=3284
+  _globals['_LISTTAGSFORTASKRESPONSE']._serialized_start=3286
+  _globals['_LISTTAGSFORTASKRESPONSE']._serialized_end=3344
+  _globals['_DESCRIBELEADERSREQUEST']._serialized_start=3346
+  _globals['_DESCRIBELEADERSREQUEST']._serialized_end=3388
+  _globals['_DESCRIBELEADERSRESPONSE']._serialized_start=3390
+  _globals['_DESCRIBELEADERSRESPONSE']._serialized_end=3454
+  _globals['_LEADER']._serialized_start=3457
+  _globals['_LEADER']._serialized_end=3629
+  _globals['_SCHEDULERSERVICE']._serialized_start=3632
+  _globals['_SCHEDULERSERVICE']._serialized_end=4259
 # @@protoc_insertion_point(module_scope)

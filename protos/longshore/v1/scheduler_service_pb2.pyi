@@ -110,9 +110,7 @@ class RunTaskRequest(_message.Message):
 
     @_builtins.property
     def volume_configurations(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.TaskVolumeConfiguration]:
-        """Volumes that the definition leaves to the run, at most 1; kept and echoed, without effect. Written by the caller.
-        Empty means none.
-        """
+        """Volumes that the definition leaves to the run; refused. Written by the caller. Empty means none."""
 
     def __init__(
         self,
@@ -283,9 +281,7 @@ class StartTaskRequest(_message.Message):
 
     @_builtins.property
     def volume_configurations(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.TaskVolumeConfiguration]:
-        """Volumes that the definition leaves to the run, at most 1; kept and echoed, without effect. Written by the caller.
-        Empty means none.
-        """
+        """Volumes that the definition leaves to the run; refused. Written by the caller. Empty means none."""
 
     def __init__(
         self,

@@ -675,8 +675,8 @@ class TaskDefinition(_message.Message):
     registered_by: _builtins.str
     """Principal that registered it. Written by the registry. Never empty."""
     enable_fault_injection: _builtins.bool
-    """Whether faults may be injected into its tasks; kept and echoed, without effect. Written by the caller. Absent means
-    no.
+    """Whether faults may be injected into its tasks; where they may, a task is placed nowhere. Written by the caller.
+    Absent means no.
     """
     @_builtins.property
     def container_definitions(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContainerDefinition]:
@@ -710,11 +710,11 @@ class TaskDefinition(_message.Message):
 
     @_builtins.property
     def inference_accelerators(self) -> _containers.RepeatedCompositeFieldContainer[Global___InferenceAccelerator]:
-        """Elastic inference accelerators; kept and echoed, without effect. Written by the caller. Empty means none."""
+        """Elastic inference accelerators; a definition that has any cannot be run. Written by the caller. Empty means none."""
 
     @_builtins.property
     def proxy_configuration(self) -> Global___ProxyConfiguration:
-        """Proxy of App Mesh; kept and echoed, without effect. Written by the caller. Absent means none."""
+        """Proxy of App Mesh; a task that has one is placed nowhere. Written by the caller. Absent means none."""
 
     @_builtins.property
     def registered_at(self) -> _timestamp_pb2.Timestamp:
@@ -734,7 +734,7 @@ class TaskDefinition(_message.Message):
 
     @_builtins.property
     def trusted_execution_configuration(self) -> Global___TrustedExecutionConfiguration:
-        """Isolation of its tasks; kept and echoed, without effect. Written by the caller. Absent means none."""
+        """Isolation of its tasks; refused, so that there is none. Written by the caller. Absent means none."""
 
     def __init__(
         self,
@@ -1030,14 +1030,12 @@ class ContainerDefinition(_message.Message):
 
     @_builtins.property
     def firelens_configuration(self) -> Global___FirelensConfiguration:
-        """Makes it the log router of its task; kept and echoed, without effect. Written by the caller. Absent means it is
-        none.
-        """
+        """Makes it the log router of its task, which is placed nowhere then. Written by the caller. Absent means it is none."""
 
     @_builtins.property
     def credential_specs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Credential specification of a Windows account, at most 1; kept and echoed, without effect. Written by the caller.
-        Empty means none.
+        """Credential specification of a Windows account, at most 1; a task that has one is placed nowhere. Written by the
+        caller. Empty means none.
         """
 
     def __init__(
@@ -1890,9 +1888,7 @@ class SharingStrategy(_message.Message):
     NVIDIA_MPS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def nvidia_mps(self) -> Global___NvidiaMpsAllocation:
-        """Through NVIDIA's Multi-Process Service; kept and echoed, without effect. Written by the caller. Absent means not
-        shared so.
-        """
+        """Through NVIDIA's Multi-Process Service. Written by the caller. Absent means not shared so."""
 
     def __init__(
         self,
@@ -1942,7 +1938,7 @@ Global___NvidiaMpsAllocation: _TypeAlias = NvidiaMpsAllocation  # noqa: Y015
 
 @_typing.final
 class FirelensConfiguration(_message.Message):
-    """Makes a container the log router of its task. Kept and echoed, without effect."""
+    """Makes a container the log router of its task. Kept and echoed; such a task is placed nowhere."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2422,7 +2418,7 @@ Global___RuntimePlatform: _TypeAlias = RuntimePlatform  # noqa: Y015
 
 @_typing.final
 class InferenceAccelerator(_message.Message):
-    """An elastic inference accelerator. Kept and echoed, without effect."""
+    """An elastic inference accelerator. Kept and echoed; such a definition cannot be run."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2455,7 +2451,7 @@ Global___InferenceAccelerator: _TypeAlias = InferenceAccelerator  # noqa: Y015
 
 @_typing.final
 class ProxyConfiguration(_message.Message):
-    """Proxy of App Mesh for a task. Kept and echoed, without effect."""
+    """Proxy of App Mesh for a task. Kept and echoed; such a task is placed nowhere."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -2513,7 +2509,7 @@ Global___EphemeralStorage: _TypeAlias = EphemeralStorage  # noqa: Y015
 
 @_typing.final
 class TrustedExecutionConfiguration(_message.Message):
-    """How a task is isolated from others on its machine. Kept and echoed, without effect."""
+    """How a task is isolated from others on its machine. Refused."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

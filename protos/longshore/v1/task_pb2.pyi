@@ -395,7 +395,9 @@ class Task(_message.Message):
     has none.
     """
     capacity_provider_name: _builtins.str
-    """Short name of the capacity provider it was placed through. Written by the scheduler. Empty when it was none."""
+    """Short name of the capacity provider it was placed through. Never written here: there is none to place through.
+    Always empty.
+    """
     cluster_arn: _builtins.str
     """ARN of its cluster. Written by the scheduler. Never empty."""
     connectivity: Global___Connectivity.ValueType
@@ -437,7 +439,7 @@ class Task(_message.Message):
     given.
     """
     platform_family: _builtins.str
-    """Operating system it runs on, `Linux`. Written by the scheduler. Empty where the instance did not tell."""
+    """Operating system it runs on. Never written here: ECS tells it of tasks on Fargate only. Always empty."""
     started_by: _builtins.str
     """Who started it: the request's own word, or the deployment id `ecs-svc/<number>` for a service. Written by the
     scheduler. Empty when the request had none.
@@ -488,8 +490,8 @@ class Task(_message.Message):
 
     @_builtins.property
     def inference_accelerators(self) -> _containers.RepeatedCompositeFieldContainer[_task_definition_pb2.InferenceAccelerator]:
-        """Elastic inference accelerators of the task; kept and echoed, without effect. Written by the scheduler. Empty when
-        there are none.
+        """Elastic inference accelerators of the task. Never written here: a definition that has any cannot be run. Always
+        empty.
         """
 
     @_builtins.property
@@ -532,9 +534,7 @@ class Task(_message.Message):
 
     @_builtins.property
     def ephemeral_storage(self) -> _task_definition_pb2.EphemeralStorage:
-        """Ephemeral storage of the request or the definition; kept and echoed, without effect. Written by the scheduler.
-        Absent when none was given.
-        """
+        """Ephemeral storage. Never written here: ECS tells it of tasks on Fargate only. Always absent."""
 
     @_builtins.property
     def fargate_ephemeral_storage(self) -> Global___TaskEphemeralStorage:
@@ -542,9 +542,7 @@ class Task(_message.Message):
 
     @_builtins.property
     def trusted_execution_summary(self) -> Global___TrustedExecutionSummary:
-        """Isolation mode of the definition; kept and echoed, without effect. Written by the scheduler. Absent when the
-        definition gives none.
-        """
+        """Isolation mode of the definition. Never written here: a definition that gives one is refused. Always absent."""
 
     def __init__(
         self,
@@ -1054,13 +1052,11 @@ class TaskOverride(_message.Message):
 
     @_builtins.property
     def inference_accelerator_overrides(self) -> _containers.RepeatedCompositeFieldContainer[Global___InferenceAcceleratorOverride]:
-        """Elastic inference accelerators; kept and echoed, without effect. Written by the caller. Empty means the
-        definition's.
-        """
+        """Elastic inference accelerators; refused. Written by the caller. Empty means none."""
 
     @_builtins.property
     def ephemeral_storage(self) -> _task_definition_pb2.EphemeralStorage:
-        """Ephemeral storage; kept and echoed, without effect. Written by the caller. Absent means the definition's."""
+        """Ephemeral storage; refused. Written by the caller. Absent means none."""
 
     def __init__(
         self,
@@ -1173,7 +1169,7 @@ Global___ContainerOverride: _TypeAlias = ContainerOverride  # noqa: Y015
 
 @_typing.final
 class InferenceAcceleratorOverride(_message.Message):
-    """An elastic inference accelerator in place of the definition's. Kept and echoed, without effect."""
+    """An elastic inference accelerator in place of the definition's. Refused."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1266,7 +1262,7 @@ Global___PlacementStrategy: _TypeAlias = PlacementStrategy  # noqa: Y015
 
 @_typing.final
 class TaskVolumeConfiguration(_message.Message):
-    """A volume that is configured when the task is run. Kept and echoed, without effect."""
+    """A volume that is configured when the task is run. Refused."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1296,7 +1292,7 @@ Global___TaskVolumeConfiguration: _TypeAlias = TaskVolumeConfiguration  # noqa: 
 
 @_typing.final
 class TaskManagedEBSVolumeConfiguration(_message.Message):
-    """An EBS volume that AWS would make for a task. Kept and echoed, without effect."""
+    """An EBS volume that AWS would make for a task. Refused."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1401,7 +1397,7 @@ Global___TaskManagedEBSVolumeConfiguration: _TypeAlias = TaskManagedEBSVolumeCon
 
 @_typing.final
 class EBSTagSpecification(_message.Message):
-    """Tags for an EBS volume. Kept and echoed, without effect."""
+    """Tags for an EBS volume. Refused."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1433,7 +1429,7 @@ Global___EBSTagSpecification: _TypeAlias = EBSTagSpecification  # noqa: Y015
 
 @_typing.final
 class TaskManagedEBSVolumeTerminationPolicy(_message.Message):
-    """What becomes of an EBS volume when its task ends. Kept and echoed, without effect."""
+    """What becomes of an EBS volume when its task ends. Refused."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

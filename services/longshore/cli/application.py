@@ -1,10 +1,12 @@
 """The `longshore` command, put together."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from longshore.cli import (
+    access_keys,
     clusters,
     components,
     connection,
@@ -27,6 +29,19 @@ Exit status: 0 done; 1 refused, or something is away; 2 wrong usage; 3 packages 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP)
 
 
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+"""Options belong to the component: --help too shows the component's."""
+
+
+def _starting(component: components.Component) -> Callable[[typer.Context], None]:
+    """A component's command. `__main__` has been past here already, unless an option stood before the command."""
+
+    def start(context: typer.Context) -> None:
+        components.become(component, context.args)
+
+    return start
+
+
 @app.callback()
 def root(
     context: typer.Context,
@@ -42,7 +57,9 @@ def root(
 
 
 root.__doc__ = HELP
-components.add_to(app)
+for name, component in components.COMPONENTS.items():
+    app.command(name, help=component.help, context_settings=PASS_ON)(_starting(component))
+app.add_typer(access_keys.app, name="access-key")
 app.add_typer(clusters.app, name="cluster")
 app.add_typer(task_definitions.app, name="task-definition")
 app.command()(running.run)

@@ -1,25 +1,19 @@
-"""Commands that become a component: `up`, `down`, `agent`, `registry`, `scheduler`, `state-tracker`.
+"""Commands that become a component: `up`, `down`, `agent`, `registry`, `scheduler`, `state-tracker`, `gateway`; and `seal-key`.
 
 Each replaces this process by `python -m longshore.<component>`, so that a component never loads what the command needs, and says
-which extra is missing where its packages are not installed.
+which extra is missing where its packages are not installed. Nothing beyond Python itself is imported here: a component starts as fast,
+and with as little installed, as if it had been started without the command.
 """
 
 import importlib.util
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple, NoReturn
 
-import typer
-
-from longshore.cli import exits, output
-
-PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
-"""Options belong to the component: --help too shows the component's."""
+from longshore.cli import exits
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
+class Component(NamedTuple):
     """A component as the command knows it."""
 
     module: str
@@ -30,10 +24,15 @@ class Component:
 
 
 CONTROL_PLANE = ("asyncpg", "redis")
+HTTP = ("httptools", "starlette", "uvicorn")
 
 COMPONENTS = {
     "up": Component(
-        "longshore.embedded", ("up",), (*CONTROL_PLANE, "numpy"), "services", "Start Longshore on this machine."
+        "longshore.embedded",
+        ("up",),
+        (*CONTROL_PLANE, *HTTP, "numpy"),
+        "services",
+        "Start Longshore on this machine.",
     ),
     "down": Component(
         "longshore.embedded",
@@ -50,32 +49,24 @@ COMPONENTS = {
     "state-tracker": Component(
         "longshore.state_tracker", (), CONTROL_PLANE, "services", "Serve agents, descriptions and events."
     ),
+    "gateway": Component(
+        "longshore.gateway", (), HTTP, "services", "Serve ECS's own API to aws cli, boto3, Terraform."
+    ),
+    "seal-key": Component(
+        "longshore.registry.seal_key", (), (), "services", "Make the key that access keys are sealed under."
+    ),
 }
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add a command for each component."""
-    for name, component in COMPONENTS.items():
-        app.command(name, help=component.help, context_settings=PASS_ON)(_command(component))
-
-
-def _command(component: Component) -> Callable[[typer.Context], None]:
-    def command(context: typer.Context) -> None:
-        become(component, context.args)
-
-    return command
-
-
-def become(component: Component, arguments: list[str]) -> None:
+def become(component: Component, arguments: list[str]) -> NoReturn:
     """Replace this process by the component; end with MISSING_EXTRA where its packages are not there."""
     absent = missing(component)
     if absent:
-        output.err.print(
+        sys.stderr.write(
             f"{component.module} needs {', '.join(absent)}, which is not installed. "
-            f"Install it with: pip install 'longshore[{component.extra}]'",
-            markup=False,
+            f"Install it with: pip install 'longshore[{component.extra}]'\n"
         )
-        raise typer.Exit(exits.MISSING_EXTRA)
+        sys.exit(exits.MISSING_EXTRA)
     command = [sys.executable, "-m", component.module, *component.arguments, *arguments]
     sys.stdout.flush()
     os.execv(sys.executable, command)  # noqa: S606 - our own interpreter, no shell

@@ -81,4 +81,6 @@ def hint_for(error: errors.ServiceError) -> str:
         )
     if isinstance(error, errors.ClusterNotFoundException):
         return "`longshore cluster list` shows the clusters; `longshore cluster create NAME` makes one."
+    if isinstance(error, errors.ResourceNotFoundException) and "access_key_id" in error.metadata:
+        return "`longshore access-key list` shows the access keys."
     return ""

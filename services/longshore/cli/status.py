@@ -8,13 +8,15 @@ import typer
 
 from longshore.cli import arguments, connection, exits, output
 from longshore.client import client as clients
-from longshore.rpc import probe
+from longshore.rpc import http_probe, probe
 from longshore.v1 import registry_service_pb2, scheduler_service_pb2
 
 PROBE_TIMEOUT_S = 2.0
 """A component that does not answer its health check in this time is shown as away."""
 
 SERVING = "SERVING"
+UNREACHABLE = "UNREACHABLE"
+GATEWAY = "gateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ def status(context: typer.Context) -> None:
 
 
 async def _probes(client: clients.Client) -> list[Probe]:
+    """Every replica's answer. A gateway that nobody named, and that is not there, is none: not every deployment has one."""
     wanted = [
         (component, address)
         for component, addresses in (
@@ -68,7 +71,23 @@ async def _probes(client: clients.Client) -> list[Probe]:
         )
         for address in addresses
     ]
-    return await asyncio.gather(*(_probe(client, component, address) for component, address in wanted))
+    probes = await asyncio.gather(
+        *(_probe(client, component, address) for component, address in wanted),
+        *(
+            _probe_gateway(client, address)
+            for address in client.addresses.gateway or (client.addresses.likely_gateway,)
+        ),
+    )
+    return [
+        p for p in probes if p.component != GATEWAY or client.addresses.gateway or not p.state.startswith(UNREACHABLE)
+    ]
+
+
+async def _probe_gateway(client: clients.Client, address: str) -> Probe:
+    began = time.monotonic()
+    url = f"https://{address}" if client.files else f"http://{address}"
+    state = await asyncio.to_thread(http_probe.check, url, timeout_s=PROBE_TIMEOUT_S, files=client.files)
+    return Probe(GATEWAY, address, state, (time.monotonic() - began) * 1000)
 
 
 async def _probe(client: clients.Client, component: str, address: str) -> Probe:

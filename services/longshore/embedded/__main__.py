@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from longshore.embedded import config, down, up
+from longshore.embedded import config
 from longshore.rpc import settings
 
 USAGE = 2
@@ -15,8 +15,14 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     command, *words = argv or ("",)
     try:
         if command == "up":
+            from longshore.embedded import (
+                up,
+            )  # each command loads what it needs: `up` is measured by how soon it answers
+
             return up.run(settings.parse(config.Up, words, environ, prog="longshore up"), words)
         if command == "down":
+            from longshore.embedded import down
+
             return down.run(settings.parse(config.Down, words, environ, prog="longshore down"))
     except settings.SettingsError as error:
         sys.stderr.write(f"{error}\n")

@@ -76,6 +76,11 @@ class Folders:
         return self.state / "longshore.db"
 
     @property
+    def seal_key(self) -> Path:
+        """What the secrets of access keys are sealed under; made with the first of them."""
+        return self.state / "seal.key"
+
+    @property
     def agent(self) -> Path:
         """The agent's state: not that of an agent which this host runs for another control plane."""
         return self.state / "embedded-agent"

@@ -11,6 +11,12 @@ from pathlib import Path
 
 NAME = "up.json"
 
+GRPC = ("registry", "scheduler", "state_tracker")
+"""What the control plane serves by gRPC."""
+
+COMPONENTS = ("gateway", *GRPC)
+"""All that it serves, in the order of their ports."""
+
 
 @dataclass(frozen=True, slots=True)
 class Holder:
@@ -37,7 +43,7 @@ class Holder:
 
 def ports(base: int) -> dict[str, int]:
     """Ports of one embedded stack from its port base."""
-    names = ("gateway", "registry", "scheduler", "state_tracker", "introspection", "task_metadata")
+    names = (*COMPONENTS, "introspection", "task_metadata")
     return {name: base + offset for offset, name in enumerate(names)}
 
 

@@ -45,6 +45,7 @@ def delete(folders: config.Folders) -> None:
     for pattern in (f"{folders.database.name}*", f"{Path(holder.NAME).stem}.*"):
         for path in folders.state.glob(pattern):
             path.unlink(missing_ok=True)
+    folders.seal_key.unlink(missing_ok=True)
     shutil.rmtree(folders.agent, ignore_errors=True)
     for log in (folders.control_plane_log, folders.agent_log, folders.agent_output, folders.up_output):
         for path in log.parent.glob(f"{log.name}*"):

@@ -1,37 +1,18 @@
-"""`longshore up`: the control plane and an agent on this machine, until told to stop."""
+"""`longshore up`: whether it can start here at all, and then how: in this process, or in one that is left running.
 
-import asyncio
-import contextlib
-import dataclasses
+What it takes to serve is loaded only by the process that serves: whoever waits for `up --detach`, or is told what stands in the way,
+does not wait for that.
+"""
+
+import gc
 import importlib.util
-import sys
 from collections.abc import Sequence
 
-from longshore.client import client as clients
-from longshore.embedded import (
-    agent_process,
-    config,
-    control_plane,
-    detached,
-    holder,
-    joining,
-    port_holder,
-    running_tasks,
-)
+from longshore.embedded import config, detached, holder, port_holder
 from longshore.embedded.saying import say
-from longshore.metrics import exposition, loop_blocks
-from longshore.rpc import errors, logs, loops, server, tls
-from longshore.storage import errors as storage_errors
-from longshore.v1 import registry_service_pb2
-
-LEFT_TIMEOUT_S = 5.0
-"""How long the end may be put off to say what still runs."""
 
 FAILED = 1
 MISSING_EXTRA = 3
-INTERRUPTED = 130
-
-COMPONENTS = ("registry", "scheduler", "state_tracker")
 
 
 def run(options: config.Up, argv: Sequence[str]) -> int:
@@ -52,45 +33,33 @@ def run(options: config.Up, argv: Sequence[str]) -> int:
         return FAILED
     if options.detach:
         return detached.start(argv, folders)
-    logs.configure(level=options.log_level, file=folders.control_plane_log)
-    try:
-        loop_blocks.run(lambda blocks: _serve(options, folders, blocks))
-    except storage_errors.StateInUse as error:
-        who = f"pid {error.pid}" if error.pid is not None else "another process"
-        say(f"Longshore already runs on {folders.state}: {who}. {_ways_out(folders)}")
-    except exposition.NotServed as error:
-        say(f"Longshore {error}. Choose another address with --metrics-listen.")
-    except server.BindError as error:
-        say(f"{_port_holders(options.port_base) or f'Longshore {error} '}Choose other ports with --port-base.")
-    except (storage_errors.SchemaMismatch, storage_errors.Unavailable) as error:
-        say(f"Cannot use {folders.database}: {error}")
-    except loops.LoopFailedError as error:
-        say(f"Longshore has failed: {error}. See {folders.control_plane_log}.")
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    else:
-        return 0
-    return FAILED
+    # Collections during a start look in vain at what stays for good: `serving` has them again, once everything is there.
+    gc.disable()
+    from longshore.embedded import serving
+
+    return serving.run(options, folders)
 
 
 def _in_the_way(options: config.Up, folders: config.Folders) -> str:
     """What stands in the way of starting, as a sentence; empty where nothing does."""
     running = holder.read(folders.state)
     if running is not None:
-        who = f"pid {running.pid}, ports from {running.port_base}"
-        return f"Longshore already runs on {folders.state}: {who}. {_ways_out(folders)}"
-    found = _port_holders(options.port_base)
+        return already_runs(folders, f"pid {running.pid}, ports from {running.port_base}")
+    found = port_holders(options.port_base)
     return f"{found}Choose other ports with --port-base." if found else ""
 
 
-def _ways_out(folders: config.Folders) -> str:
-    return f"Stop it with `longshore down{folders.option()}`, or start another with --state-dir and --port-base of its own."
+def already_runs(folders: config.Folders, who: str) -> str:
+    """That the state is in use, by whom, and what to do about it."""
+    stop = f"Stop it with `longshore down{folders.option()}`"
+    return f"Longshore already runs on {folders.state}: {who}. {stop}, or start another with --state-dir and --port-base of its own."
 
 
-def _port_holders(port_base: int) -> str:
+def port_holders(port_base: int) -> str:
+    """Which of the ports are taken by whom, in sentences; empty where all are free."""
     ports = holder.ports(port_base)
     by_holder: dict[str, list[int]] = {}
-    for name in COMPONENTS:
+    for name in holder.COMPONENTS:
         if who := port_holder.describe(ports[name]):
             by_holder.setdefault(who, []).append(ports[name])
     return "".join(f"{_ports(held)} in use by {who}. " for who, held in by_holder.items())
@@ -98,98 +67,3 @@ def _port_holders(port_base: int) -> str:
 
 def _ports(held: Sequence[int]) -> str:
     return f"Port {held[0]} is" if len(held) == 1 else f"Ports {', '.join(map(str, held))} are"
-
-
-async def _serve(options: config.Up, folders: config.Folders, blocks: loop_blocks.LoopBlocks) -> None:
-    """Serve until told to stop, then say what still runs."""
-    shown = exposition.Sources()
-    shown.add(blocks, process="up")
-    async with contextlib.AsyncExitStack() as stack:
-        servings = await stack.enter_async_context(control_plane.running(options, folders.database, shown))
-        # Like all of `longshore up`, on loopback alone: there is no TLS and no --insecure here.
-        await stack.enter_async_context(
-            exposition.serving(shown, listen=options.metrics_listen, files=tls.Files(), insecure=False)
-        )
-        note = holder.mine(port_base=options.port_base, agent=options.agent)
-        holder.write(folders.state, note)
-        at = control_plane.client_addresses(options.port_base)
-        client = await stack.enter_async_context(clients.Client(addresses=at))
-        await client.call(client.registry.CreateCluster, registry_service_pb2.CreateClusterRequest())
-        _announce(options, folders)
-        supervisor = await stack.enter_async_context(loops.supervised())
-        supervisor.start("beside", lambda: _beside(options, folders, client, note))
-        await _until_stopped(servings, supervisor)
-        left = await _say_what_runs(client, folders)
-        holder.write(folders.state, dataclasses.replace(note, left=left))
-
-
-async def _beside(options: config.Up, folders: config.Folders, client: clients.Client, note: holder.Holder) -> None:
-    """Start the agent, say when it has joined, and then keep it running."""
-    async with loops.supervised() as supervisor:
-        if options.agent:
-            join = joining.Joining()
-            agent = agent_process.AgentProcess(agent_environment(options, folders), folders.agent_output)
-            supervisor.start("agent", lambda: agent.keep_running(join.ended))
-            await join.tell(client, folders.agent_log)
-        say("Ready. Ctrl-C stops it." if sys.stdout.isatty() else "Ready.")
-        holder.write(folders.state, dataclasses.replace(note, ready=True))
-        await supervisor.failed()
-
-
-def agent_environment(options: config.Up, folders: config.Folders) -> dict[str, str]:
-    """The agent's settings."""
-    at = control_plane.client_addresses(options.port_base)
-    return {
-        "LONGSHORE_CLUSTER": "default",
-        "LONGSHORE_REGISTRY": at.registry[0],
-        "LONGSHORE_STATE_TRACKER": at.state_tracker[0],
-        "LONGSHORE_STATE_DIR": str(folders.agent),
-        "LONGSHORE_PUBLISH_ADDRESS": options.publish_address,
-        "LONGSHORE_INTROSPECTION_PORT": str(config.introspection_port(options.port_base)),
-        "LONGSHORE_LOG_FILE": str(folders.agent_log),
-        "LONGSHORE_LOG_LEVEL": options.log_level,
-    }
-
-
-def _announce(options: config.Up, folders: config.Folders) -> None:
-    ports = holder.ports(options.port_base)
-    listed = ", ".join(f"{name.replace('_', '-')} {ports[name]}" for name in COMPONENTS)
-    say(f"Longshore serves on {control_plane.LOOPBACK}: {listed}")
-    say(f"State in {folders.state}, logs in {folders.logs}.")
-    if options.port_base != config.DEFAULT_PORT_BASE:
-        say("To use it from another shell:")
-        for name in COMPONENTS:
-            say(f"  export LONGSHORE_{name.upper()}={control_plane.LOOPBACK}:{ports[name]}")
-
-
-async def _until_stopped(servings: Sequence[server.Serving], supervisor: loops.Supervisor) -> None:
-    """Return at SIGTERM or SIGINT; raise when a loop of a component, or ours, has died."""
-    first, *others = servings
-    waiting = [asyncio.ensure_future(wait) for wait in (*(serving.wait() for serving in others), supervisor.failed())]
-    for task in waiting:
-        task.add_done_callback(lambda _: first.stop())
-    try:
-        await server.until_signalled(first)
-        for task in waiting:
-            if task.done():
-                task.result()
-    finally:
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-
-
-async def _say_what_runs(client: clients.Client, folders: config.Folders) -> int | None:
-    """Tasks outlive us: say which, and how to stop them. Their number, where it can be told."""
-    try:
-        async with asyncio.timeout(LEFT_TIMEOUT_S):
-            tasks = await running_tasks.running(client)
-            lines = await running_tasks.described(client, tasks)
-    except (errors.ServiceError, TimeoutError):
-        return None
-    if tasks:
-        say(f"{running_tasks.counted(len(tasks))} left running; the next `longshore up` finds them again:")
-        for line in lines:
-            say(line)
-        say(f"To stop them: longshore down --stop-tasks{folders.option()}")
-    return len(tasks)

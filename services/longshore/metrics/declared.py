@@ -23,13 +23,13 @@ _KEY = "family"
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """How a field is shown. `label` is the one its values are told apart by; empty where there is one value."""
+    """How a field is shown. `labels` are those its values are told apart by; empty where there is one value."""
 
     name: str
     kind: Kind
     unit: str
     help: str
-    label: str = ""
+    labels: tuple[str, ...] = ()
 
 
 # `init` tells type checkers what is so: no number is given to the constructor.
@@ -40,14 +40,15 @@ def counter(
     help: str,  # noqa: A002 - what Prometheus calls it
     *,
     unit: str,
-    label: str = "",
+    label: str | tuple[str, ...] = (),
     init: Literal[False] = False,
 ) -> Any:
-    """A number that only grows; with a label, one for each value of it."""
+    """A number that only grows; with a label, one for each value of it, with several, one for each tuple of theirs."""
     if not name.endswith("_total"):
         raise ValueError(f"{name}: the name of a counter ends in _total")
-    kept = {_KEY: Family(name, "counter", unit, help, label)}
-    if label:
+    labels = (label,) if isinstance(label, str) else label
+    kept = {_KEY: Family(name, "counter", unit, help, labels)}
+    if labels:
         return dataclasses.field(default_factory=collections.Counter, init=init, metadata=kept)
     return dataclasses.field(default=0, init=init, metadata=kept)
 

@@ -54,7 +54,7 @@ class Sources:
 
 @contextlib.asynccontextmanager
 async def of_component(
-    config: settings.Component, blocks: loop_blocks.LoopBlocks, *, process: str
+    config: settings.Served, blocks: loop_blocks.LoopBlocks, *, process: str
 ) -> AsyncIterator[Sources]:
     """Serve the page of a process that is one component; what is shown beside its event loop is to be added."""
     shown = Sources()

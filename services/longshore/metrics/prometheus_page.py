@@ -37,9 +37,9 @@ class Collector(registry.Collector):
         found: dict[str, _Shown] = {}
         for source in self._shown.all:
             for attribute, family in declared.families(source.measured).items():
-                own = (family.label,) if family.label else ()
                 if family.name not in found:
-                    found[family.name] = _KINDS[family.kind](family.name, family.help, labels=[*source.labels, *own])
+                    labels = [*source.labels, *family.labels]
+                    found[family.name] = _KINDS[family.kind](family.name, family.help, labels=labels)
                 _add(found[family.name], list(source.labels.values()), getattr(source.measured, attribute))
         yield from found.values()
 
@@ -53,18 +53,32 @@ def _add(shown: _Shown, labels: list[str], value: Any) -> None:
         shown.add_metric(labels, value.value)
     elif isinstance(value, dict):
         # Copied in one step: the event loop may add a label's value at any moment.
-        for label, number in dict(value).items():
-            shown.add_metric([*labels, label], number)
+        for own, number in dict(value).items():
+            shown.add_metric([*labels, *((own,) if isinstance(own, str) else own)], number)
     else:
         shown.add_metric(labels, value)
+
+
+CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST
+"""Media type of the page."""
+
+
+def rendered(shown: exposition.Sources) -> bytes:
+    """The page as text, for whoever serves it beside other things. Takes milliseconds: to be called in a thread."""
+    return prometheus_client.generate_latest(_registry(shown))
+
+
+def _registry(shown: exposition.Sources) -> prometheus_client.CollectorRegistry:
+    kept = prometheus_client.CollectorRegistry()
+    kept.register(Collector(shown))
+    prometheus_client.ProcessCollector(registry=kept)
+    return kept
 
 
 @contextlib.asynccontextmanager
 async def serving(shown: exposition.Sources, address: tls.HostPort, files: tls.Files) -> AsyncIterator[tls.HostPort]:
     """Serve the page inside the block, at the address that is given to it."""
-    kept = prometheus_client.CollectorRegistry()
-    kept.register(Collector(shown))
-    prometheus_client.ProcessCollector(registry=kept)
+    kept = _registry(shown)
     # In threads: binding may ask a resolver for the host's name, and stopping waits for the server's own thread.
     http, thread = await asyncio.to_thread(_start, kept, address, files)
     try:

@@ -1,25 +1,21 @@
-"""The composition root of every component that runs alone: settings, log, database, bus, metrics page, serve until signalled."""
+"""The composition root of every component that stands on the database: database, bus, metrics page, serve until signalled."""
 
 import contextlib
-import os
-import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
 from longshore.events import bus as buses
 from longshore.metrics import exposition, loop_blocks
-from longshore.rpc import logs, loops, server, settings, tls
+from longshore.process import alone
+from longshore.rpc import server, settings
 from longshore.storage import database as databases
 from longshore.storage import errors
 
 C = TypeVar("C", bound=settings.Component)
 C_contra = TypeVar("C_contra", bound=settings.Component, contravariant=True)
 
-USAGE = 2
-FAILED = 1
-
-_EXPECTED = (errors.Unavailable, errors.SchemaMismatch, errors.StateInUse, server.BindError, tls.TlsError, ValueError)
+_EXPECTED = (errors.Unavailable, errors.SchemaMismatch, errors.StateInUse)
 """What a person who starts a component can put right; told in one line."""
 
 
@@ -40,21 +36,12 @@ def of_settings(config: settings.Component) -> str:
 def main(
     config_class: type[C], serve: Serve[C], *, name: str, bus_url: Callable[[settings.Component], str] = of_settings
 ) -> int:
-    """Run `longshore NAME` until SIGTERM or SIGINT; the exit code: 0, USAGE for wrong settings, FAILED for what went wrong."""
-    try:
-        config = settings.parse(config_class, sys.argv[1:], os.environ, prog=f"longshore {name}")
-    except settings.SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        return USAGE
-    logs.configure(level=config.log_level, file=config.log_file)
-    try:
-        loop_blocks.run(lambda blocks: _run(config, blocks, serve, name=name, bus_url=bus_url(config)))
-    except _EXPECTED as error:
-        sys.stderr.write(f"longshore {name}: {error}\n")
-        return FAILED
-    except loops.LoopFailedError:
-        return FAILED  # logged where it happened
-    return 0
+    """Run `longshore NAME` until SIGTERM or SIGINT; the exit code, as `alone.main` has it."""
+
+    async def run(config: C, blocks: loop_blocks.LoopBlocks) -> None:
+        await _run(config, blocks, serve, name=name, bus_url=bus_url(config))
+
+    return alone.main(config_class, run, name=name, expected=_EXPECTED)
 
 
 async def _run(config: C, blocks: loop_blocks.LoopBlocks, serve: Serve[C], *, name: str, bus_url: str) -> None:

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from longshore.events.bus import Bus
 from longshore.metrics import exposition
-from longshore.registry import deletions, owners, servicer, tags
+from longshore.registry import access_keys, capacity_providers, deletions, owners, seals, servicer, tags
 from longshore.registry.config import Config
 from longshore.rpc import channels, loops, server
 from longshore.rpc.arns import Kind
@@ -23,6 +23,8 @@ async def serve(
     shown: exposition.Sources | None = None,  # noqa: ARG001 - as every component
 ) -> AsyncIterator[server.Serving]:
     """Serve until the block ends. Nothing of the registry's is published: clusters and definitions are read when they are needed."""
+    sealed_with = seals.Seals(config.seal_key_file, make=config.make_seal_key)
+    await sealed_with.check()
     async with AsyncExitStack() as stack:
         supervisor = await stack.enter_async_context(loops.supervised())
         scheduler = await stack.enter_async_context(channels.connect(config.scheduler_addresses, files=config.tls))
@@ -33,13 +35,19 @@ async def serve(
             rng=random.Random(),  # noqa: S311 - spreads load
         )
         keepers: tags.Keepers = {
+            Kind.CAPACITY_PROVIDER: capacity_providers.ProviderTags(database),
             Kind.CLUSTER: tags.ClusterTags(database),
             Kind.TASK_DEFINITION: tags.DefinitionTags(database),
             Kind.TASK: owners.TaskTags(scheduler),
             Kind.CONTAINER_INSTANCE: owners.InstanceTags(tracker),
         }
         implementation = servicer.Servicer(
-            database=database, account=config.account, keepers=keepers, deletion_requested=finisher.request
+            database=database,
+            account=config.account,
+            any_region=config.any_region,
+            keepers=keepers,
+            keys=access_keys.AccessKeys(database, sealed_with, insecure=config.insecure),
+            deletion_requested=finisher.request,
         )
         registration = server.servicer(registry_service_pb2_grpc.add_RegistryServiceServicer_to_server, implementation)
         serving = await stack.enter_async_context(server.serving(config, (registration,), supervisor=supervisor))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from longshore.registry import tagging
+from longshore.registry import cluster_changes, tagging
 from longshore.rpc import errors
 from longshore.storage import clusters, log, steps
 from longshore.storage.dialect import Dialect
@@ -37,26 +37,44 @@ _COUNTED = (
 )
 
 
-def create(dialect: Dialect, name: str, body: bytes) -> steps.Step[Counted]:
-    """Make a cluster. One that is there is given back as it is; one that was deleted is made anew and goes on with its log."""
-    made = yield from steps.execute(
+def create(dialect: Dialect, made: cluster_pb2.Cluster) -> steps.Step[Counted]:
+    """Make a cluster. One that is there is given back as it is; one that was deleted is made anew and goes on with its log.
+
+    Raises InvalidParameterException where the one that is there was made otherwise.
+    """
+    name, body = made.cluster_name, made.SerializeToString()
+    inserted = yield from steps.execute(
         f"INSERT INTO clusters (name, status, created_at, body) VALUES ($1, $2, {dialect.now}, $3)"  # noqa: S608 - the dialect's own
         " ON CONFLICT (name) DO NOTHING",
         name,
         _ACTIVE,
         body,
     )
-    if made:
+    if inserted:
         yield from log.create(name)
     else:
         found = yield from _locked(dialect, name)
-        if not found.active:
+        if found.active:
+            cluster_changes.agrees(found.record(), made)
+        else:
             yield from steps.execute(
                 f"UPDATE clusters SET status = $2, created_at = {dialect.now}, body = $3 WHERE name = $1",  # noqa: S608 - the dialect's own
                 name,
                 _ACTIVE,
                 body,
             )
+    counted = yield from by_names(dialect, (name,))
+    return counted[name]
+
+
+def change(dialect: Dialect, name: str, how: cluster_changes.Change) -> steps.Step[Counted]:
+    """Change the record of an ACTIVE cluster."""
+    cluster = yield from _locked(dialect, name)
+    if not cluster.active:
+        raise _not_found(name)
+    record = cluster.record()
+    how(record)
+    yield from steps.execute("UPDATE clusters SET body = $2 WHERE name = $1", name, record.SerializeToString())
     counted = yield from by_names(dialect, (name,))
     return counted[name]
 
@@ -112,24 +130,29 @@ def listed(after: str, limit: int) -> steps.Step[list[str]]:
     return [row["name"] for row in rows]
 
 
-def tags(name: str) -> steps.Step[list[common_pb2.Tag]]:
-    """The tags of an ACTIVE cluster."""
+def active(name: str) -> steps.Step[cluster_pb2.Cluster]:
+    """The record of an ACTIVE cluster."""
     cluster = yield from clusters.by_name(name)
     if cluster is None or not cluster.active:
         raise _not_found(name)
-    return list(cluster.record().tags)
+    return cluster.record()
 
 
-def change_tags(dialect: Dialect, name: str, change: tagging.Change) -> steps.Step[None]:
+def tags(name: str) -> steps.Step[list[common_pb2.Tag]]:
+    """The tags of an ACTIVE cluster."""
+    record = yield from active(name)
+    return list(record.tags)
+
+
+def change_tags(dialect: Dialect, name: str, how: tagging.Change) -> steps.Step[None]:
     """Change the tags of an ACTIVE cluster."""
-    cluster = yield from _locked(dialect, name)
-    if not cluster.active:
-        raise _not_found(name)
-    record = cluster.record()
-    changed = change(list(record.tags))
-    record.ClearField("tags")
-    record.tags.extend(changed)
-    yield from steps.execute("UPDATE clusters SET body = $2 WHERE name = $1", name, record.SerializeToString())
+
+    def retag(record: cluster_pb2.Cluster) -> None:
+        changed = how(list(record.tags))
+        record.ClearField("tags")
+        record.tags.extend(changed)
+
+    yield from change(dialect, name, retag)
 
 
 def _locked(dialect: Dialect, name: str) -> steps.Step[clusters.Cluster]:

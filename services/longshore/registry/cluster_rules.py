@@ -1,17 +1,14 @@
-"""Rules for CreateCluster, in a table as those for task definitions are. Pure."""
+"""Rules for clusters, in a table as those for task definitions are. Pure.
+
+What changes a cluster is checked as if the cluster were made with it: the rules are those of CreateCluster.
+"""
 
 from dataclasses import dataclass
 
-from longshore.registry import faults, names, rule, rules_tags
+from longshore.registry import faults, names, rule, rules_strategy, rules_tags, setting_names
 from longshore.registry.rule import Rule, Subject, Table
 from longshore.rpc import errors
 from longshore.v1 import registry_service_pb2
-
-CONTAINER_INSIGHTS = "containerInsights"
-DISABLED = "disabled"
-
-_PROVIDERS = frozenset({"FARGATE", "FARGATE_SPOT"})
-"""Capacity providers that ECS has without anybody having made them. Others cannot be made yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,31 +27,22 @@ RULES: tuple[Rule[Subject], ...] = (
         rule.each("clusterName", lambda name: not name or names.NAME.fullmatch(str(name)) is not None),
         "must be at most 255 letters, digits, hyphens and underscores",
     ),
+    Rule("cluster-setting-named", "ecs.md 7", rule.required("settings[].name"), "must be a text"),
+    Rule("cluster-setting-valued", "ecs.md 7", rule.required("settings[].value"), "must be a text"),
     Rule(
         "cluster-setting-name",
         "ecs.md 7",
-        rule.each("settings[].name", rule.one_of({CONTAINER_INSIGHTS})),
-        f"must be '{CONTAINER_INSIGHTS}'",
+        rule.each("settings[].name", rule.one_of({setting_names.CONTAINER_INSIGHTS})),
+        f"must be '{setting_names.CONTAINER_INSIGHTS}'",
     ),
     Rule(
         "cluster-setting-value",
         "ecs.md 7",
-        rule.each("settings[].value", rule.one_of({"enabled", DISABLED, "enhanced"})),
+        rule.each("settings[].value", rule.one_of(setting_names.NAMES[setting_names.CONTAINER_INSIGHTS].values)),
         "must be 'enabled', 'disabled' or 'enhanced'",
     ),
     Rule("cluster-setting-once", "ecs.md 7", rule.unique("settings[].name"), "must be given once"),
-    Rule(
-        "cluster-capacity-provider",
-        "ecs.md 7",
-        rule.each("capacityProviders[]", rule.one_of(_PROVIDERS)),
-        text="The specified capacity provider {value} was not found.",
-    ),
-    Rule(
-        "cluster-strategy-provider",
-        "ecs.md 7",
-        rule.each("defaultCapacityProviderStrategy[].capacityProvider", rule.one_of(_PROVIDERS)),
-        text="The specified capacity provider {value} was not found.",
-    ),
+    *rules_strategy.RULES,
     *rules_tags.RULES,
 )
 

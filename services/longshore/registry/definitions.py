@@ -7,6 +7,7 @@ from longshore.registry import (
     defaults,
     definition_rows,
     names,
+    principals,
     requires_attributes,
     rules,
     subjects,
@@ -54,6 +55,9 @@ async def register(
     principal: str,
 ) -> registry_service_pb2.RegisterTaskDefinitionResponse:
     """RegisterTaskDefinition."""
+    if principal.startswith(principals.ACCESS_KEY):
+        # Stored by the key's name, which outlives the key.
+        principal = await database.read(lambda _: principals.user_name(principal))
     definition = prepared(request, principal=principal)
     tags = tagging.packed(request.tags)
     row = await database.run(lambda dialect: definition_rows.register(dialect, definition, tags))

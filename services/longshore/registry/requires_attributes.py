@@ -14,6 +14,9 @@ from longshore.v1 import common_pb2, task_definition_pb2
 DOCKER = "com.amazonaws.ecs.capability."
 ECS = "ecs.capability."
 
+_DEFAULT_VOLUME_DRIVER = "local"
+"""Docker's own, which a volume gets that names none."""
+
 MOST_UNITS_OF_OLD_AGENTS = 10 * sizes.UNITS_PER_CPU
 
 TaskDefinition = task_definition_pb2.TaskDefinition
@@ -94,8 +97,8 @@ def _shares_namespaces(definition: TaskDefinition) -> bool:
 
 def _volume_drivers(definition: TaskDefinition) -> Iterator[str]:
     for volume in definition.volumes:
-        if volume.docker_volume_configuration.driver:
-            yield volume.docker_volume_configuration.driver
+        if volume.HasField("docker_volume_configuration"):
+            yield volume.docker_volume_configuration.driver or _DEFAULT_VOLUME_DRIVER
 
 
 def _on_awsvpc(definition: TaskDefinition) -> bool:

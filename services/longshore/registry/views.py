@@ -16,6 +16,9 @@ _TAGS = registry_service_pb2.CLUSTER_FIELD_TAGS
 EVERYTHING = frozenset({_SETTINGS, _CONFIGURATIONS, _TAGS})
 """What the answers to CreateCluster and DeleteCluster hold."""
 
+CHANGED = frozenset({_SETTINGS, _CONFIGURATIONS})
+"""What the answers to the operations that change a cluster hold."""
+
 MISSING = "MISSING"
 
 

@@ -61,6 +61,7 @@ async def serve(
                 database=database,
                 bodies=bodies,
                 account=config.account,
+                any_region=config.any_region,
                 led=led,
                 forwarder=forwarder,
                 placer=placing.Placing(found, claims.Claims(supervisor.spawn)),

@@ -47,6 +47,7 @@ class Operations:
         database: Database,
         bodies: definitions.Bodies,
         account: str,
+        any_region: bool,
         led: leaders.Leaders,
         forwarder: forwarding.Forwarder,
         placer: placing.Placing,
@@ -54,6 +55,7 @@ class Operations:
         self._database = database
         self._bodies = bodies
         self._account = account
+        self._any_region = any_region
         self._leaders = led
         self._forwarder = forwarder
         self._placing = placer
@@ -203,7 +205,7 @@ class Operations:
         return cluster, arns.same_cluster(arns.task(task_text, place=place), cluster).name
 
     def _place(self) -> arns.Place:
-        return arns.Place(account=self._account, region=caller.current().region)
+        return arns.Place(account=self._account, region=caller.current().region, any_region=self._any_region)
 
 
 def _read_task(dialect: Dialect, cluster: str, task_id: str) -> steps.Step[tuple[tasks.Halves, task_view.Host | None]]:

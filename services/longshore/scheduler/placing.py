@@ -44,7 +44,7 @@ class Placing:
         if not wanted.token:
             return await self._resolved(leader, wanted, cause, place, None)
         key = tokens.Key(cause.principal, wanted.operation, wanted.cluster, wanted.token)
-        claim = work.Claim(key, tokens.fingerprint(request))
+        claim = work.Claim(key, tokens.fingerprint(request, place.region))
         return await self._claims.once(
             key, claim.fingerprint, lambda: self._resolved(leader, wanted, cause, place, claim)
         )

@@ -11,6 +11,9 @@ from longshore.v1 import task_definition_pb2, task_pb2
 ENI_ATTRIBUTE = "ecs.capability.task-eni"
 ARCHITECTURE_ATTRIBUTE = "ecs.cpu-architecture"
 OS_ATTRIBUTE = "ecs.os-type"
+TASK_LIMIT_ATTRIBUTE = "ecs.capability.task-cpu-mem-limit"
+ROLE_ATTRIBUTE = "com.amazonaws.ecs.capability.task-iam-role"
+ENVIRONMENT_FILES_ATTRIBUTE = "ecs.capability.env-files.s3"
 
 _ARCHITECTURES = {
     task_definition_pb2.CPU_ARCHITECTURE_X86_64: "x86_64",
@@ -46,7 +49,12 @@ def of(definition: task_definition_pb2.TaskDefinition, overrides: task_pb2.TaskO
         amounts.cpu or sum(container.cpu for container in amounts.containers),
         amounts.memory or sum(container.scheduled_memory for container in amounts.containers),
         tuple(sorted(set(_ports(definition)))),
-        tuple(sorted(set(_attributes(definition)), key=lambda attribute: (attribute.name, attribute.value or ""))),
+        tuple(
+            sorted(
+                {*_attributes(definition), *_override_attributes(definition, overrides)},
+                key=lambda attribute: (attribute.name, attribute.value or ""),
+            )
+        ),
     )
 
 
@@ -82,3 +90,16 @@ def _attributes(definition: task_definition_pb2.TaskDefinition) -> Iterator[Attr
     if platform.operating_system_family:
         linux = platform.operating_system_family == task_definition_pb2.OS_FAMILY_LINUX
         yield Attribute(OS_ATTRIBUTE, "linux" if linux else "windows")
+
+
+def _override_attributes(
+    definition: task_definition_pb2.TaskDefinition, overrides: task_pb2.TaskOverride
+) -> Iterator[Attribute]:
+    """What an override asks of the instance, as it would in the definition, where the registry derives the same names."""
+    if overrides.cpu or overrides.memory:
+        yield Attribute(TASK_LIMIT_ATTRIBUTE)
+    if overrides.task_role_arn:
+        host = definition.network_mode == task_definition_pb2.NETWORK_MODE_HOST
+        yield Attribute(f"{ROLE_ATTRIBUTE}-network-host" if host else ROLE_ATTRIBUTE)
+    if any(container.environment_files for container in overrides.container_overrides):
+        yield Attribute(ENVIRONMENT_FILES_ATTRIBUTE)

@@ -41,12 +41,12 @@ class Remembered:
     answer: bytes
 
 
-def fingerprint(request: Message) -> bytes:
-    """Equal for equal requests, whatever their tokens."""
+def fingerprint(request: Message, region: str) -> bytes:
+    """Equal for equal requests from one region, whatever their tokens: the answer that is remembered has that region's ARNs."""
     copy = type(request)()
     copy.CopyFrom(request)
     copy.ClearField("client_token")
-    return hashlib.sha256(copy.SerializeToString(deterministic=True)).digest()
+    return hashlib.sha256(region.encode() + b"\0" + copy.SerializeToString(deterministic=True)).digest()
 
 
 def find(dialect: Dialect, keys: Iterable[Key]) -> steps.Step[dict[Key, Remembered]]:

@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 import grpc
@@ -15,6 +16,7 @@ from longshore.rpc import loops, server
 from longshore.state_tracker import (
     attributes,
     disconnections,
+    endpoints,
     feeds,
     giving_up,
     held,
@@ -31,6 +33,7 @@ from longshore.state_tracker import (
     scope,
     servicer,
     session_server,
+    submitting,
     task_queries,
     tracker_lease,
     watch,
@@ -55,6 +58,8 @@ class _Core:
     holding: held.Held
     ringing: rings.Rings
     following: feeds.Feeds
+    scopes: scope.Scopes
+    found_at: endpoints.Endpoints
     tracker_id: str
 
 
@@ -83,6 +88,7 @@ async def serve(
         serving = await stack.enter_async_context(
             server.serving(config, registrations, supervisor=supervisor, draining=core.draining)
         )
+        core.found_at.announce(config.advertise or serving.address)
         _start_loops(core, lease)
         yield serving
 
@@ -92,6 +98,7 @@ def _core(config: Config, database: Database, bus: Bus, supervisor: loops.Superv
     holding = held.Held(measured)
     ringing = rings.Rings()
     rng = random.SystemRandom()
+    scopes = scope.Scopes(database, config.account, any_region=config.any_region)
     return _Core(
         config=config,
         database=database,
@@ -104,20 +111,24 @@ def _core(config: Config, database: Database, bus: Bus, supervisor: loops.Superv
         holding=holding,
         ringing=ringing,
         following=feeds.Feeds(database, bus, supervisor, (holding, ringing)),
+        scopes=scopes,
+        found_at=endpoints.Endpoints(scopes, secure=bool(config.tls)),
         tracker_id=f"{rng.getrandbits(128):032x}",
     )
 
 
 def _tracker_service(core: _Core) -> server.Registration:
-    scopes = scope.Scopes(core.database, core.config.account)
+    scopes = core.scopes
     changing = instance_changes.InstanceChanges(core.database, core.bus)
     implementation = servicer.Servicer(
         scopes=scopes,
         registering=registration.Registration(core.database, core.bus, scopes),
         changing=changing,
         attributed=attributes.AttributeChanges(changing, scopes),
-        instances=instance_queries.InstanceQueries(core.database, scopes),
+        instances=instance_queries.InstanceQueries(core.database, scopes, release=metadata.version("longshore")),
         tasks=task_queries.TaskQueries(core.database, scopes),
+        submitted=submitting.Submissions(core.database, core.bus, core.supervisor, core.measured, scopes=scopes),
+        found_at=core.found_at,
         watches=watch.Watches(
             core.database,
             scopes=scopes,

@@ -33,18 +33,21 @@ class AttributeChanges:
         return self._shown(cluster, targets)
 
     async def delete(self, cluster: str, attributes: Attributes) -> list[common_pb2.Attribute]:
-        """Remove attributes by their names, where they are there; gives what the call named."""
+        """Remove attributes by their names, where they are there; gives those that were, with their values."""
         targets = by_target(attributes, cluster, self._scopes)
         names = {key: frozenset(attribute.name for attribute in wanted) for key, wanted in targets.items()}
+        # Of the transaction's last run, should it have been run again.
+        removed: dict[str, list[common_pb2.Attribute]] = {key: [] for key in targets}
 
         def change(stored: container_instance.Stored) -> container_instance.Stored:
             gone = names[stored.instance_id]
+            removed[stored.instance_id] = [it for it in stored.body.attributes if it.name in gone]
             return instance_changes.with_attributes(
-                stored, [attribute for attribute in stored.body.attributes if attribute.name not in gone]
+                stored, [it for it in stored.body.attributes if it.name not in gone]
             )
 
         await self._changes.change(cluster, list(targets), change, required=True)
-        return self._shown(cluster, targets)
+        return self._shown(cluster, removed)
 
     def _shown(self, cluster: str, targets: Mapping[str, Sequence[common_pb2.Attribute]]) -> list[common_pb2.Attribute]:
         return [

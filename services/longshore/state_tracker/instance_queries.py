@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from longshore.rpc import arns, errors
-from longshore.state_tracker import instance_rows, instance_rules, scope
+from longshore.state_tracker import agent_updates, instance_rows, instance_rules, scope
 from longshore.storage import pages, steps
 from longshore.storage.database import Database
 from longshore.storage.dialect import Dialect
@@ -22,9 +22,10 @@ _UNSPECIFIED = container_instance_pb2.CONTAINER_INSTANCE_STATUS_UNSPECIFIED
 class InstanceQueries:
     """Answers from one snapshot each."""
 
-    def __init__(self, database: Database, scopes: scope.Scopes) -> None:
+    def __init__(self, database: Database, scopes: scope.Scopes, *, release: str) -> None:
         self._database = database
         self._scopes = scopes
+        self._release = release
 
     async def describe(
         self, request: state_tracker_service_pb2.DescribeContainerInstancesRequest
@@ -94,6 +95,16 @@ class InstanceQueries:
         if instance_id not in found:
             raise errors.TargetNotFoundException(f"There is no container instance {instance_id} in cluster {cluster}.")
         return found[instance_id].stored
+
+    async def agent_update(self, request: state_tracker_service_pb2.UpdateContainerAgentRequest) -> errors.ServiceError:
+        """Why the agent of an instance is not updated. Raises InvalidParameterException where there is no such instance."""
+        cluster = await self._scopes.existing(request.cluster)
+        instance_id = self._scopes.instance(request.container_instance, cluster)
+        found = await self._database.read(lambda dialect: instance_rows.in_cluster(dialect, cluster, [instance_id]))
+        if instance_id not in found or not found[instance_id].active:
+            raise errors.InvalidParameterException("Referenced container instance not found.", instance=instance_id)
+        version = found[instance_id].stored.body.version_info.agent_version
+        return agent_updates.refusal(instance_id, version, self._release)
 
 
 def named(texts: Sequence[str], cluster: str, scopes: scope.Scopes, *, limit: int) -> list[str]:

@@ -3,7 +3,10 @@
 Limits and texts are ECS's (reference: attributes, tags and container instances of its API).
 """
 
+import itertools
+import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from longshore.rpc import errors
@@ -15,6 +18,10 @@ MAX_ATTRIBUTES_PER_CALL = 10
 MAX_DESCRIBED = 100
 MAX_UPDATED = 10
 MAX_PORT = 65_535
+# What is kept of the texts by which a host describes itself.
+MAX_TEXT = 255
+# Faults told at once: a request may have any number of them.
+MAX_TOLD = 20
 
 # Attributes with these names come from the agent: they say what the host is.
 _BUILT_IN = ("ecs.", "com.amazonaws.ecs.")
@@ -43,14 +50,43 @@ def is_built_in(name: str) -> bool:
 
 def check_resources(resources: Sequence[common_pb2.Resource]) -> None:
     """Refuse totals that placement could not count with."""
-    faults = [*_resource_faults(resources)]
+    faults = [*itertools.islice(_resource_faults(resources), MAX_TOLD)]
     if faults:
         raise errors.InvalidParameterException("totalResources: " + " ".join(faults))
 
 
+def machine_id(document: str) -> str:
+    """The machine's id in EC2's identity document, which is believed as far as any word of a host; empty where there is none."""
+    if not document:
+        return ""
+    try:
+        read = json.loads(document)
+    except (ValueError, RecursionError):
+        read = None
+    if not isinstance(read, dict):
+        raise errors.InvalidParameterException("instanceIdentityDocument is not a JSON object.")
+    found = read.get("instanceId", "")
+    if not isinstance(found, str) or len(found) > MAX_TEXT:
+        raise errors.InvalidParameterException(
+            f"instanceId of the instanceIdentityDocument is not a text of at most {MAX_TEXT} characters."
+        )
+    return found
+
+
+def check_versions(versions: common_pb2.VersionInfo) -> None:
+    """Refuse versions that are longer than versions are."""
+    for name, text in (
+        ("agentVersion", versions.agent_version),
+        ("agentHash", versions.agent_hash),
+        ("dockerVersion", versions.docker_version),
+    ):
+        if len(text) > MAX_TEXT:
+            raise errors.InvalidParameterException(f"versionInfo: {name} has more than {MAX_TEXT} characters.")
+
+
 def check_attributes(attributes: Sequence[common_pb2.Attribute]) -> None:
     """Refuse names and values that ECS does not take, and names that occur twice."""
-    faults = [*_attribute_faults(attributes)]
+    faults = [*itertools.islice(_attribute_faults(attributes), MAX_TOLD)]
     if faults:
         raise errors.InvalidParameterException(" ".join(faults))
 
@@ -114,12 +150,13 @@ def _resource_faults(resources: Sequence[common_pb2.Resource]) -> Iterable[str]:
     for name in _REQUIRED:
         if name not in names:
             yield f"{name} is missing."
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"{name} occurs more than once."
+    for name in _doubled(names):
+        yield f"{name[:MAX_TEXT]} occurs more than once."
     for resource in resources:
         field = _TYPES.get(resource.type)
         if not resource.name or field is None:
-            yield f"{resource.name or 'a resource without name'} has type {resource.type!r}, not one of {', '.join(_TYPES)}."
+            named = resource.name[:MAX_TEXT] or "a resource without name"
+            yield f"{named} has type {resource.type[:MAX_TEXT]!r}, not one of {', '.join(_TYPES)}."
         elif resource.name in _REQUIRED and (resource.type != "INTEGER" or resource.integer_value < 0):
             yield f"{resource.name} must be an INTEGER of at least 0."
         elif resource.name in _PORT_SETS and not (
@@ -128,10 +165,14 @@ def _resource_faults(resources: Sequence[common_pb2.Resource]) -> Iterable[str]:
             yield f"{resource.name} must be a STRINGSET of ports between 1 and {MAX_PORT}."
 
 
+def _doubled(names: Sequence[str]) -> list[str]:
+    return sorted(name for name, times in Counter(names).items() if times > 1)
+
+
 def _attribute_faults(attributes: Sequence[common_pb2.Attribute]) -> Iterable[str]:
     names = [attribute.name for attribute in attributes]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        yield f"Attribute {name} occurs more than once."
+    for name in _doubled(names):
+        yield f"Attribute {name[:128]!r} occurs more than once."
     for attribute in attributes:
         if not _NAME.fullmatch(attribute.name):
             yield f"Attribute name {attribute.name[:128]!r} must have 1 to 128 letters, digits and the characters - _ / \\ ."

@@ -33,6 +33,11 @@ class Metrics:
     reports_fenced: int = declared.counter(
         "longshore_state_tracker_reports_fenced_total", "Reports of sessions that were over.", unit="reports"
     )
+    submissions_recorded: int = declared.counter(
+        "longshore_state_tracker_submissions_recorded_total",
+        "Reports of hosts without a session that were committed.",
+        unit="reports",
+    )
     observations_dropped: int = declared.counter(
         "longshore_state_tracker_observations_dropped_total",
         "Observations of tasks that are unknown or of another instance.",

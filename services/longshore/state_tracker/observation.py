@@ -184,7 +184,9 @@ def _late(stored: tasks.Observation, reported: agent_service_pb2.TaskObservation
     moved = []
     for container in reported.containers:
         there = known.get(container.name)
-        if not container.HasField("exit_code") or (there is not None and there.HasField("exit_code")):
+        if not container.HasField("exit_code"):
+            continue
+        if there is not None and (there.HasField("exit_code") or _is_older(container, there)):
             continue
         if there is None:
             there = body.containers.add(name=container.name)
@@ -241,13 +243,18 @@ def _merge_containers(
         there = known.get(container.name)
         if there is None:
             there = body.containers.add()
-        elif container.last_status < there.last_status or container.restart_count < there.restart_count:
+        elif _is_older(container, there):
             continue
         before = there.SerializeToString(deterministic=True)
         _absorb(there, container)
         if there.SerializeToString(deterministic=True) != before:
             moved.append(there)
     return tuple(moved)
+
+
+def _is_older(reported: event_pb2.ContainerObservation, known: event_pb2.ContainerObservation) -> bool:
+    """Whether a report of a container is behind what is known of it."""
+    return reported.last_status < known.last_status or reported.restart_count < known.restart_count
 
 
 def _absorb(known: event_pb2.ContainerObservation, reported: event_pb2.ContainerObservation) -> None:

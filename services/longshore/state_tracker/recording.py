@@ -54,12 +54,14 @@ def append_events(
     changes: Sequence[observation.Change],
     *,
     who: caller.Caller | None = None,
+    authors: Mapping[str, caller.Caller] | None = None,
     counts: log.Counts | None = None,
     before: Sequence[event_pb2.Event] = (),
 ) -> steps.Step[committed.Committed]:
     """Take the head with the cluster's counts, read the intents that cannot move any more, and append the events.
 
-    `before` are events of the same commit that come first; `counts` are those of the changes unless the caller has more to count.
+    `before` are events of the same commit that come first; `counts` are those of the changes unless the caller has more to count. The
+    events bear the name of `who` asked, or of each task's own one among `authors`.
     """
     moved = counts or log.Counts(
         pending=sum(change.pending for change in changes), running=sum(change.running for change in changes)
@@ -67,9 +69,10 @@ def append_events(
     head = yield from log.take(dialect, cluster, len(before) + len(changes), moved)
     intents = yield from tasks.intents(dialect, [change.observation.task_id for change in changes])
     events = (*before, *task_events(changes, intents))
-    if who is not None and who.request_id:
-        for event in events:
-            event.request_id, event.principal = who.request_id, who.principal
+    for event in events:
+        author = who if authors is None else authors.get(event.task.task_id)
+        if author is not None and author.request_id:
+            event.request_id, event.principal = author.request_id, author.principal
     yield from log.append(cluster, head, events)
     return committed.Committed(cluster, head, events)
 

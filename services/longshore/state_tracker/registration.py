@@ -46,6 +46,7 @@ class Registration:
         cluster = self._scopes.cluster(request.cluster)
         instance_rules.check_resources(request.total_resources)
         instance_rules.check_attributes(request.attributes)
+        instance_rules.check_versions(request.version_info)
         answer = state_tracker_service_pb2.RegisterContainerInstanceResponse()
         if request.container_instance_arn:
             instance_id = self._scopes.instance(request.container_instance_arn, cluster)
@@ -68,6 +69,7 @@ class Registration:
             attributes=sorted(map(instance_rules.bare, request.attributes), key=lambda attribute: attribute.name),
             tags=sorted(request.tags, key=lambda tag: tag.key),
         )
+        _name(body, request)
         work = functools.partial(
             insert,
             cluster=cluster,
@@ -139,6 +141,7 @@ def update(
     )
     del body.attributes[:]
     body.attributes.extend(attributes)
+    _name(body, request)
     usage = yield from instance_rows.usage(dialect, [instance_id])
     if body == before:
         return Registered(found.stored, usage[instance_id], None)
@@ -146,3 +149,9 @@ def update(
     yield from instance_rows.update([stored], membership)
     done = yield from committed.instances_changed(dialect, cluster, [instance_rows.event(stored, membership)], who=who)
     return Registered(stored, usage[instance_id], done)
+
+
+def _name(body: container_instance_pb2.ContainerInstance, request: Request) -> None:
+    """Keep the machine's own name, where it tells one."""
+    if machine := instance_rules.machine_id(request.instance_identity_document):
+        body.ec2_instance_id = machine

@@ -9,14 +9,15 @@ from longshore.storage.dialect import Dialect
 class Scopes:
     """Resolves what requests name."""
 
-    def __init__(self, database: Database, account: str) -> None:
+    def __init__(self, database: Database, account: str, *, any_region: bool) -> None:
         self._database = database
         self._account = account
+        self._any_region = any_region
 
     @property
     def place(self) -> arns.Place:
         """The account, in the region that the caller speaks of."""
-        return arns.Place(account=self._account, region=caller.current().region)
+        return arns.Place(account=self._account, region=caller.current().region, any_region=self._any_region)
 
     def cluster(self, text: str) -> str:
         """Name of the cluster that a request names; it need not exist."""

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from longshore.rpc import errors
 from longshore.state_tracker import (
     attributes,
+    endpoints,
     instance_changes,
     instance_queries,
     instance_rules,
     registration,
     scope,
+    submitting,
     tags,
     task_queries,
     watch,
@@ -41,6 +43,8 @@ class Servicer(state_tracker_service_pb2_grpc.StateTrackerServiceServicer):
         attributed: attributes.AttributeChanges,
         instances: instance_queries.InstanceQueries,
         tasks: task_queries.TaskQueries,
+        submitted: submitting.Submissions,
+        found_at: endpoints.Endpoints,
         watches: watch.Watches,
     ) -> None:
         self._scopes = scopes
@@ -49,6 +53,8 @@ class Servicer(state_tracker_service_pb2_grpc.StateTrackerServiceServicer):
         self._attributes = attributed
         self._instances = instances
         self._tasks = tasks
+        self._submissions = submitted
+        self._endpoints = found_at
         self._watches = watches
 
     async def RegisterContainerInstance(  # noqa: N802 - ECS's name
@@ -128,6 +134,36 @@ class Servicer(state_tracker_service_pb2_grpc.StateTrackerServiceServicer):
     async def ListTasks(self, request: _pb.ListTasksRequest, _: Context) -> _pb.ListTasksResponse:  # noqa: N802 - ECS's name
         """List tasks."""
         return await self._tasks.list_(request)
+
+    async def DiscoverPollEndpoint(  # noqa: N802 - ECS's name
+        self, request: _pb.DiscoverPollEndpointRequest, _: Context
+    ) -> _pb.DiscoverPollEndpointResponse:
+        """Tell where this tracker is."""
+        return await self._endpoints.discover(request)
+
+    async def SubmitTaskStateChange(  # noqa: N802 - ECS's name
+        self, request: _pb.SubmitTaskStateChangeRequest, _: Context
+    ) -> _pb.SubmitTaskStateChangeResponse:
+        """Take the report of a task whose host has no session."""
+        return _pb.SubmitTaskStateChangeResponse(acknowledgment=await self._submissions.task(request))
+
+    async def SubmitContainerStateChange(  # noqa: N802 - ECS's name
+        self, request: _pb.SubmitContainerStateChangeRequest, _: Context
+    ) -> _pb.SubmitContainerStateChangeResponse:
+        """Take the report of a container whose host has no session."""
+        return _pb.SubmitContainerStateChangeResponse(acknowledgment=await self._submissions.container(request))
+
+    async def SubmitAttachmentStateChanges(  # noqa: N802 - ECS's name
+        self, request: _pb.SubmitAttachmentStateChangesRequest, _: Context
+    ) -> _pb.SubmitAttachmentStateChangesResponse:
+        """Take the report of attachments."""
+        return _pb.SubmitAttachmentStateChangesResponse(acknowledgment=await self._submissions.attachments(request))
+
+    async def UpdateContainerAgent(  # noqa: N802 - ECS's name
+        self, request: _pb.UpdateContainerAgentRequest, _: Context
+    ) -> _pb.UpdateContainerAgentResponse:
+        """Say why an agent is not updated."""
+        raise await self._instances.agent_update(request)
 
     # Bytes in place of messages, see above.
     def WatchEvents(  # type: ignore[override]  # noqa: N802 - the contract's name

@@ -63,7 +63,8 @@ class SessionServer:
                 process_id=hello.agent_process_id,
                 epoch=admitted.opened.epoch,
                 instance_version=admitted.opened.instance_version,
-                assignment_revision=hello.assignment_revision,
+                # Where nobody who held a session spoke last, the agent gets a full set: it may run what was declared stopped.
+                assignment_revision=hello.assignment_revision if admitted.opened.before else 0,
             ),
             admitted.cluster,
             admitted.terms,

@@ -48,16 +48,16 @@ class Page:
         return kept, base64.urlsafe_b64encode(token.SerializeToString()).rstrip(b"=").decode()
 
 
-def of(request: message.Message, *, keys: int = 1, default: int = MAX_RESULTS) -> Page:
+def of(request: message.Message, *, keys: int = 1, default: int = MAX_RESULTS, most: int = MAX_RESULTS) -> Page:
     """The page a List… request asks for, by its `max_results` and `next_token`; all its other fields are filters.
 
-    `keys` is the number of columns in the list's key. Raises InvalidParameterException.
+    `keys` is the number of columns in the list's key, `most` the greatest page. Raises InvalidParameterException.
     """
     operation = request.DESCRIPTOR.name.removesuffix("Request")
     filters = _filters(request)
-    limit = cast(int, getattr(request, "max_results")) if request.HasField("max_results") else default  # noqa: B009 - no static type has it
-    if not 1 <= limit <= MAX_RESULTS:
-        raise errors.InvalidParameterException(f"maxResults is {limit}; it must be between 1 and {MAX_RESULTS}.")
+    limit = cast(int, getattr(request, "max_results")) if request.HasField("max_results") else min(default, most)  # noqa: B009 - no static type has it
+    if not 1 <= limit <= most:
+        raise errors.InvalidParameterException(f"maxResults is {limit}; it must be between 1 and {most}.")
     text = cast(str, getattr(request, "next_token")) if request.HasField("next_token") else ""  # noqa: B009 - no static type has it
     if not text:
         return Page(operation, filters, limit, ())

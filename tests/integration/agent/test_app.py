@@ -63,6 +63,39 @@ async def test_a_state_of_another_cluster_is_refused(
     assert "belongs to cluster default" in str(caught.value.__cause__)
 
 
+def given(tmp_path: Path, arn_id: str) -> tuple[str, str]:
+    """Flags that give an agent an instance to take over."""
+    path = tmp_path / "credential"
+    path.write_text(f"{fake_tracker.CREDENTIAL}\n", encoding="ascii")
+    arn = f"arn:aws:ecs:us-east-1:123456789012:container-instance/default/{arn_id}"
+    return f"--container-instance-arn={arn}", f"--instance-credential-file={path}"
+
+
+async def test_an_instance_that_was_registered_without_an_agent_is_taken_over(
+    tracker: fake_tracker.FakeTracker, make_agent: conftest.MakeAgent, tmp_path: Path
+) -> None:
+    tracker.instance = 1
+    flags = given(tmp_path, tracker.instance_id)
+    for hellos in (1, 2):  # the second time the state folder says who it is
+        async with make_agent(*flags):
+            await tracker.until(lambda expected=hellos: len(tracker.hellos) == expected, "a session")
+    assert tracker.instance == 1
+    assert {hello.container_instance_id for hello in tracker.hellos} == {tracker.instance_id}
+    assert {hello.instance_credential for hello in tracker.hellos} == {fake_tracker.CREDENTIAL}
+    assert {request.container_instance_arn[-32:] for request in tracker.registrations} == {tracker.instance_id}
+
+
+async def test_an_instance_that_is_not_there_is_not_replaced_by_another_one(
+    tracker: fake_tracker.FakeTracker, make_agent: conftest.MakeAgent, tmp_path: Path
+) -> None:
+    async with make_agent(*given(tmp_path, "7" * 32)) as agent:
+        with pytest.raises(loops.LoopFailedError) as caught:
+            await agent.wait()
+    assert isinstance(caught.value.__cause__, registration.Refused)
+    assert "cannot be taken over" in str(caught.value.__cause__)
+    assert tracker.instance == 0
+
+
 async def test_something_is_sent_in_every_heartbeat_interval(
     tracker: fake_tracker.FakeTracker, agent: app.Agent
 ) -> None:

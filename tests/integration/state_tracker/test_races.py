@@ -9,7 +9,14 @@ import pytest
 
 from longshore.events import memory_bus
 from longshore.rpc import caller
-from longshore.state_tracker import giving_up, instance_changes, presence, report_commit
+from longshore.state_tracker import (
+    giving_up,
+    instance_changes,
+    presence,
+    report_commit,
+    submission_commit,
+    submissions,
+)
 from longshore.storage import database
 from longshore.v1 import agent_service_pb2, container_instance_pb2, task_pb2
 from tests.rpc.state_tracker import fake_agent
@@ -37,7 +44,15 @@ class Tracker:
     async def work(self) -> None:
         for _ in range(STEPS):
             act = self._rng.choice(
-                (self._report, self._report, self._open, self._disconnect, self._give_up, self._drain)
+                (
+                    self._report,
+                    self._report,
+                    self._submit,
+                    self._open,
+                    self._disconnect,
+                    self._give_up,
+                    self._drain,
+                )
             )
             await act(self._rng.sample(sorted(self._placed), self._rng.randint(1, INSTANCES)))
 
@@ -83,6 +98,16 @@ class Tracker:
             )
             reports.append(report_commit.Reported(key, await self._epoch(key), self.name, report))
         await self._database.run(lambda dialect: report_commit.commit(dialect, "web", reports))
+
+    async def _submit(self, ids: list[str]) -> None:
+        batch = [
+            submission_commit.Submitted(
+                submissions.Submission(task, self._rng.choice(STATUSES), "said so", (), {}), key, frozenset(), WHO
+            )
+            for key in ids
+            for task in self._rng.sample(self._placed[key], 2)
+        ]
+        await self._database.run(lambda dialect: submission_commit.commit(dialect, "web", batch))
 
     async def _epoch(self, instance_id: str) -> int:
         row = await World(self._database, memory_bus.MemoryBus()).row(

@@ -1,9 +1,12 @@
 """Whatever is lost, doubled, late or out of order: observations move forward, versions by one, and the counts are true."""
 
+import dataclasses
+from typing import TypeAlias
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longshore.state_tracker import observation
+from longshore.state_tracker import observation, submissions
 from longshore.storage import tasks
 from longshore.v1 import agent_service_pb2, event_pb2, task_pb2
 
@@ -32,17 +35,36 @@ reports = st.builds(
     stopped_reason=st.sampled_from(("a", "b")),
     released=st.booleans(),
 )
+submitted_containers = st.builds(
+    event_pb2.ContainerObservation,
+    name=st.sampled_from(("main", "side")),
+    last_status=st.sampled_from(CONTAINER_STATUSES),
+    exit_code=st.none() | st.integers(0, 255),
+    reason=st.sampled_from(("", "OutOfMemoryError: x")),
+)
+said = st.builds(
+    submissions.Submission,
+    task_id=st.just("t"),
+    status=st.none() | st.sampled_from(STATUSES),
+    reason=st.sampled_from(("", "said so")),
+    containers=st.lists(submitted_containers, max_size=2, unique_by=lambda container: container.name).map(tuple),
+    times=st.just({}),
+)
 ends = st.builds(observation.End, stop_code=st.just(7), reason=st.just("gone"), released=st.booleans())
-steps_of = st.lists(reports | ends, max_size=12)
+steps_of = st.lists(reports | ends | said, max_size=12)
+
+Step: TypeAlias = agent_service_pb2.TaskObservation | observation.End | submissions.Submission
 
 
-def changes(story: list[agent_service_pb2.TaskObservation | observation.End]) -> list[observation.Change]:
+def changes(story: list[Step]) -> list[observation.Change]:
     stored: tasks.Observation | None = None
     made = []
     for now, step in enumerate(story, start=1):
         if isinstance(step, observation.End):
             change = observation.end(stored, step, task=TASK, now=now)
         else:
+            if isinstance(step, submissions.Submission):
+                step = submissions.observation(step, stored, frozenset({"main"}))  # noqa: PLW2901 - what the report comes to
             assert observation.fault(step) is None
             change = observation.merge(stored, step, task=TASK, now=now)
         if change is not None:
@@ -52,7 +74,7 @@ def changes(story: list[agent_service_pb2.TaskObservation | observation.End]) ->
 
 
 @given(steps_of)
-def test_everything_moves_forward_only(story: list[agent_service_pb2.TaskObservation | observation.End]) -> None:
+def test_everything_moves_forward_only(story: list[Step]) -> None:
     before: tasks.Observation | None = None
     for change in changes(story):
         after = change.observation
@@ -74,9 +96,7 @@ def test_everything_moves_forward_only(story: list[agent_service_pb2.TaskObserva
 
 
 @given(steps_of)
-def test_the_counts_are_what_a_recount_gives(
-    story: list[agent_service_pb2.TaskObservation | observation.End],
-) -> None:
+def test_the_counts_are_what_a_recount_gives(story: list[Step]) -> None:
     pending, running, left = 1, 0, 0  # placed
     for change in changes(story):
         pending += change.pending
@@ -89,9 +109,7 @@ def test_the_counts_are_what_a_recount_gives(
 
 
 @given(steps_of)
-def test_a_report_that_comes_again_changes_nothing(
-    story: list[agent_service_pb2.TaskObservation | observation.End],
-) -> None:
+def test_a_report_that_comes_again_changes_nothing(story: list[Step]) -> None:
     twice = [step for step in story for _ in range(2)]
     assert [change.observation.body for change in changes(twice)] == [
         change.observation.body for change in changes(story)
@@ -100,7 +118,7 @@ def test_a_report_that_comes_again_changes_nothing(
 
 @given(steps_of, reports)
 def test_the_containers_of_a_change_are_those_that_differ(
-    story: list[agent_service_pb2.TaskObservation | observation.End], last: agent_service_pb2.TaskObservation
+    story: list[Step], last: agent_service_pb2.TaskObservation
 ) -> None:
     made = changes(story)
     stored = made[-1].observation if made else None
@@ -109,3 +127,13 @@ def test_the_containers_of_a_change_are_those_that_differ(
         before = {c.name: c for c in (stored.record().containers if stored is not None else ())}
         after = {c.name: c for c in change.observation.record().containers}
         assert {c.name for c in change.containers} == {name for name in after if before.get(name) != after[name]}
+
+
+@given(steps_of, said)
+def test_what_a_host_calls_stopped_is_released_with_all_its_containers(
+    story: list[Step], last: submissions.Submission
+) -> None:
+    last = dataclasses.replace(last, status=task_pb2.TASK_STATUS_STOPPED)
+    made = changes([*story, last])
+    after = made[-1].observation
+    assert (after.last_status, after.released) == (task_pb2.TASK_STATUS_STOPPED, True)

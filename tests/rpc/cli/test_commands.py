@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 import socket
 import threading
@@ -49,6 +50,7 @@ def longshore(at: addresses.Addresses, *words: str) -> testing.Result:
         "LONGSHORE_REGISTRY": ",".join(at.registry),
         "LONGSHORE_SCHEDULER": ",".join(at.scheduler),
         "LONGSHORE_STATE_TRACKER": ",".join(at.state_tracker),
+        "LONGSHORE_GATEWAY": ",".join(at.gateway),
     }
     return testing.CliRunner().invoke(application.app, list(words), env=environ)
 
@@ -102,3 +104,15 @@ def test_a_stop_says_which_task_and_why() -> None:
     assert f"{control_plane.TASK}   STOPPING" in done.stdout
     (asked,) = script.unary
     assert asked == scheduler_service_pb2.StopTaskRequest(cluster="web", task=control_plane.TASK, reason="seen enough")
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_gateway_that_is_away_is_a_fault_only_where_there_should_be_one(*, named: bool) -> None:
+    """Not every deployment has a gateway; one that was named has."""
+    with socket.socket() as taken, served(control_plane.Script()) as at:
+        taken.bind(("127.0.0.1", 0))
+        nobody = f"127.0.0.1:{taken.getsockname()[1]}"
+        told = dataclasses.replace(at, gateway=(nobody,) if named else ())
+        done = longshore(told, "status")
+    assert (nobody in done.stdout) is named
+    assert done.exit_code == (exits.FAILED if named else 0), done.output

@@ -106,6 +106,11 @@ class Scheduler(scheduler_service_pb2_grpc.SchedulerServiceServicer):
             await asyncio.Event().wait()
         return scheduler_service_pb2.StopTaskResponse(task=self._script.stopped)
 
+    async def DescribeLeaders(  # noqa: N802 - the RPC's name
+        self, request: scheduler_service_pb2.DescribeLeadersRequest, context: object
+    ) -> scheduler_service_pb2.DescribeLeadersResponse:
+        return scheduler_service_pb2.DescribeLeadersResponse()
+
 
 class Tracker(state_tracker_service_pb2_grpc.StateTrackerServiceServicer):
     """Tells the log, an event a batch, and cuts watches as the script says."""

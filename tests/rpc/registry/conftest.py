@@ -55,12 +55,22 @@ async def tracker() -> AsyncIterator[owners.Owner]:
 
 
 @pytest.fixture
-async def address(db: database.Database, scheduler: owners.Owner, tracker: owners.Owner) -> AsyncIterator[str]:
+def seal_key_file(tmp_path: Path) -> Path:
+    """Where the registry makes its seal key when it first needs one."""
+    return tmp_path / "seal.key"
+
+
+@pytest.fixture
+async def address(
+    db: database.Database, scheduler: owners.Owner, tracker: owners.Owner, seal_key_file: Path
+) -> AsyncIterator[str]:
     config = Config(
         listen="127.0.0.1:0",
         scheduler=(scheduler.address,),
         state_tracker=(tracker.address,),
         deletion_interval_s=3600.0,
+        seal_key_file=seal_key_file,
+        make_seal_key=True,
     )
     async with app.serve(config, database=db, bus=memory_bus.MemoryBus()) as serving:
         yield serving.address

@@ -54,7 +54,7 @@ async def test_a_cluster_is_answered_as_ecs_answers_it(registry: Registry) -> No
             "tags": [{"key": "team", "value": "shop"}],
             "settings": [{"name": "containerInsights", "value": "disabled"}],
             "capacityProviders": ["FARGATE"],
-            "defaultCapacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 1}],
+            "defaultCapacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 1, "base": 0}],
             "serviceConnectDefaults": {"namespace": "shop"},
         }
     }
@@ -275,9 +275,9 @@ async def test_a_cluster_that_is_not_there_cannot_be_deleted(registry: Registry)
         await _delete(registry, "")
 
 
-async def test_arns_are_those_of_the_callers_region(registry: Registry) -> None:
-    answer = await registry.CreateCluster(
-        messages.CreateClusterRequest(cluster_name="web"), metadata=(("longshore-region", "eu-west-1"),)
-    )
-
-    assert answer.cluster.cluster_arn == "arn:aws:ecs:eu-west-1:123456789012:cluster/web"
+async def test_a_caller_from_another_region_is_refused(registry: Registry) -> None:
+    with pytest.raises(errors.InvalidParameterException, match="Your region is eu-west-1"):
+        await registry.CreateCluster(
+            messages.CreateClusterRequest(cluster_name="web"), metadata=(("longshore-region", "eu-west-1"),)
+        )
+    assert not (await registry.ListClusters(messages.ListClustersRequest())).cluster_arns

@@ -126,7 +126,7 @@ async def test_leaving_an_iteration_ends_the_stream() -> None:
 async def test_the_caller_is_sent_on_with_every_kind_of_call() -> None:
     behaviour = tiny.Behaviour()
     ada = caller.Caller("ada", "r-1", "eu-west-1")
-    async with tiny.running(behaviour) as serving, channels.connect(serving.address) as channel:
+    async with tiny.running(behaviour, "--any-region") as serving, channels.connect(serving.address) as channel:
         with caller.acting_as(ada):
             await name_of(tiny.registry(channel))
             assert await everything(tiny.tracker(channel).WatchEvents(tiny.watch())) == ["1", "2"]
@@ -138,7 +138,10 @@ async def test_the_caller_is_sent_on_with_every_kind_of_call() -> None:
 async def test_metadata_of_the_channel_goes_with_every_call() -> None:
     behaviour = tiny.Behaviour()
     metadata = ((caller.REGION_KEY, "eu-west-1"),)
-    async with tiny.running(behaviour) as serving, channels.connect(serving.address, metadata=metadata) as channel:
+    async with (
+        tiny.running(behaviour, "--any-region") as serving,
+        channels.connect(serving.address, metadata=metadata) as channel,
+    ):
         await name_of(tiny.registry(channel))
     assert behaviour.seen[0].region == "eu-west-1"
 

@@ -79,6 +79,6 @@ async def test_only_a_components_certificate_speaks_for_others(
     monkeypatch.setattr(interception, "is_loopback_peer", lambda _peer: False)
     behaviour = tiny.Behaviour()
     async with secured(behaviour) as serving, channels.connect(serving.address, files=files(name)) as channel:
-        with caller.acting_as(caller.Caller("ada", "r-1", "eu-west-1")):
+        with caller.acting_as(caller.Caller("ada", "r-1", "us-east-1")):
             await tiny.registry(channel).ListClusters(tiny.ask())
     assert [who.principal for who in behaviour.seen] == [principal]

@@ -225,9 +225,13 @@ async def test_attributes_are_put_listed_and_deleted(tracker: Any, join: Join) -
     found = [(a.target_id[-32:], a.value) for a in (*page.attributes, *rest.attributes)]
     assert found == [(first, "blue"), (second, "green")]
     assert not rest.next_token
-    await tracker.DeleteAttributes(
-        pb.DeleteAttributesRequest(cluster="web", attributes=[common_pb2.Attribute(name="stack", target_id=second)])
+    gone = await tracker.DeleteAttributes(
+        pb.DeleteAttributesRequest(
+            cluster="web",
+            attributes=[common_pb2.Attribute(name=name, target_id=second) for name in ("stack", "never-there")],
+        )
     )
+    assert [(a.name, a.value, a.target_id[-32:]) for a in gone.attributes] == [("stack", "green", second)]
     assert custom(await described(tracker, second)) == {"bare": ""}
     assert custom(await described(tracker, first)) == {"stack": "blue"}
 

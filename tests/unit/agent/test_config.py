@@ -61,3 +61,21 @@ def test_the_engine_is_the_flags_then_dockers_own_variables_then_the_usual_socke
     assert config.docker_host(parsed("--docker-host=tcp://h:1"), {"DOCKER_HOST": "unix:///y"}) == "tcp://h:1"
     assert config.docker_host(parsed(), {"DOCKER_HOST": "unix:///y"}) == "unix:///y"
     assert config.docker_host(parsed(), {}) == "unix:///var/run/docker.sock"
+
+
+ARN = "arn:aws:ecs:us-east-1:123456789012:container-instance/web/0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("argv", "fault"),
+    [
+        ((f"--container-instance-arn={ARN}", "--cluster=web"), "go together"),
+        (("--instance-credential-file=/c",), "go together"),
+        ((f"--container-instance-arn={ARN}", "--instance-credential-file=/c"), "is of cluster web"),
+        (("--container-instance-arn=abc", "--instance-credential-file=/c"), "not an ARN that names the cluster"),
+        (("--container-instance-arn=arn:x", "--instance-credential-file=/c"), "Invalid arn syntax"),
+    ],
+)
+def test_an_instance_to_take_over_needs_its_whole_arn_and_a_credential(argv: tuple[str, ...], fault: str) -> None:
+    with pytest.raises(settings.SettingsError, match=fault):
+        parsed(*argv)

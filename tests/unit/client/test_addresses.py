@@ -20,6 +20,13 @@ def test_a_component_s_variable_overrides_the_server_and_lists_replicas() -> Non
     assert addresses.resolve(environ=environ) == addresses.Addresses(("box:8701",), ("a:1", "b:2"), ("box:8703",))
 
 
+def test_a_gateway_is_where_it_is_said_to_be_or_likely_beside_the_registry() -> None:
+    environ = {"LONGSHORE_REGISTRY": "[::1]:7,b:8", "LONGSHORE_GATEWAY": "g1:8700,g2:8700"}
+    assert addresses.resolve(environ=environ).gateway == ("g1:8700", "g2:8700")
+    unnamed = addresses.resolve(environ=environ | {"LONGSHORE_GATEWAY": ""})
+    assert (unnamed.gateway, unnamed.likely_gateway) == ((), "[::1]:8700")
+
+
 def test_a_server_given_as_argument_beats_all_variables() -> None:
     environ = {"LONGSHORE_SERVER": "box", "LONGSHORE_SCHEDULER": "a:1"}
     assert addresses.resolve("127.0.0.1", environ) == DEFAULT

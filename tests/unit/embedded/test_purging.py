@@ -12,6 +12,7 @@ def test_only_what_up_has_made_is_deleted(tmp_path: Path) -> None:
         *(folders.state / f"{folders.database.name}{suffix}" for suffix in ("-wal", "-shm", ".lock")),
         folders.state / holder.NAME,
         folders.agent / "agent.db",
+        folders.seal_key,
         *(folders.control_plane_log, folders.agent_log, folders.agent_output, folders.up_output),
         folders.logs / f"{folders.agent_log.name}.1",
     ]

@@ -8,12 +8,18 @@ import prometheus_client
 import pytest
 from prometheus_client import parser
 
+from longshore.gateway import metrics as gateway_metrics
 from longshore.metrics import declared, exposition, instruments, loop_blocks, prometheus_page
 from longshore.scheduler import metrics as scheduler_metrics
 from longshore.state_tracker import metrics as state_tracker_metrics
 
 DOCUMENT = Path(__file__).parents[3] / "docs/metrics.md"
-DECLARING = (loop_blocks.LoopBlocks, scheduler_metrics.Metrics, state_tracker_metrics.Metrics)
+DECLARING = (
+    loop_blocks.LoopBlocks,
+    scheduler_metrics.Metrics,
+    state_tracker_metrics.Metrics,
+    gateway_metrics.Metrics,
+)
 
 
 @declared.metrics
@@ -23,6 +29,9 @@ class Sample:
     waiting: int = declared.gauge("t_waiting", "Who waits.", unit="callers")
     done: int = declared.counter("t_done_total", "What is done.", unit="things")
     refused: dict[str, int] = declared.counter("t_refused_total", "By reason.", unit="things", label="reason")
+    answered: dict[tuple[str, str], int] = declared.counter(
+        "t_answered_total", "By what and how.", unit="answers", label=("what", "how")
+    )
     took: instruments.Histogram = declared.latency("t_took_seconds", "How long.")
     worst: instruments.Maximum = declared.maximum("t_worst_seconds", "Worst.", unit="seconds")
 
@@ -47,6 +56,7 @@ def test_each_kind_is_shown_as_it_is_when_it_is_asked_for() -> None:
     measured.done += 2
     measured.refused["RESOURCE:CPU"] += 1
     measured.refused["AGENT"] += 4
+    measured.answered["ListTasks", "200"] += 5
     measured.took.observe(0.004)
     measured.took.observe(60.0)
 
@@ -55,6 +65,7 @@ def test_each_kind_is_shown_as_it_is_when_it_is_asked_for() -> None:
     assert found["t_waiting", ()] == 3
     assert found["t_done_total", ()] == 2
     assert (found["t_refused_total", ("RESOURCE:CPU",)], found["t_refused_total", ("AGENT",)]) == (1, 4)
+    assert found["t_answered_total", ("200", "ListTasks")] == 5  # shown by the names of the labels: how, what
     assert (found["t_took_seconds_count", ()], found["t_took_seconds_sum", ()]) == (2, 60.004)
     assert [found["t_took_seconds_bucket", (le,)] for le in ("0.0025", "0.005", "10.0", "+Inf")] == [0, 1, 1, 2]
     assert found["t_worst_seconds", ()] == 0.0
@@ -96,4 +107,4 @@ def rows(classes: Sequence[type]) -> list[str]:
 
 
 def _name(family: declared.Family) -> str:
-    return f"{family.name}{{{family.label}}}" if family.label else family.name
+    return f"{family.name}{{{','.join(family.labels)}}}" if family.labels else family.name

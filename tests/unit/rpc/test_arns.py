@@ -22,6 +22,7 @@ def test_what_is_rendered_is_parsed_back_and_rendered_the_same(
     place: arns.Place, cluster: str, name: str, parent: str, identifier: str, revision: int
 ) -> None:
     rendered = {
+        arns.capacity_provider: place.capacity_provider(name),
         arns.cluster: place.cluster(cluster),
         arns.task: place.task(cluster, identifier),
         arns.container_instance: place.container_instance(cluster, identifier),
@@ -132,6 +133,16 @@ def test_arns_of_elsewhere_are_refused_only_where_the_place_is_given() -> None:
         errors.InvalidParameterException, match=r"Identifier is for 210987654321\. Your accountId is 123456789012"
     ):
         arns.task(arns.Place(account="210987654321", region="us-east-1").task("web", ID), place=HERE)
+
+
+def test_a_place_of_any_region_takes_arns_of_every_region_but_of_its_account_alone() -> None:
+    anywhere = arns.Place(account="123456789012", region="us-east-1", any_region=True)
+    there = arns.Place(account="123456789012", region="eu-west-1")
+    named = arns.task(there.task("web", ID), place=anywhere)
+    assert (named.name, named.cluster, named.region) == (ID, "web", "eu-west-1")
+    assert anywhere.render(named) == HERE.task("web", ID)
+    with pytest.raises(errors.InvalidParameterException, match=r"Your accountId is 123456789012"):
+        arns.task(arns.Place(account="210987654321", region="eu-west-1").task("web", ID), place=anywhere)
 
 
 def test_an_arn_of_another_cluster_is_refused() -> None:

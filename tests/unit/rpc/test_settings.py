@@ -193,8 +193,8 @@ def test_addresses_accounts_and_certificates_are_checked() -> None:
         "LONGSHORE_REGISTRY: 'b' is not host:port",
         "LONGSHORE_TLS_CERT_FILE and LONGSHORE_TLS_KEY_FILE go together: only one is set",
         "LONGSHORE_LISTEN: '8702' is not host:port",
-        "LONGSHORE_ADVERTISE: '::1:8702' is not host:port; an IPv6 address goes in brackets",
         "LONGSHORE_ACCOUNT is '42': an account id has 12 digits",
+        "LONGSHORE_ADVERTISE: '::1:8702' is not host:port; an IPv6 address goes in brackets",
     )
 
 

@@ -42,7 +42,35 @@ def test_overrides_are_laid_over_container_by_container_and_over_the_task() -> N
         ]
     )
     assert requirements.of(made, given) == requirements.Needs(cpu=100, memory=210)
-    assert requirements.of(made, override(cpu="1 vCPU", memory="2GB")) == requirements.Needs(cpu=1024, memory=2048)
+    whole = requirements.of(made, override(cpu="1 vCPU", memory="2GB"))
+    assert (whole.cpu, whole.memory) == (1024, 2048)
+
+
+@pytest.mark.parametrize(
+    ("given", "network_mode", "attribute"),
+    [
+        (override(cpu="512"), BRIDGE, "ecs.capability.task-cpu-mem-limit"),
+        (override(memory="512"), BRIDGE, "ecs.capability.task-cpu-mem-limit"),
+        (override(task_role_arn="role"), BRIDGE, "com.amazonaws.ecs.capability.task-iam-role"),
+        (override(task_role_arn="role"), HOST, "com.amazonaws.ecs.capability.task-iam-role-network-host"),
+        (
+            override(
+                container_overrides=[
+                    task_pb2.ContainerOverride(
+                        name="a", environment_files=[task_definition_pb2.EnvironmentFile(value="a.env")]
+                    )
+                ]
+            ),
+            BRIDGE,
+            "ecs.capability.env-files.s3",
+        ),
+    ],
+)
+def test_an_override_asks_of_the_instance_what_the_definition_would(
+    given: task_pb2.TaskOverride, network_mode: "task_definition_pb2.NetworkMode.ValueType", attribute: str
+) -> None:
+    made = definition(container(memory=300), network_mode=network_mode)
+    assert [each.name for each in requirements.of(made, given).attributes] == [attribute]
 
 
 def test_static_ports_count_by_protocol_and_dynamic_ones_do_not() -> None:

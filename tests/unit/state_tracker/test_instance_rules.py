@@ -33,6 +33,17 @@ def test_resources_that_cannot_be_counted_are_refused(wrong: list[common_pb2.Res
         instance_rules.check_resources(wrong)
 
 
+@pytest.mark.timeout(10)  # a minute, where each name is sought among all the others
+def test_a_request_full_of_faults_costs_little_and_is_told_of_some() -> None:
+    count = 50_000
+    with pytest.raises(errors.InvalidParameterException) as refused:
+        instance_rules.check_resources([resource(f"{number % (count // 2)}") for number in range(count)])
+    assert str(refused.value).count("occurs more than once") == instance_rules.MAX_TOLD - 2
+    with pytest.raises(errors.InvalidParameterException) as refused:
+        instance_rules.check_attributes([attribute(f"{number % (count // 2)}") for number in range(count)])
+    assert str(refused.value).count("occurs more than once") == instance_rules.MAX_TOLD
+
+
 def test_resources_of_any_name_and_type_of_ecs_are_taken() -> None:
     instance_rules.check_resources(
         [*GOOD, resource("PORTS", "STRINGSET", string_set_value=["22"]), resource("gauge", "DOUBLE", double_value=1.5)]

@@ -1,0 +1,173 @@
+"""Every member of RunTask and StartTask does what docs/conformance.md says of it."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from botocore import exceptions, xform_name
+
+from tests.conformance import contract, specimens, world
+
+FAMILY = "run-members"
+MEMBERS = [
+    member for operation in ("RunTask", "StartTask") for member in contract.members(operation) if member.in_request
+]
+BY_PLACE = {(member.operation, member.path): member for member in MEMBERS}
+
+VALUES: Mapping[str, Any] = specimens.VALUES | {
+    "ContainerOverride.name": "main",
+    "ContainerOverride.memory": 128,
+    "ContainerOverride.memoryReservation": 8,
+    "PlacementConstraint.type": "distinctInstance",
+    "PlacementConstraint.expression": "attribute:ecs.instance-type == t3.micro",
+    "PlacementStrategy.type": "binpack",
+    "PlacementStrategy.field": "memory",
+    "RunTaskRequest.cluster": world.CLUSTER,
+    "RunTaskRequest.count": 2,
+    "RunTaskRequest.taskDefinition": FAMILY,
+    "StartTaskRequest.cluster": world.CLUSTER,
+    "StartTaskRequest.taskDefinition": FAMILY,
+    "TaskOverride.cpu": "512",
+    "TaskOverride.memory": "512",
+    **{f"{operation}.propagateTags": "TASK_DEFINITION" for operation in ("RunTaskRequest", "StartTaskRequest")},
+}
+
+Task = Mapping[str, Any]
+Shown = Callable[[Task, Mapping[str, Any]], bool]
+
+
+def tags(task: Task) -> dict[str, str]:
+    return {tag["key"]: tag["value"] for tag in task["tags"]}
+
+
+SHOWN: Mapping[str, Shown] = {
+    "cluster": lambda task, given: task["clusterArn"].endswith(f"/{given['cluster']}"),
+    "containerInstances": lambda task, given: task["containerInstanceArn"] in given["containerInstances"],
+    "enableECSManagedTags": lambda task, given: tags(task)["aws:ecs:clusterName"] == world.CLUSTER,
+    "enableExecuteCommand": lambda task, given: task["enableExecuteCommand"] is True,
+    "group": lambda task, given: task["group"] == given["group"],
+    "launchType": lambda task, given: task["launchType"] == given["launchType"],
+    "platformVersion": lambda task, given: task["platformVersion"] == given["platformVersion"],
+    "propagateTags": lambda task, given: tags(task)["of"] == "definition",
+    "startedBy": lambda task, given: task["startedBy"] == given["startedBy"],
+    "tags": lambda task, given: task["tags"] == given["tags"],
+    "taskDefinition": lambda task, given: f"/{given['taskDefinition']}:" in task["taskDefinitionArn"],
+}
+"""How a task shows what it was asked for. Overrides show under their own names."""
+
+NOT_SHOWN = frozenset({"clientToken", "count", "placementConstraints", "placementStrategy", "referenceId"})
+"""Members that ECS shows nowhere. Those that have an effect have a test of it below."""
+
+
+def places(*handlings: contract.Handling) -> list[tuple[str, str]]:
+    return [(member.operation, member.path) for member in MEMBERS if member.handling in handlings]
+
+
+def arguments(stack: world.World, operation: str, path: str) -> dict[str, Any]:
+    own = {"StartTaskRequest.containerInstances": [stack.instance()]}
+    return specimens.arguments(f"{operation}Request", path, VALUES | own)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def definition(stack: world.World) -> None:
+    container = {"name": "main", "image": world.IMAGE, "memory": 16}
+    stack.ecs.register_task_definition(
+        family=FAMILY, containerDefinitions=[container], tags=[{"key": "of", "value": "definition"}]
+    )
+
+
+def call(stack: world.World, operation: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = getattr(stack.ecs, xform_name(operation))(**given)
+    for task in answer["tasks"]:
+        stack.ecs.stop_task(task=task["taskArn"])
+    return answer
+
+
+@pytest.mark.parametrize(("operation", "path"), places(contract.SUPPORTED, contract.STORED))
+def test_what_is_taken_is_shown_by_the_task(stack: world.World, operation: str, path: str) -> None:
+    given = arguments(stack, operation, path)
+    answer = call(stack, operation, given)
+    assert answer["failures"] == []
+    arns = [task["taskArn"] for task in answer["tasks"]]
+    (task, *_) = stack.ecs.describe_tasks(tasks=arns, include=["TAGS"])["tasks"]
+    first = specimens.top(path)[0]
+    if first == "overrides":
+        assert _covers(task["overrides"], given["overrides"])
+    elif first in NOT_SHOWN:
+        assert first not in task
+    else:
+        assert SHOWN[first](task, given)
+
+
+def _covers(shown: Any, given: Any) -> bool:
+    if isinstance(given, dict):
+        return all(name in shown and _covers(shown[name], value) for name, value in given.items())
+    if isinstance(given, list) and all(isinstance(item, dict) for item in given):
+        return all(any(_covers(found, item) for found in shown) for item in given)
+    return bool(shown == given)
+
+
+@pytest.mark.parametrize(("operation", "path"), places(contract.REFUSED, contract.UNPLACEABLE))
+def test_what_is_refused_is_refused_by_its_name(stack: world.World, operation: str, path: str) -> None:
+    given = arguments(stack, operation, path)
+    named = reasons(operation, path)
+    if path.endswith("expression"):
+        given["placementConstraints"][0]["type"] = "memberOf"
+    try:
+        answer = call(stack, operation, given)
+    except exceptions.ClientError as error:
+        assert BY_PLACE[operation, path].handling == contract.REFUSED
+        told = error.response["Error"]["Message"]
+    else:
+        assert BY_PLACE[operation, path].handling == contract.UNPLACEABLE
+        assert (answer["tasks"], {failure["reason"] for failure in answer["failures"]}) == ([], {"ATTRIBUTE"})
+        told = " ".join(failure["detail"] for failure in answer["failures"])
+    assert all(name.lower() in told.lower() for name in named), told
+
+
+def reasons(operation: str, path: str) -> list[str]:
+    while True:
+        note = BY_PLACE[operation, path].note
+        if "`" in note:
+            return re.findall(r"`([^`]+)`", note)
+        path = path.rpartition(".")[0].removesuffix("[]")
+
+
+# ------------------------------------------------------------------------------------------- what shows nowhere
+
+
+def test_a_count_is_the_number_of_tasks(stack: world.World) -> None:
+    assert len(call(stack, "RunTask", {"taskDefinition": FAMILY, "count": 3})["tasks"]) == 3
+
+
+def test_a_token_gets_the_same_tasks_again_and_another_request_under_it_is_refused(stack: world.World) -> None:
+    first = call(stack, "RunTask", {"taskDefinition": FAMILY, "clientToken": "run-members"})
+    again = call(stack, "RunTask", {"taskDefinition": FAMILY, "clientToken": "run-members"})
+    assert [task["taskArn"] for task in again["tasks"]] == [task["taskArn"] for task in first["tasks"]]
+    with pytest.raises(stack.ecs.exceptions.ConflictException):
+        call(stack, "RunTask", {"taskDefinition": FAMILY, "clientToken": "run-members", "startedBy": "other"})
+
+
+def test_distinct_instances_take_one_task_each_and_the_rest_are_failures(stack: world.World) -> None:
+    given = {"taskDefinition": FAMILY, "count": 3, "placementConstraints": [{"type": "distinctInstance"}]}
+    answer = call(stack, "RunTask", given | {"group": "distinct"})
+    assert len({task["containerInstanceArn"] for task in answer["tasks"]}) == len(answer["tasks"]) == 2
+    assert {failure["reason"] for failure in answer["failures"]} == {
+        "DistinctInstance placement constraint unsatisfied."
+    }
+
+
+@pytest.mark.parametrize(("strategy", "instances"), [("binpack", 1), ("spread", 2)])
+def test_a_strategy_chooses_the_instances(stack: world.World, strategy: str, instances: int) -> None:
+    fields = {"binpack": "memory", "spread": "instanceId"}
+    placement = [{"type": strategy, "field": fields[strategy]}]
+    given = {"taskDefinition": FAMILY, "count": 4, "group": f"by-{strategy}", "placementStrategy": placement}
+    answer = call(stack, "RunTask", given)
+    assert len({task["containerInstanceArn"] for task in answer["tasks"]}) == instances
+
+
+def test_a_member_of_constraint_is_refused_by_its_name(stack: world.World) -> None:
+    constraint = {"type": "memberOf", "expression": "attribute:a exists"}
+    with pytest.raises(stack.ecs.exceptions.UnsupportedFeatureException, match="memberOf"):
+        stack.ecs.run_task(taskDefinition=FAMILY, placementConstraints=[constraint])
