@@ -25,6 +25,7 @@ from longshore.agent import (
     ports,
     pulls,
     registration,
+    registry_credentials,
     resources,
     runtime,
     session,
@@ -89,7 +90,7 @@ async def serving(
         lock = state_file.FolderLock(folder)
         stack.callback(lock.release)
         address = config.docker_host(settings, environ)
-        used = container_runtime or docker_runtime.DockerRuntime(address)
+        used = container_runtime or docker_runtime.DockerRuntime(address, _credentials(settings, environ))
         stack.push_async_callback(used.close)
         described = await _described(used, address)
         store = state_file.StateFile(folder / STATE_FILE)
@@ -140,6 +141,11 @@ async def serving(
         supervisor.start("sessions", lambda: _speak(host, store, registrar, sessions, before.identity, given))
         _log.info("agent_started", cluster=settings.cluster, docker=described.version, introspection_port=port)
         yield Agent(host, sessions, port, supervisor)
+
+
+def _credentials(settings: config.Config, environ: Mapping[str, str]) -> registry_credentials.Credentials:
+    told = registry_credentials.parse(settings.engine_auth_type, settings.engine_auth_data)
+    return registry_credentials.Credentials(told, config.docker_config(environ))
 
 
 async def _described(used: runtime.ContainerRuntime, address: str) -> runtime.EngineInfo:

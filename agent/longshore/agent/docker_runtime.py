@@ -7,7 +7,15 @@ from typing import Any
 import aiodocker
 import aiohttp
 
-from longshore.agent import docker_errors, docker_events, docker_images, docker_values, pulls, runtime
+from longshore.agent import (
+    docker_errors,
+    docker_events,
+    docker_images,
+    docker_values,
+    pulls,
+    registry_credentials,
+    runtime,
+)
 
 VERSION_TIMEOUT_S = 10.0
 """ECS's bound for version and info."""
@@ -38,7 +46,7 @@ _NO_VOLUME = "no such volume"
 class DockerRuntime:
     """One Docker Engine. Made inside a running event loop."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, credentials: registry_credentials.Credentials | None = None) -> None:
         # No limit on connections: a stop holds one for as long as the container takes to end.
         if host.startswith(_UNIX):
             self._connector: aiohttp.BaseConnector = aiohttp.UnixConnector(host.removeprefix(_UNIX), limit=0)
@@ -47,7 +55,8 @@ class DockerRuntime:
             self._connector = aiohttp.TCPConnector(limit=0)
             url = host
         self._docker = aiodocker.Docker(url=url, connector=self._connector)
-        self._images = docker_images.Images(self._docker)
+        nobody = registry_credentials.Credentials({}, None)
+        self._images = docker_images.Images(self._docker, credentials or nobody)
         self._events = docker_events.Events(self._docker, self._images)
 
     async def describe(self) -> runtime.EngineInfo:
@@ -66,9 +75,9 @@ class DockerRuntime:
         """Ask whether the image is on the host."""
         return await self._images.find(image)
 
-    async def pull(self, image: str) -> pulls.CachedImage:
+    async def pull(self, image: str, *, patient: bool) -> pulls.CachedImage:
         """Fetch an image."""
-        return await self._images.pull(image)
+        return await self._images.pull(image, patient=patient)
 
     async def create(self, name: str, body: Mapping[str, Any]) -> str:
         """Make a container; return its id."""

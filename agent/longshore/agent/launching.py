@@ -101,7 +101,7 @@ class Launcher:
                 return
             host.post(record, task_events.PullBegan(container))
             try:
-                found = await self._retried(lambda: host.runtime.pull(image))
+                found = await self._retried(lambda: host.runtime.pull(image, patient=not decision.fall_back))
             except runtime.RuntimeFailure as error:
                 if cached is None or not decision.fall_back:
                     raise

@@ -186,8 +186,8 @@ class ContainerRuntime(Protocol):
     async def find_image(self, image: str) -> pulls.CachedImage | None:
         """Ask whether the image is on the host."""
 
-    async def pull(self, image: str) -> pulls.CachedImage:
-        """Fetch an image from its registry."""
+    async def pull(self, image: str, *, patient: bool) -> pulls.CachedImage:
+        """Fetch an image from its registry. `patient`: try several times, because without it nothing runs."""
 
     async def create(self, name: str, body: Mapping[str, Any]) -> str:
         """Make a container; return its id. NameTaken if there is one of this name."""
