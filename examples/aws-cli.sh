@@ -96,7 +96,7 @@ ecs describe-tasks --cluster "$cluster" --tasks "$task" \
 
 say "A second revision: run, watch, tag and stop it"
 register --family "$family" --container-definitions \
-  '[{"name": "main", "image": "busybox", "cpu": 64, "memory": 32, "command": ["sleep", "600"], "stopTimeout": 1}]'
+  '[{"name": "main", "image": "busybox", "cpu": 64, "memory": 32, "command": ["sh", "-c", "trap exit TERM; sleep 600 & wait"]}]'
 run --task-definition "$family" --tags key=colour,value=red \
   --overrides '{"containerOverrides": [{"name": "main", "environment": [{"name": "GREETING", "value": "ahoy"}]}]}'
 ecs wait tasks-running --cluster "$cluster" --tasks "$task"

@@ -83,9 +83,11 @@ class Seen:
         body, status = response_dict["body"], response_dict["status_code"]
         document = json.loads(body)
         self.last = {"status": status, "headers": response_dict["headers"], "body": document}
-        if status != 200:
-            return
         name = operation_model.name
+        if status != 200:
+            found = list(_refusal_faults(operation_model, document))
+            assert not found, f"{name}: {found}"
+            return
         shape = operation_model.output_shape
         filled = set(_filled(document, ""))
         found = [
@@ -95,6 +97,17 @@ class Seen:
         assert not found, f"{name}: {found[:10]}"
         self.answers[name] += 1
         self.members.update((name, path) for path in filled)
+
+
+def _refusal_faults(operation_model: Any, document: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with a refusal: its type is its name alone, and its members are those of that exception."""
+    shapes = {shape.name: shape for shape in operation_model.error_shapes}
+    shape = shapes.get(document.get("__type", ""))
+    members = {name: value for name, value in document.items() if name != "__type"}
+    if shape is not None:
+        yield from faults(shape, members)
+    if not isinstance(document.get("__type"), str) or not isinstance(document.get("message"), str):
+        yield "a refusal has __type and message"
 
 
 @functools.cache

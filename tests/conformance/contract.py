@@ -7,7 +7,7 @@ refused with it, and an answer shows what was kept, whether it had an effect or 
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from botocore import loaders, model
 from google.protobuf.descriptor import Descriptor
@@ -34,7 +34,7 @@ UNPLACEABLE = options_pb2.HANDLING_UNPLACEABLE
 REFUSED = options_pb2.HANDLING_REFUSED
 UNFILLED = options_pb2.HANDLING_UNFILLED
 
-Handling = options_pb2.Handling.ValueType
+Handling: TypeAlias = options_pb2.Handling.ValueType
 
 _SEVERITY = (SUPPORTED, STORED, IGNORED, UNPLACEABLE, REFUSED)
 """Of a structure and what is in it, the later of the two holds in a request."""
@@ -114,8 +114,10 @@ def own(structure: str, name: str) -> tuple[Handling, str]:
     field = codec_schema.schema(_MESSAGES[structure]).fields.get(name)
     if field is None:
         return REFUSED, "not in the contract yet"
-    options = field.descriptor.GetOptions()
-    return options.Extensions[options_pb2.handling], options.Extensions[options_pb2.handling_note]
+    options = field.descriptor.GetOptions().Extensions
+    handling: Handling = options[options_pb2.handling]
+    note: str = options[options_pb2.handling_note]
+    return handling, note
 
 
 def is_known(structure: str) -> bool:

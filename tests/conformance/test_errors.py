@@ -223,7 +223,7 @@ TABLE = (
         {"containerInstance": NOBODY},
     ),
     no_cluster("DescribeContainerInstances", containerInstances=[NOBODY]),
-    Provoked("DescribeContainerInstances", INVALID, "Container Instances cannot be empty.", {"containerInstances": []}),
+    Provoked("DescribeContainerInstances", INVALID, "Container instance cannot be empty.", {"containerInstances": []}),
     no_cluster("ListContainerInstances"),
     Provoked("ListContainerInstances", INVALID, "filter is not supported yet: …", {"filter": "agentConnected == true"}),
     no_cluster("UpdateContainerInstancesState", containerInstances=[NOBODY], status="DRAINING"),

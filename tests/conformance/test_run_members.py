@@ -15,7 +15,10 @@ MEMBERS = [
 ]
 BY_PLACE = {(member.operation, member.path): member for member in MEMBERS}
 
-VALUES: Mapping[str, Any] = specimens.VALUES | {
+VALUES: dict[str, Any] = specimens.VALUES | {
+    "CapacityProviderStrategyItem.capacityProvider": "FARGATE",
+    "CapacityProviderStrategyItem.weight": 1,
+    "CapacityProviderStrategyItem.base": 1,
     "ContainerOverride.name": "main",
     "ContainerOverride.memory": 128,
     "ContainerOverride.memoryReservation": 8,
@@ -42,6 +45,9 @@ def tags(task: Task) -> dict[str, str]:
 
 
 SHOWN: Mapping[str, Shown] = {
+    "capacityProviderStrategy": lambda task, given: (
+        task["capacityProviderName"] == given["capacityProviderStrategy"][0]["capacityProvider"]
+    ),
     "cluster": lambda task, given: task["clusterArn"].endswith(f"/{given['cluster']}"),
     "containerInstances": lambda task, given: task["containerInstanceArn"] in given["containerInstances"],
     "enableECSManagedTags": lambda task, given: tags(task)["aws:ecs:clusterName"] == world.CLUSTER,
@@ -65,13 +71,17 @@ def places(*handlings: contract.Handling) -> list[tuple[str, str]]:
 
 
 def arguments(stack: world.World, operation: str, path: str) -> dict[str, Any]:
-    own = {"StartTaskRequest.containerInstances": [stack.instance()]}
-    return specimens.arguments(f"{operation}Request", path, VALUES | own)
+    own: dict[str, Any] = {"StartTaskRequest.containerInstances": [stack.instance()]}
+    return specimens.arguments(f"{operation}Request", path, {**VALUES, **own})
 
 
 @pytest.fixture(autouse=True, scope="module")
 def definition(stack: world.World) -> None:
     container = {"name": "main", "image": world.IMAGE, "memory": 16}
+    # Without a default, so that other tests' tasks show none.
+    stack.ecs.put_cluster_capacity_providers(
+        cluster=world.CLUSTER, capacityProviders=["FARGATE", "FARGATE_SPOT"], defaultCapacityProviderStrategy=[]
+    )
     stack.ecs.register_task_definition(
         family=FAMILY, containerDefinitions=[container], tags=[{"key": "of", "value": "definition"}]
     )
@@ -145,8 +155,9 @@ def test_a_token_gets_the_same_tasks_again_and_another_request_under_it_is_refus
     first = call(stack, "RunTask", {"taskDefinition": FAMILY, "clientToken": "run-members"})
     again = call(stack, "RunTask", {"taskDefinition": FAMILY, "clientToken": "run-members"})
     assert [task["taskArn"] for task in again["tasks"]] == [task["taskArn"] for task in first["tasks"]]
-    with pytest.raises(stack.ecs.exceptions.ConflictException):
+    with pytest.raises(stack.ecs.exceptions.ConflictException) as caught:
         call(stack, "RunTask", {"taskDefinition": FAMILY, "clientToken": "run-members", "startedBy": "other"})
+    assert caught.value.response["resourceIds"] == [task["taskArn"] for task in first["tasks"]]
 
 
 def test_distinct_instances_take_one_task_each_and_the_rest_are_failures(stack: world.World) -> None:

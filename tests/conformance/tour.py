@@ -1,5 +1,6 @@
 """Every operation that is there, called once with as much in its answer as there can be."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -97,6 +98,7 @@ def _instances(stack: world.World) -> None:
     arns = [
         ecs.register_container_instance(
             cluster=CLUSTER,
+            instanceIdentityDocument=json.dumps({"instanceId": "i-0123456789abcdef0"}),
             totalResources=RESOURCES,
             attributes=[{"name": "rack", "value": "1"}],
             versionInfo=versions,
@@ -150,6 +152,11 @@ def _tasks(stack: world.World) -> None:
     }
     arn = ecs.run_task(**asked)["tasks"][0]["taskArn"]
     ecs.run_task(taskDefinition="toured-task", overrides={"cpu": "512"})
+    ecs.put_cluster_capacity_providers(
+        cluster=world.CLUSTER, capacityProviders=["FARGATE"], defaultCapacityProviderStrategy=[]
+    )
+    (spread,) = ecs.run_task(taskDefinition="toured-task", capacityProviderStrategy=STRATEGY)["tasks"]
+    ecs.stop_task(task=spread["taskArn"])
     (other,) = ecs.start_task(taskDefinition="toured-task", containerInstances=[stack.instance(), "a" * 32])["tasks"]
     stack.running(arn)
     ecs.list_tasks(maxResults=1)

@@ -173,7 +173,7 @@ async def _stack(folder: Path) -> AsyncIterator[str]:
         stack.push_async_callback(database.close)
         bus = await buses.open_bus(_EVENTS)
         stack.push_async_callback(bus.close)
-        seal = {"seal_key_file": folder / "seal.key", "make_seal_key": True}
+        seal: dict[str, Any] = {"seal_key_file": folder / "seal.key", "make_seal_key": True}
         shared: dict[str, Any] = {"database": database, "bus": bus}
         registry = registry_config.Config(listen=at["registry"], **kept, **seal)
         await stack.enter_async_context(registry_app.serve(registry, **shared))

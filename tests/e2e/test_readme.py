@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from longshore.embedded import config
 from tests.e2e import machines, stacks, tour
+from tests.e2e.tools import terraform
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -18,16 +20,16 @@ STATUS = "echo $?"
 SHELL_BOUND_S = 10.0
 MARK = "--tour-step-ended--"
 
-pytestmark = [pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.timeout(420)]
 
 
 class Shell:
     """One bash, as the reader has one: what a command sets is there for the next, `$?` included."""
 
-    def __init__(self, environ: dict[str, str]) -> None:
+    def __init__(self, environ: dict[str, str], cwd: Path) -> None:
         self._process = subprocess.Popen(
             ["bash", "--norc"],
-            cwd=ROOT,
+            cwd=cwd,
             env=environ,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -59,12 +61,21 @@ class Shell:
 
 
 def test_the_tour_goes_as_the_readme_shows_it(machine: machines.Machine) -> None:
-    """Ids and ports of the README stand for those of this run; folders and ports come from the environment."""
+    """Ids and ports of the README stand for those of this run; folders and ports come from the environment.
+
+    It runs beside copies of the examples, for Terraform keeps its state there. Without Terraform its steps are left out.
+    """
+    shutil.copytree(
+        ROOT / "examples", machine.folder / "examples", ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*")
+    )
     environ = stacks.environment() | machine.variables
     environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
-    names = tour.Names()
     listed = list(tour.steps(README))
-    with Shell(environ) as shell:
+    settings = _terraform_settings(machine.folder)
+    if settings is None:
+        listed = [step for step in listed if not step.command.startswith("terraform")]
+    names = tour.Names()
+    with Shell(environ | (settings or {}), machine.folder) as shell:
         for step, following in zip(listed, [*listed[1:], tour.Step("", "")], strict=True):
             printed, status = shell.run(names.in_command(step.command))
             names.learn(step.expected, printed)
@@ -74,11 +85,24 @@ def test_the_tour_goes_as_the_readme_shows_it(machine: machines.Machine) -> None
     assert not machine.folders.state.exists()
 
 
+def _terraform_settings(folder: Path) -> dict[str, str] | None:
+    """The environment in which Terraform takes its provider from this machine; None where either is not there."""
+    try:
+        mirror = terraform.mirror()
+    except pytest.skip.Exception:
+        return None
+    file = folder / "cli.tfrc"
+    file.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n')
+    return {"TF_CLI_CONFIG_FILE": str(file), "TF_INPUT": "false", "CHECKPOINT_DISABLE": "true"}
+
+
 def test_the_tour_is_the_readme_s() -> None:
     """It has the commands that a newcomer needs, and nobody has hidden one from the test in another kind of block."""
     commands = [step.command for step in tour.steps(README)]
     assert len(commands) >= 12
+    for tool in ("aws", "python", "terraform"):
+        assert any(shlex.split(command)[0] == tool for command in commands), tool
     for word in ("up", "run", "task", "instance", "stop", "status", "down"):
         assert any(shlex.split(command)[:2] == ["longshore", word] for command in commands), word
     assert README.count(f"\n{tour.PROMPT}") == len(commands)
-    assert config.DEFAULT_PORT_BASE == 8700, "the README shows ports 8701 to 8703"
+    assert config.DEFAULT_PORT_BASE == 8700, "the README shows ports 8700 to 8703"

@@ -101,7 +101,7 @@ def test_a_second_up_names_who_is_in_the_way(machine: machines.Machine, tmp_path
     same_ports = machine.command("up", "--state-dir", str(tmp_path / "other"), check=False)
     assert same_ports.returncode == 1
     assert f"in use by pid {running.pid} (" in same_ports.stdout
-    assert f"Ports {machine.base}, {machine.base + 1}, " in same_ports.stdout
+    assert f"Ports {machine.base} (gateway), {machine.base + 1} (registry), " in same_ports.stdout
     assert "--port-base" in same_ports.stdout
     machine.command("cluster", "list")
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 _BLOCK = re.compile(r"^```console\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 PROMPT = "$ "
 
-_NAMED = re.compile(r"\b[0-9a-f]{32}\b|\b[0-9a-f]{12}\b|(?<=127\.0\.0\.1:)\d+")
-"""Ids, shortened ids, and ports: the same thing wherever it appears again."""
+_NAMED = re.compile(r"\b[0-9a-f]{32}\b|\b[0-9a-f]{12}\b|\bAKLS[A-Z2-7]{16}\b|(?<=127\.0\.0\.1:)\d+")
+"""Ids, shortened ids, access keys, and ports: the same thing wherever it appears again."""
 
 _MEASURED = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ"), "TIME"),

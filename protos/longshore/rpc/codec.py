@@ -13,6 +13,7 @@ public library speak JSON through this module alone.
 | message marked `flatten` | its list, [] included |
 | `longshore_only` field | absent and refused, unless asked for |
 | enum value that this release does not know | absent |
+| NaN, infinity | absent: JSON has neither |
 """
 
 from typing import Any, TypeVar, cast, overload

@@ -141,6 +141,11 @@ def words(descriptor: EnumDescriptor) -> Words:
     return Words(MappingProxyType(of), MappingProxyType({word: number for number, word in of.items()}))
 
 
+def word(descriptor: EnumDescriptor, number: int) -> str:
+    """ECS's word for a value, to be told; the number itself where there is none: gRPC carries any."""
+    return words(descriptor).of.get(number) or str(number)
+
+
 def listed(descriptor: Descriptor) -> Field:
     """The one field of a message that stands for a plain list."""
     (field,) = schema(descriptor).fields.values()

@@ -5,6 +5,7 @@ Pure, and on the path of every describe: a writer is compiled once per type, the
 
 import base64
 import functools
+import math
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -117,6 +118,8 @@ def _convert_value(field: Field, *, longshore_only: bool) -> Convert | None:
         return field.words.of.get
     if field.kind is Kind.TIMESTAMP:
         return _epoch_seconds
+    if field.kind is Kind.NUMBER:
+        return _finite
     if field.kind is Kind.BYTES:
         return _base64
     if field.kind is Kind.OBJECT:
@@ -143,6 +146,10 @@ def _epoch_seconds(timestamp: Any) -> float:
     # One division of whole numbers rounds once, so that the microsecond can be read back.
     microseconds = timestamp.seconds * MICROSECONDS + timestamp.nanos // 1000
     return float(microseconds / MICROSECONDS)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _base64(value: bytes) -> str:

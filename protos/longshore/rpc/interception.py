@@ -7,6 +7,7 @@ who sees that id and nothing of the exception.
 
 import asyncio
 import contextlib
+import dataclasses
 import ipaddress
 import re
 import secrets
@@ -17,6 +18,7 @@ from typing import Any, TypeAlias
 import grpc
 import grpc.aio
 import structlog
+from google.protobuf.message import DecodeError
 
 from longshore.rpc import caller, errors, status, tls
 
@@ -63,7 +65,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
 
     def _wrap(self, handler: "grpc.RpcMethodHandler[Any, Any]", method: str) -> "grpc.RpcMethodHandler[Any, Any]":
         serializers = {
-            "request_deserializer": handler.request_deserializer,
+            "request_deserializer": _deserializer(handler),
             "response_serializer": handler.response_serializer,
         }
         # Typing knows a handler's functions as plain attributes of any type.
@@ -80,7 +82,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         async def answer(request: Any, context: Context) -> Any:
             try:
                 self._enter(context, method)
-                result = function(request, context)
+                result = function(_read(request), context)
                 return await result if isinstance(result, Awaitable) else result
             except asyncio.CancelledError as error:
                 return await _refuse(_not_cancelled(error), context, method)
@@ -93,7 +95,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
         async def stream(request: Any, context: Context) -> None:
             try:
                 self._enter(context, method)
-                result = function(request, context)
+                result = function(_read(request), context)
                 if isinstance(result, AsyncIterator):
                     # Closed here and now when the RPC is cancelled, so that the servicer's finally blocks run in its task.
                     async with contextlib.aclosing(result):  # type: ignore[type-var]  # generators, in practice
@@ -122,6 +124,37 @@ class Interceptor(grpc.aio.ServerInterceptor):
         structlog.contextvars.bind_contextvars(request_id=who.request_id, rpc=method)
         if not self._any_region:
             refuse_foreign(who.region, home=self._region)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Unreadable:
+    """Stands for a request whose bytes are no message of its type."""
+
+    fault: str
+
+
+def _deserializer(handler: "grpc.RpcMethodHandler[Any, Any]") -> Callable[[bytes], Any] | None:
+    """The handler's own, but that it does not raise: gRPC would log a traceback, and answer UNKNOWN with our types' names.
+
+    Of a stream of requests it is left as it is: its handler would meet the stand-in.
+    """
+    deserialize = handler.request_deserializer
+    if deserialize is None or handler.request_streaming:
+        return deserialize
+
+    def read(data: bytes) -> Any:
+        try:
+            return deserialize(data)
+        except DecodeError as error:
+            return _Unreadable(str(error))
+
+    return read
+
+
+def _read(request: Any) -> Any:
+    if isinstance(request, _Unreadable):
+        raise errors.InvalidParameterException(f"The request is no message of its type: {request.fault}")
+    return request
 
 
 def resolve(

@@ -104,7 +104,8 @@ def _renderers(*, as_json: bool) -> list[Any]:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(default=str, ensure_ascii=False),
         ]
-    return [structlog.dev.ConsoleRenderer()]
+    # Not structlog's default, which shows the values of local variables: credentials and callers' documents are among them.
+    return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
 
 
 def _is_secret(key: object) -> bool:

@@ -247,8 +247,8 @@ class ContainerInstance(_message.Message):
     empty.
     """
     ec2_instance_id: _builtins.str
-    """Id of the machine as its provider names it; elsewhere its host name. Written by the agent at registration. Empty
-    where the agent told none.
+    """Id of the machine as the identity document of its registration names it. Written by the caller of the registration.
+    Empty where it sent none.
     """
     capacity_provider_name: _builtins.str
     """Short name of the capacity provider it belongs to. Written by the state-tracker. Empty when it belongs to none."""

@@ -40,6 +40,7 @@ class TaskIntentRecord(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     REFERENCE_ID_FIELD_NUMBER: _builtins.int
     PLATFORM_VERSION_FIELD_NUMBER: _builtins.int
+    CAPACITY_PROVIDER_NAME_FIELD_NUMBER: _builtins.int
     launch_type: _common_pb2.LaunchType.ValueType
     """Launch type that the caller asked for; EC2 where nothing was."""
     enable_execute_command: _builtins.bool
@@ -56,6 +57,8 @@ class TaskIntentRecord(_message.Message):
     """ECS's reference id, stored only."""
     platform_version: _builtins.str
     """Platform version that the caller gave, stored only."""
+    capacity_provider_name: _builtins.str
+    """Name of the capacity provider that the task was placed through. Empty where it was through none."""
     @_builtins.property
     def overrides(self) -> _task_pb2.TaskOverride:
         """Overrides of the request. Absent when there were none."""
@@ -82,10 +85,11 @@ class TaskIntentRecord(_message.Message):
         request_id: _builtins.str = ...,
         reference_id: _builtins.str = ...,
         platform_version: _builtins.str = ...,
+        capacity_provider_name: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["network_configuration", b"network_configuration", "overrides", b"overrides"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpu", b"cpu", "enable_execute_command", b"enable_execute_command", "launch_type", b"launch_type", "memory", b"memory", "network_configuration", b"network_configuration", "overrides", b"overrides", "platform_version", b"platform_version", "principal", b"principal", "reference_id", b"reference_id", "request_id", b"request_id", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity_provider_name", b"capacity_provider_name", "cpu", b"cpu", "enable_execute_command", b"enable_execute_command", "launch_type", b"launch_type", "memory", b"memory", "network_configuration", b"network_configuration", "overrides", b"overrides", "platform_version", b"platform_version", "principal", b"principal", "reference_id", b"reference_id", "request_id", b"request_id", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

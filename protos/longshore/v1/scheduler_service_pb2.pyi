@@ -61,7 +61,9 @@ class RunTaskRequest(_message.Message):
     Written by the caller. Empty means `family:<family>`.
     """
     launch_type: _common_pb2.LaunchType.ValueType
-    """Kind of capacity; excludes capacity_provider_strategy. Written by the caller. UNSPECIFIED means EC2."""
+    """Kind of capacity; excludes capacity_provider_strategy. Written by the caller. UNSPECIFIED means the cluster's
+    default strategy, otherwise EC2.
+    """
     platform_version: _builtins.str
     """Platform version on Fargate; kept and echoed, without effect. Written by the caller. Empty means none."""
     propagate_tags: _common_pb2.PropagateTags.ValueType
@@ -82,8 +84,8 @@ class RunTaskRequest(_message.Message):
     """
     @_builtins.property
     def capacity_provider_strategy(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.CapacityProviderStrategyItem]:
-        """Capacity providers to place through, at most 20; excludes launch_type. Written by the caller. Empty means the
-        cluster's default.
+        """Capacity providers of the cluster to place through, at most 20; excludes launch_type. Written by the caller. Empty
+        means the cluster's default where no launch_type is given either.
         """
 
     @_builtins.property
@@ -387,7 +389,7 @@ class StopTaskRequest(_message.Message):
     task: _builtins.str
     """Id or ARN of the task. Written by the caller. Required."""
     reason: _builtins.str
-    """Why, for people; it becomes the task's stopped_reason, up to 255 characters. Written by the caller. Empty means
+    """Why, for people; it becomes the task's stopped_reason, up to 1024 characters. Written by the caller. Empty means
     `Task stopped by user`.
     """
     def __init__(

@@ -395,8 +395,8 @@ class Task(_message.Message):
     has none.
     """
     capacity_provider_name: _builtins.str
-    """Short name of the capacity provider it was placed through. Never written here: there is none to place through.
-    Always empty.
+    """Short name of the capacity provider it was placed through. Written by the scheduler. Empty where it was through
+    none.
     """
     cluster_arn: _builtins.str
     """ARN of its cluster. Written by the scheduler. Never empty."""

@@ -56,14 +56,14 @@ def already_runs(folders: config.Folders, who: str) -> str:
 
 
 def port_holders(port_base: int) -> str:
-    """Which of the ports are taken by whom, in sentences; empty where all are free."""
+    """Which components' ports are taken, and by whom, in sentences; empty where all are free."""
     ports = holder.ports(port_base)
-    by_holder: dict[str, list[int]] = {}
+    by_holder: dict[str, list[str]] = {}
     for name in holder.COMPONENTS:
         if who := port_holder.describe(ports[name]):
-            by_holder.setdefault(who, []).append(ports[name])
+            by_holder.setdefault(who, []).append(f"{ports[name]} ({name.replace('_', '-')})")
     return "".join(f"{_ports(held)} in use by {who}. " for who, held in by_holder.items())
 
 
-def _ports(held: Sequence[int]) -> str:
-    return f"Port {held[0]} is" if len(held) == 1 else f"Ports {', '.join(map(str, held))} are"
+def _ports(held: Sequence[str]) -> str:
+    return f"Port {held[0]} is" if len(held) == 1 else f"Ports {', '.join(held)} are"

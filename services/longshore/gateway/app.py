@@ -13,6 +13,7 @@ from longshore.gateway import (
     answering,
     authentication,
     connections,
+    descriptors,
     events,
     listening,
     metrics,
@@ -52,6 +53,7 @@ async def serve(config: Config, *, shown: exposition.Sources | None = None) -> A
     """
     address = server.parsed(config.listen)
     tls.refuse_open_address(address, config.tls, insecure=config.insecure)
+    descriptors.allow(config.max_connections)
     measured = metrics.Metrics()
     sources = shown if shown is not None else exposition.Sources()
     sources.add(measured)

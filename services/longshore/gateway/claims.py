@@ -206,7 +206,7 @@ def _moment(texts: Sequence[str]) -> dt.datetime:
     text = ", ".join(texts)  # several dates are none
     try:
         if _MOMENT.fullmatch(text):
-            return dt.datetime.strptime(text, MOMENT_FORMAT).replace(tzinfo=dt.UTC)
+            return dt.datetime.fromisoformat(text)
         return dt.datetime.strptime(_NO_OFFSET.sub(" GMT", text), _HTTP_DATE_FORMAT).replace(tzinfo=dt.UTC)
     except ValueError:
         raise refusals.IncompleteSignatureException(

@@ -85,6 +85,15 @@ class _Awaiting(enum.Enum):
     BODY = "body"
 
 
+@dataclass(slots=True)
+class _Unanswered:
+    """A request whose head is whole and whose answer is not."""
+
+    cycle: httptools_impl.RequestResponseCycle
+    held: int = 0
+    """Bytes of its body."""
+
+
 class _RefusedError(Exception):
     """Ends the parsing of a connection that was refused; caught where uvicorn handles what it could not parse."""
 
@@ -114,8 +123,8 @@ class Connection(httptools_impl.HttpToolsProtocol):
         """Bytes received of a head that is not whole, at most."""
         self._head_bytes = 0
         self._body_bytes = 0
-        self._held: deque[int] = deque()
-        """Bytes of the bodies of requests that are not answered, the oldest first."""
+        self._unanswered: deque[_Unanswered] = deque()
+        """Requests in their order: the first is being answered, the others wait for their turn."""
         self._over = False
         """Whether what the client sends is thrown away."""
         self._last_word: bytes | None = None
@@ -142,8 +151,11 @@ class Connection(httptools_impl.HttpToolsProtocol):
         """Forget everything about the connection."""
         self._shared.discard(self)
         self._over = True
-        self._shared.buffered -= sum(self._held)
-        self._held.clear()
+        # uvicorn tells the latest request alone: an earlier one would answer, or stream, for ever.
+        while self._unanswered:
+            cycle = self._answered_oldest()
+            cycle.disconnected = True
+            cycle.message_event.set()
         self._untime()
         self._unset_unread()
         self._unset_keepalive_if_required()
@@ -152,8 +164,10 @@ class Connection(httptools_impl.HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse, unless the connection is over."""
-        if self._over:
-            return
+        if not self._over:
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
         if self._awaiting is _Awaiting.HEAD:
             self._unparsed += len(data)
         super().data_received(data)
@@ -216,7 +230,7 @@ class Connection(httptools_impl.HttpToolsProtocol):
         self._unparsed = 0
         super().on_headers_complete()
         self._awaiting = _Awaiting.BODY
-        self._held.append(0)
+        self._unanswered.append(_Unanswered(self.cycle))
 
     def on_body(self, body: bytes) -> None:
         """Take in a piece of the body."""
@@ -235,11 +249,10 @@ class Connection(httptools_impl.HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Go on with the next request, or say the last word."""
-        more = bool(self.pipeline)
-        if self._held:
-            self._shared.buffered -= self._held.popleft()
+        if self._unanswered:  # none where the connection was lost meanwhile
+            self._answered_oldest()
         super().on_response_complete()
-        if self._last_word is not None and not more:
+        if self._last_word is not None and not self._unanswered:
             self._say(self._last_word)
         elif not self._over:
             self._time()
@@ -265,9 +278,9 @@ class Connection(httptools_impl.HttpToolsProtocol):
             return _Awaiting.NOTHING  # it is we who do not read, until the requests before are answered
         if self._awaiting is not _Awaiting.NOTHING:
             return self._awaiting
-        answered = self.cycle is None or self.cycle.response_complete
         # uvicorn's own timer covers an idle connection, until its first byte: which need not begin a request.
-        return _Awaiting.HEAD if answered and self.timeout_keep_alive_task is None else _Awaiting.NOTHING
+        idle = self._unanswered or self.timeout_keep_alive_task is not None
+        return _Awaiting.NOTHING if idle else _Awaiting.HEAD
 
     def _expired(self) -> None:
         awaiting = self._deadline_of[1] if self._deadline_of else _Awaiting.NOTHING
@@ -276,10 +289,10 @@ class Connection(httptools_impl.HttpToolsProtocol):
         if awaiting is _Awaiting.BODY:
             limit_s = self._bounds.body_timeout_s
             self._refuse(refusals.RequestTimeoutException(f"The body did not arrive within {limit_s:g} seconds."))
-        elif self.cycle is not None and not self.cycle.response_complete:
+        elif self._unanswered:
             # What came whole is answered; after that the connection ends.
             self._over = True
-            self.cycle.keep_alive = False
+            self._unanswered[-1].cycle.keep_alive = False
         else:
             self._over = True
             self.transport.close()
@@ -319,21 +332,35 @@ class Connection(httptools_impl.HttpToolsProtocol):
         self._over = True
         self._untime()
         word = _raw(error)
-        # From the end of its head on it is the application's, which waits for its body, or its turn.
+        # From the end of its head on a request is the application's, which waits for its body, or its turn.
         begun = self._awaiting is _Awaiting.BODY
-        if begun and (self.cycle, self.app) in self.pipeline:
-            self.pipeline.remove((self.cycle, self.app))
-            self._last_word = word
-        elif begun and self.cycle.response_started:
-            self.transport.close()
-        elif begun:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
-            self._say(word)
-        elif self.cycle is not None and not self.cycle.response_complete:
+        if begun and not self._unanswered:
+            self.transport.close()  # it was answered without its body: nobody waits for another answer
+            return
+        if begun:
+            self._take_back()
+        if self._unanswered:
             self._last_word = word
         else:
             self._say(word)
+
+    def _take_back(self) -> None:
+        """Take the latest request from the application, which is told that its client has gone."""
+        latest = self._unanswered.pop()
+        self._shared.buffered -= latest.held
+        if self._unanswered:
+            self.pipeline.remove((latest.cycle, self.app))
+            return
+        latest.cycle.disconnected = True
+        latest.cycle.message_event.set()
+        if latest.cycle.response_started:
+            self.transport.close()
+
+    def _answered_oldest(self) -> httptools_impl.RequestResponseCycle:
+        """Forget the oldest request, and give back what its body took of the common bound."""
+        oldest = self._unanswered.popleft()
+        self._shared.buffered -= oldest.held
+        return oldest.cycle
 
     def _say(self, word: bytes) -> None:
         """Send the refusal, and close once the client had the time to read it."""
@@ -349,7 +376,7 @@ class Connection(httptools_impl.HttpToolsProtocol):
 
     def _hold(self, size: int) -> None:
         """Count a piece of a body against what all connections may hold."""
-        self._held[-1] += size
+        self._unanswered[-1].held += size
         self._shared.buffered += size
         if self._shared.buffered > MAX_BUFFERED_BYTES:
             self._shared.measured.turned_away += 1

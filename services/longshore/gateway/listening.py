@@ -39,7 +39,7 @@ class _State(ServerState):
         self._headers: list[tuple[bytes, bytes]] = []
         super().__init__()
 
-    @property  # type: ignore[override]  # an attribute there
+    @property
     def default_headers(self) -> list[tuple[bytes, bytes]]:
         """The headers of every answer."""
         second = int(time.time())
@@ -96,10 +96,14 @@ async def listening(
 async def _bound(
     factory: Callable[[], connections.Connection], address: tls.HostPort, context: ssl.SSLContext | None
 ) -> asyncio.Server:
-    handshake = {"ssl_handshake_timeout": HANDSHAKE_TIMEOUT_S} if context else {}
     try:
         return await asyncio.get_running_loop().create_server(
-            factory, address.host, address.port, ssl=context, backlog=BACKLOG, **handshake
+            factory,
+            address.host,
+            address.port,
+            ssl=context,
+            ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S if context else None,
+            backlog=BACKLOG,
         )
     except OSError as error:
         raise server.BindError(

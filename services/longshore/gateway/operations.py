@@ -34,11 +34,6 @@ class Operation:
     role: int
     """The least role that may call it, by number: each role includes those below."""
 
-    @property
-    def reads_only(self) -> bool:
-        """Whether it changes nothing."""
-        return self.role == options_pb2.ROLE_READ_ONLY
-
 
 Bound = Callable[..., Any]
 """A stub's method: what `Client.call` takes."""

@@ -29,7 +29,9 @@ def check(request: wire.Request, principal: str) -> None:
 
 
 def _name(host: str) -> str:
-    """The name of a Host header, without port and brackets."""
+    """The name of a Host header, without port and brackets; empty where it is none."""
+    if "@" in host:
+        return ""
     try:
         return urlsplit(f"//{host.strip()}").hostname or ""
     except ValueError:

@@ -16,6 +16,7 @@ HEALTH_TIMEOUT_S = 3.0
 """Whoever asks whether we are ready gives up after a few seconds itself."""
 
 SERVING = "SERVING"
+UNREACHABLE = "UNREACHABLE"
 
 GREETING = """Longshore's gateway: Amazon ECS's API, as the tools that you have speak it.
 
@@ -78,5 +79,5 @@ class Pages:
             async with asyncio.timeout(HEALTH_TIMEOUT_S):
                 answer = await self._health[name].Check(asked, timeout=HEALTH_TIMEOUT_S)
         except (errors.ServiceError, TimeoutError):
-            return "UNREACHABLE"
+            return UNREACHABLE
         return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))

@@ -22,6 +22,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 OPERATIONS = "/"
 
+_TOLD = "failure_told"
+"""In a request's state: its failure is logged and answered."""
+
 
 class Gateway:
     """The application."""
@@ -52,8 +55,13 @@ class Gateway:
                 routing.Route("/metrics", served.metrics),
                 *others,
             ],
-            exception_handlers={HTTPException: self._http_refused, errors.ServiceError: self._refused},
+            exception_handlers={
+                HTTPException: self._http_refused,
+                errors.ServiceError: self._refused,
+                Exception: self._failed,
+            },
         )
+        self._starlette.router.redirect_slashes = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -67,6 +75,8 @@ class Gateway:
         try:
             await self._serve(scope, receive, noting)
         except Exception:  # noqa: BLE001 - the boundary of the request
+            if scope["state"].get(_TOLD):
+                return
             error = answering.failed("request_failed", path=wire.quoted(scope["path"]))
             if not begun:
                 await respond(send, wire.refused(error, self._new_id()))
@@ -84,9 +94,7 @@ class Gateway:
         path, method = wire.quoted(request.url.path), request.method
         status = getattr(error, "status_code", 404)
         if status == 405:
-            allowed = (getattr(error, "headers", None) or {}).get("Allow", "")
-            if request.url.path == OPERATIONS:
-                allowed = ", ".join(filter(None, (allowed, "POST")))
+            allowed = _allowed((getattr(error, "headers", None) or {}).get("Allow", ""), request.url.path)
             refusal: errors.ServiceError = refusals.MethodNotAllowedException(
                 f"{path} is not served by {wire.quoted(method)}, but by {allowed}."
             )
@@ -97,10 +105,21 @@ class Gateway:
         assert isinstance(error, errors.ServiceError)  # noqa: S101 - what it is registered for
         return self._response(error)
 
+    async def _failed(self, request: Request, _: Exception) -> Response:
+        # Starlette raises it again once this is answered.
+        request.scope["state"][_TOLD] = True
+        return self._response(answering.failed("page_failed", path=wire.quoted(request.url.path)))
+
     def _response(self, error: errors.ServiceError, headers: dict[str, str] | None = None) -> Response:
         answer = wire.refused(error, self._new_id())
         shown = {name.decode(): value.decode() for name, value in answer.headers()}
         return Response(answer.body, status_code=answer.status, headers=shown | (headers or {}))
+
+
+def _allowed(methods: str, path: str) -> str:
+    """The methods of a path, in a fixed order; Starlette's are a set, and know nothing of operations."""
+    found = {method.strip() for method in methods.split(",")} | ({"POST"} if path == OPERATIONS else set())
+    return ", ".join(sorted(filter(None, found)))
 
 
 def asked(scope: Scope, body: bytes) -> wire.Request:

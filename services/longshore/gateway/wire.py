@@ -4,7 +4,7 @@ Pure. It knows nothing of who calls or of what an operation does.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from longshore.gateway import refusals
@@ -27,14 +27,14 @@ class Request:
     """An HTTP request as it came, with nothing decoded.
 
     `path` and `query` are raw, as on the request line (still percent-encoded, the query without its question mark); header
-    names are in lower case, in their order, one pair per header line.
+    names are in lower case, in their order, one pair per header line. Its repr has nothing that a caller would not want in a log.
     """
 
     method: str
     path: str
-    query: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
+    query: str = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(repr=False)
 
     def header(self, name: str) -> str | None:
         """The value of a header, None where it is not there; the values of one given several times, joined as HTTP says."""
@@ -121,6 +121,11 @@ _RENAMED: Mapping[str, str] = {
 _STATUSES: Mapping[str, int] = {errors.ServerException.reason: 500, _UNAVAILABLE: 503}
 """Statuses of what the services refuse, where it is not 400."""
 
+_RESOURCE_IDS = "resourceIds"
+"""The one member that an exception of ECS has beside its message: what the first request under the token made. It travels between
+processes as text, separated by commas, which no ARN has.
+"""
+
 
 def outcome_of(error: errors.ServiceError) -> tuple[int, str]:
     """The status and the name under which an error leaves."""
@@ -136,12 +141,9 @@ def refused(error: errors.ServiceError, request_id: str) -> Answer:
     """An error as it leaves."""
     status, reason = outcome_of(error)
     body: dict[str, Any] = {"__type": reason, "message": error.message}
+    if reason == errors.ConflictException.reason and (ids := error.metadata.get(_RESOURCE_IDS)):
+        body[_RESOURCE_IDS] = ids.split(",")
     return Answer(status, encoded(body), request_id, reason)
-
-
-def answered(document: dict[str, Any], request_id: str) -> Answer:
-    """What an operation answered."""
-    return Answer(200, encoded(document), request_id)
 
 
 def encoded(document: dict[str, Any]) -> bytes:

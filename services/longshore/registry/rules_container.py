@@ -66,7 +66,7 @@ RULES: tuple[Rule[Container], ...] = (
         "container-image-required",
         "ecs.md 1.2",
         rule.required("image"),
-        text="Invalid setting for {subject}: Container.image should not be null or empty.",
+        text="Container.image should not be null or empty.",
     ),
     Rule(
         "container-image",

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from longshore.registry import rule, rules_ports, subjects
 from longshore.registry.rule import Found, Rule
 from longshore.registry.subjects import Container, Definition
+from longshore.rpc import codec_schema
 from longshore.v1 import task_definition_pb2
 
 _ENDS = frozenset({task_definition_pb2.CONTAINER_CONDITION_COMPLETE, task_definition_pb2.CONTAINER_CONDITION_SUCCESS})
@@ -22,10 +23,8 @@ def _waits_for_end_of_essential(container: Container) -> Iterator[Found]:
     for index, dependency in enumerate(container.message.depends_on):
         other = container.definition.by_name.get(dependency.container_name)
         if other is not None and dependency.condition in _ENDS and subjects.is_essential(other):
-            words = task_definition_pb2.ContainerCondition.Name(dependency.condition).removeprefix(
-                "CONTAINER_CONDITION_"
-            )
-            yield Found(f"dependsOn[{index}].condition", words, {"other": other.name})
+            word = codec_schema.word(task_definition_pb2.ContainerCondition.DESCRIPTOR, dependency.condition)
+            yield Found(f"dependsOn[{index}].condition", word, {"other": other.name})
 
 
 def _waits_for_health_of_unchecked(container: Container) -> Iterator[Found]:

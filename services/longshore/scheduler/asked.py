@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from longshore.rpc import arns, errors
-from longshore.scheduler import request_rules, strategies
+from longshore.scheduler import capacity, request_rules, strategies
 from longshore.v1 import common_pb2, record_pb2, scheduler_service_pb2, task_pb2
 
 PlacingRequest: TypeAlias = scheduler_service_pb2.RunTaskRequest | scheduler_service_pb2.StartTaskRequest
@@ -37,6 +37,8 @@ class Asked:
     group: str
     started_by: str
     launch_type: common_pb2.LaunchType.ValueType
+    """EC2 where nothing is said: what the definition must be able to run on."""
+    capacity: capacity.Wish
     overrides: task_pb2.TaskOverride
     tags: tuple[tuple[str, str], ...]
     inherits_tags: bool
@@ -59,6 +61,7 @@ def of_run_task(request: scheduler_service_pb2.RunTaskRequest, *, place: arns.Pl
         _common(RUN_TASK, request, place),
         count=request.count if request.HasField("count") else 1,
         launch_type=request.launch_type or common_pb2.LAUNCH_TYPE_EC2,
+        capacity=capacity.of_request(request.capacity_provider_strategy, request.launch_type),
         distinct=any(
             constraint.type == task_pb2.PLACEMENT_CONSTRAINT_TYPE_DISTINCT_INSTANCE
             for constraint in request.placement_constraints
@@ -96,6 +99,7 @@ def _common(operation: str, request: PlacingRequest, place: arns.Place) -> Asked
         group=request.group or f"family:{definition.name}",
         started_by=request.started_by,
         launch_type=common_pb2.LAUNCH_TYPE_EC2,
+        capacity=capacity.NONE,
         overrides=request.overrides,
         tags=_tags(request, cluster),
         inherits_tags=request.propagate_tags == common_pb2.PROPAGATE_TAGS_TASK_DEFINITION,

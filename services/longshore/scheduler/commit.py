@@ -10,10 +10,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from longshore.rpc import errors
-from longshore.scheduler import definition_rules, instances, leadership, ports, snapshot, stops, tokens, work
+from longshore.scheduler import (
+    capacity,
+    definition_rules,
+    instances,
+    leadership,
+    ports,
+    snapshot,
+    stops,
+    tokens,
+    work,
+)
 from longshore.storage import clusters, definitions, log, steps, tasks
 from longshore.storage.dialect import Dialect
-from longshore.v1 import event_pb2, task_definition_pb2, task_pb2
+from longshore.v1 import event_pb2, record_pb2, task_definition_pb2, task_pb2
 from longshore.views import visible
 
 _values = operator.attrgetter(*tasks.INTENT_COLUMNS)
@@ -26,6 +36,8 @@ class _Verdict:
     kept: tuple[work.Decided, ...]
     deferred: set[int] = field(default_factory=set)
     refused: dict[int, errors.ServiceError] = field(default_factory=dict)
+    providers: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """The capacity provider of each task, by its request's number; empty where there is none."""
     changed: tuple[instances.Instance, ...] = ()
     seen: int = 0
 
@@ -43,7 +55,10 @@ def commit(dialect: Dialect, batch: work.Batch) -> steps.Step[work.Outcome]:
         yield from _check_membership(dialect, batch, verdict)
         yield from _check_cluster(dialect, batch.cluster, verdict)
         yield from _check_definitions(dialect, verdict)
-    intents = {decided.number: _intents(batch.cluster, decided, now) for decided in verdict.kept}
+    intents = {
+        decided.number: _intents(batch.cluster, decided, verdict.providers[decided.number], now)
+        for decided in verdict.kept
+    }
     answers = yield from _remember_answers(dialect, batch.cluster, verdict.kept, intents, now)
     stopping = yield from stops.lock(dialect, batch.cluster, batch.stops)
     raised = yield from _raise_assignments(dialect, batch.cluster, intents, stopping.acting)
@@ -101,12 +116,25 @@ def _check_membership(dialect: Dialect, batch: work.Batch, verdict: _Verdict) ->
 def _check_cluster(dialect: Dialect, cluster: str, verdict: _Verdict) -> steps.Step[None]:
     found = yield from clusters.locked(dialect, cluster)
     if found is not None and found.active:
-        return
-    for decided in verdict.kept:
-        verdict.refused[decided.number] = errors.ClusterNotFoundException(
-            "The referenced cluster was inactive.", cluster=cluster
-        )
+        _choose_capacity(found, verdict)
+    else:
+        for decided in verdict.kept:
+            verdict.refused[decided.number] = errors.ClusterNotFoundException(
+                "The referenced cluster was inactive.", cluster=cluster
+            )
     verdict.drop()
+
+
+def _choose_capacity(cluster: clusters.Cluster, verdict: _Verdict) -> None:
+    """Name each task's capacity provider, of the cluster as it is now and until the commit."""
+    record = cluster.record()
+    for decided in verdict.kept:
+        try:
+            verdict.providers[decided.number] = capacity.providers(
+                decided.wanted.asked.capacity, record, len(decided.slots)
+            )
+        except errors.InvalidParameterException as refusal:
+            verdict.refused[decided.number] = refusal
 
 
 def _check_definitions(dialect: Dialect, verdict: _Verdict) -> steps.Step[None]:
@@ -118,7 +146,7 @@ def _check_definitions(dialect: Dialect, verdict: _Verdict) -> steps.Step[None]:
     verdict.drop()
 
 
-def _intents(cluster: str, decided: work.Decided, now: int) -> tuple[tasks.Intent, ...]:
+def _intents(cluster: str, decided: work.Decided, providers: Sequence[str], now: int) -> tuple[tasks.Intent, ...]:
     wanted = decided.wanted
     taken = ports.to_column(wanted.needs.ports)
     return tuple(
@@ -130,7 +158,7 @@ def _intents(cluster: str, decided: work.Decided, now: int) -> tuple[tasks.Inten
             definition_revision=wanted.revision.revision,
             group_name=wanted.asked.group,
             started_by=wanted.asked.started_by,
-            launch_type=wanted.asked.launch_type,
+            launch_type=capacity.LAUNCH_TYPE if providers else wanted.asked.launch_type,
             desired_status=task_pb2.DESIRED_STATUS_RUNNING,
             stop_code=task_pb2.TASK_STOP_CODE_UNSPECIFIED,
             stopped_reason="",
@@ -142,10 +170,15 @@ def _intents(cluster: str, decided: work.Decided, now: int) -> tuple[tasks.Inten
             cpu=wanted.needs.cpu,
             memory=wanted.needs.memory,
             ports=taken,
-            body=wanted.body,
+            body=wanted.body + (_through(providers[index]) if providers else b""),
         )
-        for slot in decided.slots
+        for index, slot in enumerate(decided.slots)
     )
+
+
+def _through(provider: str) -> bytes:
+    """The part of a record that differs among a request's tasks: serialised messages that follow each other are one."""
+    return record_pb2.TaskIntentRecord(capacity_provider_name=provider).SerializeToString()
 
 
 def _numbered(group: Iterable[tasks.Intent], raised: Mapping[str, work.Raised]) -> tuple[tasks.Intent, ...]:

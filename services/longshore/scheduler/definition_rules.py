@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from longshore.rpc import errors
+from longshore.rpc import codec_schema, errors
 from longshore.scheduler import asked, overrides
 from longshore.v1 import common_pb2, task_definition_pb2
 
@@ -47,7 +47,7 @@ def _check_launch_type(
     launch_type: common_pb2.LaunchType.ValueType, definition: task_definition_pb2.TaskDefinition
 ) -> None:
     if definition.compatibilities and _COMPATIBILITY[launch_type] not in definition.compatibilities:
-        name = common_pb2.LaunchType.Name(launch_type).removeprefix("LAUNCH_TYPE_")
+        name = codec_schema.word(common_pb2.LaunchType.DESCRIPTOR, launch_type)
         raise errors.InvalidParameterException(f"Task definition does not support launch_type {name}.")
 
 

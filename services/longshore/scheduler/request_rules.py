@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from longshore.rpc import codec, errors, sizes
-from longshore.scheduler import strategies
+from longshore.rpc import codec, codec_schema, errors, sizes
+from longshore.scheduler import capacity, strategies
 from longshore.v1 import common_pb2, scheduler_service_pb2, task_pb2
 
 MAX_COUNT = 10
@@ -29,6 +29,7 @@ MAX_REFERENCE = 1024
 
 _STARTED_BY = re.compile(r"[A-Za-z0-9_/-]*")
 _TOKEN = re.compile(r"[\x21-\x7e]*")
+_STRATEGIES = frozenset(kind.value for kind in strategies.Kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,17 +175,13 @@ def _token(request: scheduler_service_pb2.RunTaskRequest) -> Iterator[Fault]:
 def _launch(request: scheduler_service_pb2.RunTaskRequest) -> Iterator[Fault]:
     if request.launch_type and request.capacity_provider_strategy:
         yield Fault("Specify either Launch Type or Capacity Provider Strategy, but not both.")
-    elif request.capacity_provider_strategy:
-        yield Fault(
-            "Capacity providers are not supported; leave capacityProviderStrategy out.",
-            errors.UnsupportedFeatureException,
-        )
+    yield from (Fault(message) for message in capacity.faults(request.capacity_provider_strategy))
     if request.launch_type not in {
         common_pb2.LAUNCH_TYPE_UNSPECIFIED,
         common_pb2.LAUNCH_TYPE_EC2,
         common_pb2.LAUNCH_TYPE_EXTERNAL,
     }:
-        name = common_pb2.LaunchType.Name(request.launch_type).removeprefix("LAUNCH_TYPE_")
+        name = codec_schema.word(common_pb2.LaunchType.DESCRIPTOR, request.launch_type)
         yield Fault(
             f"launchType {name} is not supported; the hosts of this cluster run EC2 and EXTERNAL.",
             errors.UnsupportedFeatureException,
@@ -201,6 +198,8 @@ def _constraints(request: scheduler_service_pb2.RunTaskRequest) -> Iterator[Faul
             yield Fault("A placement constraint must have a type.")
         elif constraint.type == task_pb2.PLACEMENT_CONSTRAINT_TYPE_MEMBER_OF:
             yield Fault("Placement constraints of type memberOf are not supported.", errors.UnsupportedFeatureException)
+        elif constraint.type != task_pb2.PLACEMENT_CONSTRAINT_TYPE_DISTINCT_INSTANCE:
+            yield Fault(f"There is no type of placement constraint {int(constraint.type)}.")
         elif constraint.expression:
             yield Fault("The placement constraint distinctInstance takes no expression.")
 
@@ -212,10 +211,10 @@ def _strategies(request: scheduler_service_pb2.RunTaskRequest) -> Iterator[Fault
         if strategy.type == task_pb2.PLACEMENT_STRATEGY_TYPE_UNSPECIFIED:
             yield Fault("A placement strategy must have a type.")
             continue
-        kind = strategies.Kind(
-            task_pb2.PlacementStrategyType.Name(strategy.type).removeprefix("PLACEMENT_STRATEGY_TYPE_").lower()
-        )
-        if fault := strategies.fault(kind, strategy.field):
+        word = codec_schema.word(task_pb2.PlacementStrategyType.DESCRIPTOR, strategy.type)
+        if word not in _STRATEGIES:
+            yield Fault(f"There is no type of placement strategy {word}.")
+        elif fault := strategies.fault(strategies.Kind(word), strategy.field):
             yield Fault(fault)
 
 

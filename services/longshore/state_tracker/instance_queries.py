@@ -110,7 +110,7 @@ class InstanceQueries:
 def named(texts: Sequence[str], cluster: str, scopes: scope.Scopes, *, limit: int) -> list[str]:
     """Ids of the instances that a request names, each once, in its order."""
     if not texts:
-        raise errors.InvalidParameterException("Container Instances cannot be empty.")
+        raise errors.InvalidParameterException("Container instance cannot be empty.")
     if len(texts) > limit:
         raise errors.InvalidParameterException(f"instanceIds can have at most {limit} items, {len(texts)} were given.")
     return list(dict.fromkeys(scopes.instance(text, cluster) for text in texts))

@@ -15,6 +15,7 @@ a stop stays.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from longshore.rpc import codec_schema
 from longshore.storage import tasks
 from longshore.v1 import agent_service_pb2, event_pb2, task_pb2
 
@@ -68,7 +69,7 @@ def fault(reported: agent_service_pb2.TaskObservation) -> str | None:
     if not reported.task_id:
         return "it names no task"
     if reported.last_status not in REPORTABLE:
-        return f"its status {task_pb2.TaskStatus.Name(reported.last_status)} is not an agent's to report"
+        return f"its status {codec_schema.word(task_pb2.TaskStatus.DESCRIPTOR, reported.last_status)} is not an agent's to report"
     names = [container.name for container in reported.containers]
     if len(names) != len(set(names)):
         return "it names a container twice"

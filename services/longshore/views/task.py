@@ -104,6 +104,7 @@ def _add_texts(task: task_pb2.Task, intent: tasks.Intent, asked: record_pb2.Task
         "cpu": asked.cpu,
         "memory": asked.memory,
         "platform_version": asked.platform_version,
+        "capacity_provider_name": asked.capacity_provider_name,
     }
     for field, text in texts.items():
         if text:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import stacks
+from tests.e2e import stacks, waits
 from tests.e2e.tools import aws
 
 pytestmark = [pytest.mark.timeout(110)]
@@ -102,7 +102,7 @@ def test_start_task_and_the_rest_of_a_cluster(embedded: stacks.Stack, family: st
     query = ("--query", "tasks[].taskArn")
     started = ecs("start-task", "--task-definition", family, "--container-instances", instances[0], *query)
     assert isinstance(started, list)
-    aws.cli(embedded, "ecs", "wait", "tasks-running", "--tasks", *started)
+    waits.until_running(embedded, started)
     ecs("stop-task", "--task", started[0])
     assert ecs("list-task-definition-families", "--family-prefix", family, "--query", "families") == [family]
     ecs("update-cluster", "--cluster", "default", "--settings", "name=containerInsights,value=disabled")
@@ -111,7 +111,7 @@ def test_start_task_and_the_rest_of_a_cluster(embedded: stacks.Stack, family: st
     ecs("describe-capacity-providers", "--query", "capacityProviders")
     default = ("put-account-setting-default", "--name", "containerInsights", "--value", "disabled")
     assert ecs(*default, "--query", "setting.[name, value]") == ["containerInsights", "disabled"]
-    aws.cli(embedded, "ecs", "wait", "tasks-stopped", "--tasks", *started)
+    waits.until_stopped(embedded, started)
 
 
 def test_json_text_and_table(embedded: stacks.Stack, family: str) -> None:

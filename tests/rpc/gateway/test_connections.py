@@ -334,6 +334,24 @@ async def test_a_get_may_have_a_body_and_a_head_has_none(gateway: world.Stack) -
     await peer.aclose()
 
 
+async def test_a_body_that_nobody_waits_for_any_more_is_no_reason_for_a_second_answer(gateway: world.Stack) -> None:
+    peer = await gateway.connect()
+    await peer.send(world.raw("GET", "/healthz", {"host": "127.0.0.1", "content-length": "2"}.items()))
+    assert (await peer.answer()).status == 200
+    assert await peer.rest() == b""  # and no 408
+
+
+async def test_a_stream_ends_with_its_client_even_where_another_request_waits_behind_it(gateway: world.Stack) -> None:
+    await gateway.call("CreateCluster")
+    peer = await gateway.connect()
+    await peer.send(world.raw("GET", "/events", {"host": "127.0.0.1"}.items()) + world.request("ListClusters"))
+    assert b"200 OK" in await peer.reader.readline()
+    assert world.measured(gateway.shown).event_streams == 1
+    await peer.aclose()
+    await world.reached(lambda: world.measured(gateway.shown).event_streams == 0)
+    await world.reached(lambda: world.measured(gateway.shown).connections == 0)
+
+
 # ------------------------------------------------------------------------------------------- the end
 
 

@@ -12,6 +12,7 @@ import pytest
 from botocore import exceptions
 from botocore.config import Config as BotocoreConfig
 
+from longshore.gateway import answering
 from longshore.v1 import registry_service_pb2
 from tests.rpc.gateway import world
 
@@ -109,6 +110,23 @@ async def test_an_empty_body_is_an_empty_object(stack: world.Stack, body: bytes)
     assert (answer.status, [failure["reason"] for failure in answer.json["failures"]]) == (200, ["MISSING"])
 
 
+async def test_documents_that_are_converted_in_a_thread_are_answered_like_any_other(
+    stack: world.Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = [{"name": f"NAME_{number}", "value": "v" * 100} for number in range(400)]
+    container = {"name": "main", "image": "busybox", "memory": 64, "environment": environment}
+    document = {"family": "app", "containerDefinitions": [container]}
+    usual = await stack.call("RegisterTaskDefinition", document)
+    monkeypatch.setattr(answering, "LARGE_BYTES", 1_000)
+    large = await stack.call("RegisterTaskDefinition", document)
+    refused = await stack.call("RegisterTaskDefinition", document | {"nonsense": 1})
+    assert (usual.status, large.status) == (200, 200)
+    shown = [answer.json["taskDefinition"]["containerDefinitions"] for answer in (usual, large)]
+    assert shown[0] == shown[1]
+    assert shown[0][0]["environment"] == environment
+    assert (refused.status, refused.reason) == (400, "SerializationException")
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -155,12 +173,12 @@ async def test_what_cannot_be_read_is_refused_by_name(stack: world.Stack, body: 
     ],
 )
 async def test_what_is_no_request_of_this_protocol_is_refused(
-    stack: world.Stack, headers: dict[str, str], status: int, reason: str
+    stack: world.Stack, headers: dict[str, Any], status: int, reason: str
 ) -> None:
     answer = await stack.call("ListClusters", {}, **headers)
     assert (answer.status, answer.reason) == (status, reason)
     assert answer.json["message"]
-    assert uuid.UUID(answer.headers["x-amzn-requestid"])
+    assert str(uuid.UUID(answer.headers["x-amzn-requestid"])) == answer.headers["x-amzn-requestid"]
 
 
 async def test_a_charset_and_an_identity_encoding_are_allowed(stack: world.Stack) -> None:

@@ -122,10 +122,12 @@ class Stack:
         self.peers.append(await connect(self.address))
         return self.peers[-1]
 
-    async def call(self, operation: str, document: object = None, **headers: str) -> "Answer":
+    async def call(
+        self, operation: str, document: object = None, *, body: bytes | None = None, **headers: str
+    ) -> "Answer":
         """One request of an operation, unsigned, on a connection of its own; underscores of a header's name are dashes."""
         async with contextlib.aclosing(await self.connect()) as peer:
-            return await peer.call(operation, document, **headers)
+            return await peer.call(operation, document, body=body, **headers)
 
 
 @contextlib.asynccontextmanager
@@ -207,9 +209,11 @@ class Peer:
                 return await self.reader.read()
         return b""
 
-    async def call(self, operation: str, document: object = None, **headers: str) -> Answer:
+    async def call(
+        self, operation: str, document: object = None, *, body: bytes | None = None, **headers: str
+    ) -> Answer:
         """One request of an operation."""
-        await self.send(request(operation, document, **headers))
+        await self.send(request(operation, document, body=body, **headers))
         return await self.answer()
 
     async def aclose(self) -> None:

@@ -7,6 +7,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
+from longshore.registry import seal_file
 from longshore.rpc import channels
 from longshore.v1 import registry_service_pb2, registry_service_pb2_grpc
 
@@ -60,3 +61,21 @@ async def test_what_is_wrong_with_its_settings_is_told_in_words() -> None:
     assert wrong[0] == 1
     assert wrong[1].startswith("longshore registry: database URL mysql://")
     assert "Traceback" not in wrong[1]
+
+
+async def test_a_seal_key_that_is_not_there_or_stands_open_keeps_it_from_starting(tmp_path: Path) -> None:
+    file = tmp_path / "seal.key"
+    seal_file.make(file)
+    file.chmod(0o640)
+    async with asyncio.timeout(BOUND_S):
+        without = await _ended(await _start("--database-url", "postgresql://127.0.0.1:1/x"))
+        arguments = ("--listen", "127.0.0.1:0", "--database-url", f"sqlite://{tmp_path}/state.db")
+        standing_open = await _ended(await _start(*arguments, "--seal-key-file", str(file)))
+
+    assert without[0] == 2
+    assert "LONGSHORE_SEAL_KEY_FILE (or --seal-key-file) is required with PostgreSQL" in without[1]
+    assert "Make one with `longshore seal-key FILE`." in without[1]
+    assert standing_open == (
+        1,
+        f"longshore registry: the seal key's file {file} has mode 0640: others can get at it; `chmod 600` it\n",
+    )

@@ -94,7 +94,7 @@ async def test_a_definition_that_breaks_rules_is_refused_with_all_of_them_and_ta
         await registry.RegisterTaskDefinition(bad)
 
     assert caught.value.message == (
-        "3 faults. (1) Invalid setting for container 'web': Container.image should not be null or empty."
+        "3 faults. (1) Container.image should not be null or empty."
         " (2) Invalid setting for container 'web'. At least one of 'memory' or 'memoryReservation' must be specified."
         " (3) Invalid setting for container 'web': portMappings[0].containerPort is 70000; it must be between 1 and 65535."
     )

@@ -116,12 +116,18 @@ async def test_a_message_over_the_limit_is_refused() -> None:
         assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_a_request_that_is_no_protobuf_is_an_error_and_no_hang() -> None:
+async def test_a_request_that_is_no_message_is_refused_by_name_and_not_logged_as_a_fault_of_ours(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with tiny.running(tiny.Behaviour()) as serving, grpc.aio.insecure_channel(serving.address) as channel:
-        error = await failure(
-            raw(channel).unary_unary("/longshore.v1.RegistryService/ListClusters")(b"\xff", timeout=5)
-        )
-        assert error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED
+        for path in ("RegistryService/ListClusters", "StateTrackerService/WatchEvents"):
+            method = f"/longshore.v1.{path}"
+            kind = channel.unary_unary if "List" in path else channel.unary_stream
+            call: Any = kind(method)(b"\xff", timeout=5)
+            error = await failure(call if "List" in path else call.read())
+            assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert info(error)[0] == "InvalidParameterException"
+    assert not caplog.records
 
 
 async def test_bytes_pass_through_both_ways_of_a_hand_registered_stream() -> None:

@@ -18,7 +18,7 @@ CASES: tuple[Case, ...] = (
         "Invalid setting for container 'web.1': name is 'web.1'; it must be at most 255 letters, digits, hyphens and underscores.",
         task(container(name="web.1")),
     ),
-    of_container("container-image-required", "Container.image should not be null or empty.", image=None),
+    one("container-image-required", "Container.image should not be null or empty.", task(container(image=None))),
     of_container("container-image", f"image is 'ngi nx'; {_IMAGE}", image="ngi nx"),
     of_container("container-image", f"image is 'nginx@sha256:abc'; {_IMAGE}", image="nginx@sha256:abc"),
     of_container("container-image", f"image is '{'i' * 79}…; {_IMAGE}", image="i" * 256),

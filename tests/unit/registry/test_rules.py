@@ -67,7 +67,7 @@ def test_all_faults_of_a_definition_are_told_in_one_error() -> None:
         "6 faults."
         " (1) Invalid setting for the task definition: family is 'my site'; it must be at most 255 letters, digits, hyphens and"
         " underscores."
-        " (2) Invalid setting for container 'web': Container.image should not be null or empty."
+        " (2) Container.image should not be null or empty."
         " (3) Invalid setting for container 'web': portMappings[0].containerPort is 0; it must be between 1 and 65535."
         " (4) Invalid setting for container 'side': cpu is -1; it must not be negative."
         " (5) Invalid setting for volume 'a b': name is 'a b'; it must be at most 255 letters, digits, hyphens and underscores."

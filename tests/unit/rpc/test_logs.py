@@ -112,6 +112,18 @@ def test_a_terminal_gets_columns() -> None:
     assert not stream.getvalue().startswith("{")
 
 
+def test_a_terminal_gets_tracebacks_without_the_values_of_variables() -> None:
+    stream = io.StringIO()
+    logs.configure(stream=stream, as_json=False)
+    held = "hunter2"
+    try:
+        raise RuntimeError("broken") if held else ValueError
+    except RuntimeError:
+        structlog.get_logger("longshore.x").exception("it_broke")
+    assert "RuntimeError: broken" in stream.getvalue()
+    assert "hunter2" not in stream.getvalue()
+
+
 def test_a_file_is_rotated_by_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "FILE_LIMIT", 2_000)
     monkeypatch.setattr(logs, "FILES_KEPT", 2)

@@ -1,5 +1,6 @@
 """What the codec writes."""
 
+import math
 import time
 
 import pytest
@@ -65,6 +66,17 @@ def running_task() -> task_pb2.Task:
         version=2**53 + 1,
         enable_execute_command=False,
     )
+
+
+def test_a_number_that_json_does_not_have_is_left_out() -> None:
+    resources = [common_pb2.Resource(name="gauge", double_value=value) for value in (math.nan, math.inf, 0.5)]
+    written = codec.to_json(container_instance_pb2.ContainerInstance(registered_resources=resources))
+    assert written["registeredResources"] == [
+        {"name": "gauge"},
+        {"name": "gauge"},
+        {"name": "gauge", "doubleValue": 0.5},
+    ]
+    codec.dumps(written)
 
 
 def test_a_task_is_written_as_ecs_writes_it() -> None:

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -60,8 +60,8 @@ def strategy(kind: str, field: str = "") -> task_pb2.PlacementStrategy:
         ),
         (
             {"capacity_provider_strategy": [common_pb2.CapacityProviderStrategyItem()]},
-            UNSUPPORTED,
-            "Capacity providers",
+            INVALID,
+            "An item of capacityProviderStrategy must name its capacityProvider.",
         ),
         ({"launch_type": common_pb2.LAUNCH_TYPE_FARGATE}, UNSUPPORTED, "launchType FARGATE"),
         (
@@ -89,6 +89,17 @@ def strategy(kind: str, field: str = "") -> task_pb2.PlacementStrategy:
         ({"placement_strategy": [strategy("spread", "attribute:")]}, INVALID, "instanceId or attribute"),
         ({"placement_strategy": [strategy("random", "cpu")]}, INVALID, "random takes no field"),
         ({"placement_strategy": [task_pb2.PlacementStrategy()]}, INVALID, "must have a type"),
+        (
+            {"placement_strategy": [task_pb2.PlacementStrategy(type=cast(Any, 99))]},
+            INVALID,
+            "no type of placement strategy 99",
+        ),
+        (
+            {"placement_constraints": [task_pb2.PlacementConstraint(type=cast(Any, -1))]},
+            INVALID,
+            "no type of placement constraint -1",
+        ),
+        ({"launch_type": 99}, UNSUPPORTED, "launchType 99 is not supported"),
         ({"placement_strategy": [strategy("random")] * 6}, INVALID, "6 placement strategies"),
         ({"volume_configurations": [task_pb2.TaskVolumeConfiguration(name="v")]}, UNSUPPORTED, "volumeConfigurations"),
         ({"overrides": task_pb2.TaskOverride(cpu="fast")}, INVALID, "override of cpu is 'fast'"),

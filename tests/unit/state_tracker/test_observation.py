@@ -176,7 +176,7 @@ def test_a_forced_end_releases_also_what_was_given_up() -> None:
     ("report", "why"),
     [
         (agent_service_pb2.TaskObservation(last_status=RUNNING), "no task"),
-        (reported(task_pb2.TASK_STATUS_UNSPECIFIED), "UNSPECIFIED"),
+        (reported(task_pb2.TASK_STATUS_UNSPECIFIED), "its status 0 is"),
         (reported(task_pb2.TASK_STATUS_STOPPING), "STOPPING"),
         (reported(RUNNING, main(), main()), "twice"),
     ],
