@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import figures, launch, memory, startup
+from benchmarks import figures, gateway, launch, memory, startup
 from tests.e2e import stacks
 from tests.engines import docker, postgres, redis
 
@@ -19,27 +19,36 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=launch.RUNS, help="launches of one task")
     parser.add_argument("--burst", type=int, default=launch.BURST, help="containers of one burst")
     parser.add_argument("--starts", type=int, default=startup.RUNS, help="starts of `longshore up`")
+    parser.add_argument("--only", choices=("gateway", "hosts"), help="ECS's wire alone, or what runs containers alone")
     parser.add_argument("--mode", choices=("embedded", "distributed", "both"), default="both")
     options = parser.parse_args()
-    engine = docker.machine_engine()
-    if engine is None:
-        sys.stderr.write("No Docker Engine answers; `make bench` starts one.\n")
-        return 1
-    engine.ensure_busybox()
     found: list[figures.Figure] = []
     with tempfile.TemporaryDirectory(prefix="longshore-bench-") as folder:
-        if options.mode in {"embedded", "both"}:
-            found.append(startup.measure(_made(Path(folder) / "startup"), engine, runs=options.starts))
-        if options.mode in {"embedded", "both"}:
-            with stacks.running(stacks.embedded(_made(Path(folder) / "embedded"), engine)) as stack:
-                found += _measured(stack, options)
-        if options.mode in {"distributed", "both"}:
-            found += _distributed(Path(folder) / "distributed", engine, options)
+        if options.only != "hosts":
+            found += gateway.measure(_made(Path(folder) / "gateway"))
+        if options.only != "gateway":
+            found += _on_hosts(Path(folder), options)
     if options.json:
         json.dump([figure.as_json() for figure in found], sys.stdout, indent=2)
     else:
         figures.print_table(found)
     return 0
+
+
+def _on_hosts(folder: Path, options: argparse.Namespace) -> list[figures.Figure]:
+    engine = docker.machine_engine()
+    if engine is None:
+        sys.stderr.write("No Docker Engine answers; `make bench` starts one.\n")
+        return []
+    engine.ensure_busybox()
+    found: list[figures.Figure] = []
+    if options.mode in {"embedded", "both"}:
+        found.append(startup.measure(_made(folder / "startup"), engine, runs=options.starts))
+        with stacks.running(stacks.embedded(_made(folder / "embedded"), engine)) as stack:
+            found += _measured(stack, options)
+    if options.mode in {"distributed", "both"}:
+        found += _distributed(folder / "distributed", engine, options)
+    return found
 
 
 def _distributed(folder: Path, engine: docker.DockerEngine, options: argparse.Namespace) -> list[figures.Figure]:

@@ -17,6 +17,10 @@ OPEN_SETS = frozenset({"SettingName"})
 """Words of which the model lists some and ECS's own documentation more."""
 
 
+COMMON = frozenset({"SerializationException", "ServiceUnavailableException", "ThrottlingException"})
+"""Exceptions that every operation of every service of AWS can answer, and the model does not list."""
+
+
 def faults(shape: Any, value: Any, path: str = "") -> Iterator[str]:
     """Where a JSON value is not what the model says: unknown members, other types, missing ones, unknown words, null."""
     kind = shape.type_name
@@ -106,6 +110,8 @@ def _refusal_faults(operation_model: Any, document: Mapping[str, Any]) -> Iterat
     members = {name: value for name, value in document.items() if name != "__type"}
     if shape is not None:
         yield from faults(shape, members)
+    elif document.get("__type") not in COMMON:
+        yield f"{document.get('__type')} is none of its exceptions"
     if not isinstance(document.get("__type"), str) or not isinstance(document.get("message"), str):
         yield "a refusal has __type and message"
 

@@ -16,6 +16,18 @@ through boto3. Every difference is here; a new one fails the tests, and so does 
 """
 
 
+_MENDED = "Where Longshore was wrong, it was mended, and differs no more:"
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """Something that was wrong here, as it was and as it is."""
+
+    calls: str
+    was: str
+    now: str
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One line of the table: which calls and paths it speaks of, what either side has there, who is right, and why."""
@@ -37,6 +49,11 @@ def verdicts() -> list[Verdict]:
     return [Verdict(**entry) for entry in tomllib.loads(FILE.read_text())["difference"]]
 
 
+def mended() -> list[Mended]:
+    """What is no difference any more."""
+    return [Mended(**entry) for entry in tomllib.loads(FILE.read_text())["mended"]]
+
+
 def rendered() -> Iterator[str]:
     """The table for docs/conformance.md."""
     import moto
@@ -52,6 +69,9 @@ def rendered() -> Iterator[str]:
             line.path, f"`{line.path}`"
         )
         yield f"| {calls} | {what} | {line.ours} | {line.moto} | {line.verdict} | {line.why} |"
+    yield from ("", _MENDED, "", "| calls | was | is |", "|---|---|---|")
+    for entry in mended():
+        yield f"| {entry.calls} | {entry.was} | {entry.now} |"
 
 
 def _matches(pattern: str, text: str) -> bool:

@@ -103,6 +103,16 @@ def _counts(offered: Sequence[str], members: Sequence[Member]) -> Iterator[str]:
         for handling, word in words.items():
             if counted[handling]:
                 yield f"| {word} | {counted[handling]} | {counted[handling] / total:.0%} |"
+    yield ""
+    columns = (*REQUEST_WORDS.values(), *ANSWER_WORDS.values())
+    yield from _table(("operation", *columns), (_operation_row(operation, members) for operation in offered))
+
+
+def _operation_row(operation: str, members: Sequence[Member]) -> tuple[str, ...]:
+    counted = Counter((each.in_request, each.handling) for each in members if each.operation == operation)
+    numbers = [counted[True, handling] for handling in REQUEST_WORDS]
+    numbers += [counted[False, handling] for handling in ANSWER_WORDS]
+    return f"[{operation}](#{operation.lower()})", *(str(number) if number else "" for number in numbers)
 
 
 def _operations(offered: Sequence[str], members: Sequence[Member]) -> Iterator[str]:

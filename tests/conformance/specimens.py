@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.conformance import contract, world
 
-MAIN: Mapping[str, Any] = {
+MAIN: dict[str, Any] = {
     "name": "main",
     "image": world.IMAGE,
     "memory": 64,
@@ -116,6 +116,9 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "TaskVolumeConfiguration": ("name",),
     "AwsVpcConfiguration": ("subnets",),
     "Attribute": ("name", "value"),
+    "AttachmentStateChange": ("attachmentArn", "status"),
+    "ContainerStateChange": ("containerName", "status"),
+    "ManagedAgentStateChange": ("containerName", "managedAgentName", "status"),
     "ContainerRestartPolicy": ("enabled",),
 }
 """Members that go with any other of the structure."""

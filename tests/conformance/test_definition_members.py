@@ -139,3 +139,38 @@ def reasons(path: str) -> list[str]:
         if "`" in note:
             return re.findall(r"`([^`]+)`", note)
         path = path.rpartition(".")[0].removesuffix("[]").removesuffix("{}")
+
+
+@pytest.mark.parametrize(
+    ("member", "given", "named"),
+    [
+        ("networkMode", {"networkMode": "awsvpc"}, "ecs.capability.task-eni"),
+        ("runtimePlatform", {"runtimePlatform": {"cpuArchitecture": "ARM64"}}, "ecs.cpu-architecture=arm64"),
+        (
+            "runtimePlatform",
+            {"runtimePlatform": {"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"}},
+            "ecs.os-type=windows",
+        ),
+        (
+            "containerDefinitions[].logConfiguration.logDriver",
+            {"containerDefinitions": [specimens.MAIN | {"logConfiguration": {"logDriver": "awslogs"}}]},
+            "com.amazonaws.ecs.capability.logging-driver.awslogs",
+        ),
+        (
+            "containerDefinitions[].dockerSecurityOptions",
+            {"containerDefinitions": [specimens.MAIN | {"dockerSecurityOptions": ["label:user:me"]}]},
+            "com.amazonaws.ecs.capability.selinux",
+        ),
+    ],
+)
+def test_a_value_that_a_note_calls_refused_at_placement_is(
+    stack: world.World, member: str, given: dict[str, Any], named: str
+) -> None:
+    assert (BY_PATH[member].handling, bool(BY_PATH[member].note)) == (contract.SUPPORTED, True)
+    stack.ecs.register_task_definition(**specimens.request("by-value") | given)
+    network: dict[str, Any] = {}
+    if given.get("networkMode") == "awsvpc":
+        network = {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}}
+    answer = stack.ecs.run_task(taskDefinition="by-value", **network)
+    assert (answer["tasks"], {failure["reason"] for failure in answer["failures"]}) == ([], {"ATTRIBUTE"})
+    assert all(named in failure["detail"] for failure in answer["failures"])

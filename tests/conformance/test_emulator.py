@@ -8,6 +8,9 @@ import pytest
 from tests.conformance import comparing, differences, emulator, script, world
 from tests.conformance.comparing import Difference, Outcome
 
+pytestmark = pytest.mark.timeout(180)
+"""The fixture makes a hundred calls and more, on a machine that may be busy."""
+
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> list[Difference]:

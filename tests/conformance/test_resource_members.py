@@ -133,7 +133,22 @@ def test_what_is_refused_of_a_list_is_refused_by_its_name(
         getattr(stack.ecs, xform_name(operation))(**{member: value})
 
 
-COVERED = {*NEEDED, "RegisterTaskDefinition", "RunTask", "StartTask", "ListContainerInstances", "ListTasks"}
+COVERED = {
+    *NEEDED,
+    "ListContainerInstances",
+    "ListTasks",
+    "RegisterTaskDefinition",
+    "RunTask",
+    "StartTask",
+    "SubmitAttachmentStateChanges",
+    "SubmitTaskStateChange",
+}
+"""Operations whose members some test here takes one by one."""
+
+
+def test_an_attachment_is_refused_by_its_name(stack: world.World) -> None:
+    with pytest.raises(stack.ecs.exceptions.InvalidParameterException, match="attachment: nope"):
+        stack.ecs.submit_attachment_state_changes(attachments=[{"attachmentArn": "nope", "status": "ATTACHED"}])
 
 
 def test_every_member_of_a_request_that_is_not_supported_is_held_to_its_word_somewhere() -> None:

@@ -182,3 +182,17 @@ def test_a_member_of_constraint_is_refused_by_its_name(stack: world.World) -> No
     constraint = {"type": "memberOf", "expression": "attribute:a exists"}
     with pytest.raises(stack.ecs.exceptions.UnsupportedFeatureException, match="memberOf"):
         stack.ecs.run_task(taskDefinition=FAMILY, placementConstraints=[constraint])
+
+
+@pytest.mark.parametrize("launch_type", ["FARGATE", "MANAGED_INSTANCES"])
+def test_a_launch_type_that_is_not_there_is_refused_by_its_name(stack: world.World, launch_type: str) -> None:
+    with pytest.raises(stack.ecs.exceptions.UnsupportedFeatureException, match=f"launchType {launch_type}"):
+        stack.ecs.run_task(taskDefinition=FAMILY, launchType=launch_type)
+
+
+def test_a_task_shows_the_launch_type_that_it_was_asked_for(stack: world.World) -> None:
+    stack.ecs.register_task_definition(
+        family="external", containerDefinitions=[{"name": "main", "image": world.IMAGE, "memory": 16}]
+    )
+    (task,) = call(stack, "RunTask", {"taskDefinition": "external", "launchType": "EXTERNAL"})["tasks"]
+    assert task["launchType"] == "EXTERNAL"

@@ -1,13 +1,14 @@
 """Every operation that is there, called once with as much in its answer as there can be."""
 
 import json
-from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tests.conformance import contract, specimens, world
 
 CLUSTER = "toured"
 FAMILY = "toured"
+REPORTED = "reported"
 RESOURCES = [
     {"name": "CPU", "type": "INTEGER", "integerValue": 1024},
     {"name": "MEMORY", "type": "INTEGER", "integerValue": 1024},
@@ -34,13 +35,13 @@ CONFIGURATION = {
 }
 
 
-def take(stack: world.World) -> None:
-    """Call them all."""
+def take(stack: world.World, folder: Path) -> None:
+    """Call them all. `folder` is for the state of one more host."""
     _settings(stack.ecs)
     _cluster(stack.ecs)
     _definitions(stack.ecs)
     _instances(stack)
-    _tasks(stack)
+    _tasks(stack, folder)
     stack.ecs.delete_cluster(cluster=CLUSTER)
 
 
@@ -120,7 +121,7 @@ def _instances(stack: world.World) -> None:
         ecs.deregister_container_instance(cluster=CLUSTER, containerInstance=arn, force=True)
 
 
-def _tasks(stack: world.World) -> None:
+def _tasks(stack: world.World, folder: Path) -> None:
     ecs = stack.ecs
     main = {
         "name": "main",
@@ -173,16 +174,25 @@ def _tasks(stack: world.World) -> None:
         arn = ecs.run_task(taskDefinition="toured-image")["tasks"][0]["taskArn"]
         (stack.running if image == world.PULLED_IMAGE else stack.ended)(arn)
         ecs.stop_task(task=arn)
-    _reports(stack)
+    _reports(stack, folder)
 
 
-def _reports(stack: world.World) -> None:
-    """Reports of a host without a session: one that was registered by hand, which nothing is ever placed on."""
+def _reports(stack: world.World, folder: Path) -> None:
+    """Reports of a task whose agent has gone: by nobody else are they taken."""
     ecs = stack.ecs
-    nobody = {"task": "a" * 32, "status": "RUNNING"}
-    _refused(ecs, lambda: ecs.submit_task_state_change(**nobody))
-    _refused(ecs, lambda: ecs.submit_container_state_change(**nobody, containerName="main"))
-    change: Mapping[str, Any] = {"attachmentArn": "none", "status": "ATTACHED"}
+    ecs.create_cluster(clusterName=REPORTED)
+    with stack.host(folder, REPORTED):
+        task = ecs.run_task(cluster=REPORTED, taskDefinition="toured-task")["tasks"][0]["taskArn"]
+        stack.running(task, REPORTED)
+        said = {"cluster": REPORTED, "task": task, "status": "STOPPED"}
+        _refused(ecs, lambda: ecs.submit_task_state_change(**said))
+    ranges = {"containerPortRange": "9000-9001", "hostPortRange": "49300-49301", "protocol": "tcp"}
+    ecs.submit_container_state_change(
+        **said, containerName="main", exitCode=5, runtimeId="b" * 64, networkBindings=[ranges]
+    )
+    ecs.submit_task_state_change(**said, reason="the host went home")
+    assert stack.ended(task, REPORTED)["containers"][0]["exitCode"] == 5
+    change = {"attachmentArn": "none", "status": "ATTACHED"}
     _refused(ecs, lambda: ecs.submit_attachment_state_changes(attachments=[change]))
 
 

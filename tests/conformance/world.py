@@ -5,7 +5,7 @@ import contextlib
 import random
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,29 @@ class World:
     url: str
     ecs: Any
     """boto3's client; what it is answered is checked against ECS's model before anybody looks at it."""
-    seen: answers.Seen = field(default_factory=answers.Seen)
+    seen: answers.Seen
+    at: Mapping[str, str]
+    """Where the components listen."""
+    loop: asyncio.AbstractEventLoop
+    """The loop of the thread that the stack runs in."""
+
+    @contextlib.contextmanager
+    def host(self, folder: Path, cluster: str) -> Iterator[None]:
+        """One more host for the time of the block, in a cluster that has no other. What runs on it stays with its agent gone."""
+        leave = asyncio.Event()
+
+        async def stay() -> None:
+            async with _agent(folder, 2, self.at, cluster=cluster):
+                await leave.wait()
+
+        staying = asyncio.run_coroutine_threadsafe(stay(), self.loop)
+        self.wait(lambda: staying.done() or _connected(self.ecs, cluster) == 1)
+        try:
+            yield
+        finally:
+            self.loop.call_soon_threadsafe(leave.set)
+            staying.result(START_BOUND_S)
+        self.wait(lambda: _connected(self.ecs, cluster) == 0)
 
     def instance(self) -> str:
         """ARN of one instance whose agent is connected, in the default cluster."""
@@ -114,12 +136,13 @@ class World:
 def running(folder: Path) -> Iterator[World]:
     """The stack for the time of the block, in a thread with an event loop of its own."""
     address: list[str] = []
+    at = {name: f"{_LOOPBACK}:{ports.free_port()}" for name in ("registry", "scheduler", "state_tracker")}
     failure: list[BaseException] = []
     up, loop, down = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
 
     async def live() -> None:
-        async with _stack(folder) as at:
-            address.append(at)
+        async with _stack(folder, at) as gateway:
+            address.append(gateway)
             up.set()
             await down.wait()
 
@@ -138,9 +161,10 @@ def running(folder: Path) -> Iterator[World]:
     if failure:
         raise failure[0]
     seen = answers.Seen()
-    made = World(f"http://{address[0]}", client(f"http://{address[0]}"), seen)
+    url = f"http://{address[0]}"
+    made = World(url, client(url), seen, at, loop)
     made.ecs.meta.events.register("before-parse.ecs", seen.check)
-    made.wait(lambda: _connected(made.ecs) == 2)
+    made.wait(lambda: _connected(made.ecs, CLUSTER) == 2)
     try:
         yield made
     finally:
@@ -151,19 +175,17 @@ def running(folder: Path) -> Iterator[World]:
         raise failure[0]
 
 
-def _connected(ecs: Any) -> int:
-    arns = ecs.list_container_instances(cluster=CLUSTER)["containerInstanceArns"]
+def _connected(ecs: Any, cluster: str) -> int:
+    arns = ecs.list_container_instances(cluster=cluster)["containerInstanceArns"]
     if not arns:
         return 0
-    found = ecs.describe_container_instances(cluster=CLUSTER, containerInstances=arns)["containerInstances"]
+    found = ecs.describe_container_instances(cluster=cluster, containerInstances=arns)["containerInstances"]
     return sum(instance["agentConnected"] for instance in found)
 
 
 @contextlib.asynccontextmanager
-async def _stack(folder: Path) -> AsyncIterator[str]:
+async def _stack(folder: Path, at: Mapping[str, str]) -> AsyncIterator[str]:
     """Control plane, agents and gateway; gives the gateway's address."""
-    names = ("registry", "scheduler", "state_tracker")
-    at = {name: f"{_LOOPBACK}:{ports.free_port()}" for name in names}
     url = f"sqlite://{folder / 'state.db'}"
     told: dict[str, Any] = {name: (address,) for name, address in at.items()}
     told |= {"account": ACCOUNT, "region": REGION, "any_region": True}
@@ -189,7 +211,7 @@ async def _stack(folder: Path) -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def _agent(folder: Path, number: int, at: Mapping[str, str]) -> AsyncIterator[None]:
+async def _agent(folder: Path, number: int, at: Mapping[str, str], *, cluster: str = CLUSTER) -> AsyncIterator[None]:
     host = simulated_runtime.SimulatedRuntime(
         info=_ENGINE,
         images={IMAGE: pulls.CachedImage(f"sha256:{'1' * 64}", f"sha256:{'2' * 64}")},
@@ -200,13 +222,13 @@ async def _agent(folder: Path, number: int, at: Mapping[str, str]) -> AsyncItera
         life=_life,
     )
     settings = agent_config.Config(
-        cluster=CLUSTER,
+        cluster=cluster,
         state_dir=folder,
         image_pull_behavior="prefer-cached",
         introspection_port=0,
         registry=(at["registry"],),
         state_tracker=(at["state_tracker"],),
-        instance_attributes=(f"ecs.availability-zone=zone-{'ab'[number]}",),
+        instance_attributes=(f"ecs.availability-zone=zone-{'abc'[number]}",),
         instance_tags=("team=web",),
     )
     async with agent_app.serving(

@@ -66,24 +66,26 @@ class Writer:
 
     def __init__(self, descriptor: Descriptor, *, longshore_only: bool) -> None:
         schema = codec_schema.schema(descriptor)
-        shown = [schema.fields[name] for name in schema.names(longshore_only=longshore_only)]
+        shown = schema.names(longshore_only=longshore_only)
         always = _always_listed(descriptor)
         self._fields: dict[FieldDescriptor, tuple[str, Convert | None]] = {
-            field.descriptor: (field.json_name, _convert_field(field, longshore_only=longshore_only)) for field in shown
+            field.descriptor: (
+                name,
+                _convert_field(field, longshore_only=longshore_only) if name in shown else _nothing,
+            )
+            for name, field in schema.fields.items()
         }
-        self._empty = tuple(field.json_name for field in shown if field.name in always)
+        self._empty = tuple(name for name in shown if schema.fields[name].name in always)
 
     def write(self, message: Message) -> dict[str, Any]:
         """Write one message."""
         written: dict[str, Any] = {}
         fields = self._fields
         for descriptor, value in message.ListFields():
-            entry = fields.get(descriptor)
-            if entry is None:
-                continue
-            name, convert = entry
-            converted = value if convert is None else convert(value)
-            if converted is not None:
+            name, convert = fields[descriptor]
+            if convert is None:
+                written[name] = value
+            elif (converted := convert(value)) is not None:
                 written[name] = converted
         for name in self._empty:
             if name not in written:
@@ -115,7 +117,7 @@ def _convert_field(field: Field, *, longshore_only: bool) -> Convert | None:
 
 def _convert_value(field: Field, *, longshore_only: bool) -> Convert | None:
     if field.kind is Kind.WORD:
-        return field.words.of.get
+        return dict(field.words.of).get
     if field.kind is Kind.TIMESTAMP:
         return _epoch_seconds
     if field.kind is Kind.NUMBER:
@@ -128,6 +130,10 @@ def _convert_value(field: Field, *, longshore_only: bool) -> Convert | None:
         inner = codec_schema.listed(field.message)
         return functools.partial(_flattened, inner.name, _convert_field(inner, longshore_only=longshore_only) or list)
     return None
+
+
+def _nothing(_: Any) -> None:
+    """Of a field that is not shown."""
 
 
 def _list(convert: Convert, values: Iterable[Any]) -> list[Any]:

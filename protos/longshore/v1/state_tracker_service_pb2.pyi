@@ -978,11 +978,11 @@ class SubmitTaskStateChangeRequest(_message.Message):
 
     @_builtins.property
     def attachments(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttachmentStateChange]:
-        """Attachments of the task that changed. Written by the caller. Empty means none did."""
+        """Attachments of the task that changed; refused, since it has none. Written by the caller. Empty means none did."""
 
     @_builtins.property
     def managed_agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___ManagedAgentStateChange]:
-        """Managed agents that changed; there are none. Written by the caller. Empty means none did."""
+        """Managed agents that changed; refused, since there are none. Written by the caller. Empty means none did."""
 
     @_builtins.property
     def pull_started_at(self) -> _timestamp_pb2.Timestamp:

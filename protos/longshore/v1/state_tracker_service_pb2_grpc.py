@@ -226,9 +226,9 @@ class StateTrackerServiceServicer:
 
     def SubmitTaskStateChange(self, request, context):
         """Takes the report of one task from a host whose agent holds no session. Like any report it moves the task forward
-        only, and is recorded and published like one. ClusterNotFoundException; ClientException for an unknown task;
-        ConflictException while an agent's session speaks for the task's instance; InvalidParameterException for a status
-        that cannot be reported.
+        only, and is recorded and published like one. ClusterNotFoundException; ClientException for an unknown task, and
+        while an agent's session speaks for the task's instance; InvalidParameterException for a status that cannot be
+        reported.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -81,9 +81,9 @@ class StateTrackerServiceStub:
     """
     SubmitTaskStateChange: _grpc.UnaryUnaryMultiCallable[_state_tracker_service_pb2.SubmitTaskStateChangeRequest, _state_tracker_service_pb2.SubmitTaskStateChangeResponse]
     """Takes the report of one task from a host whose agent holds no session. Like any report it moves the task forward
-    only, and is recorded and published like one. ClusterNotFoundException; ClientException for an unknown task;
-    ConflictException while an agent's session speaks for the task's instance; InvalidParameterException for a status
-    that cannot be reported.
+    only, and is recorded and published like one. ClusterNotFoundException; ClientException for an unknown task, and
+    while an agent's session speaks for the task's instance; InvalidParameterException for a status that cannot be
+    reported.
     """
     SubmitContainerStateChange: _grpc.UnaryUnaryMultiCallable[_state_tracker_service_pb2.SubmitContainerStateChangeRequest, _state_tracker_service_pb2.SubmitContainerStateChangeResponse]
     """Takes the report of one container; otherwise as SubmitTaskStateChange."""
@@ -157,9 +157,9 @@ class StateTrackerServiceAsyncStub(StateTrackerServiceStub):
     """
     SubmitTaskStateChange: _aio.UnaryUnaryMultiCallable[_state_tracker_service_pb2.SubmitTaskStateChangeRequest, _state_tracker_service_pb2.SubmitTaskStateChangeResponse]  # type: ignore[assignment]
     """Takes the report of one task from a host whose agent holds no session. Like any report it moves the task forward
-    only, and is recorded and published like one. ClusterNotFoundException; ClientException for an unknown task;
-    ConflictException while an agent's session speaks for the task's instance; InvalidParameterException for a status
-    that cannot be reported.
+    only, and is recorded and published like one. ClusterNotFoundException; ClientException for an unknown task, and
+    while an agent's session speaks for the task's instance; InvalidParameterException for a status that cannot be
+    reported.
     """
     SubmitContainerStateChange: _aio.UnaryUnaryMultiCallable[_state_tracker_service_pb2.SubmitContainerStateChangeRequest, _state_tracker_service_pb2.SubmitContainerStateChangeResponse]  # type: ignore[assignment]
     """Takes the report of one container; otherwise as SubmitTaskStateChange."""
@@ -302,9 +302,9 @@ class StateTrackerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_state_tracker_service_pb2.SubmitTaskStateChangeResponse, _abc.Awaitable[_state_tracker_service_pb2.SubmitTaskStateChangeResponse]]:
         """Takes the report of one task from a host whose agent holds no session. Like any report it moves the task forward
-        only, and is recorded and published like one. ClusterNotFoundException; ClientException for an unknown task;
-        ConflictException while an agent's session speaks for the task's instance; InvalidParameterException for a status
-        that cannot be reported.
+        only, and is recorded and published like one. ClusterNotFoundException; ClientException for an unknown task, and
+        while an agent's session speaks for the task's instance; InvalidParameterException for a status that cannot be
+        reported.
         """
 
     @_abc_1.abstractmethod

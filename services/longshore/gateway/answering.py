@@ -91,7 +91,11 @@ class Answerer:
             answer = wire.Answer(200, body, request_id)
         except errors.ServiceError as error:
             answer = wire.refused(error, request_id)
-            _log.debug("request_refused", operation=named, request_id=request_id, reason=answer.reason)
+            if answer.status < 500:
+                _log.debug("request_refused", operation=named, request_id=request_id, reason=answer.reason)
+            else:
+                # What failed behind us: the message names the component's error id, or what could not be reached.
+                _log.warning("request_unanswered", operation=named, request_id=request_id, message=error.message)
         except Exception:  # noqa: BLE001 - the boundary of the request
             answer = wire.refused(failed("request_failed", operation=named, request_id=request_id), request_id)
         finally:

@@ -2,7 +2,7 @@
 
 uvicorn parses, pipelines and answers; what is added here is what it leaves to a proxy in front. A request that breaks a bound never
 reaches the application, or is taken from it (as if the client had gone): it is answered here, and the connection closed once
-the client had the time to read that. Only what was not answered is: a client that pipelines gets the earlier answers first.
+the client had the time to read that. A client that pipelines gets the answers to its earlier requests first.
 
 | bound | then |
 |---|---|
@@ -55,7 +55,6 @@ class Shared:
     bounds: config.Config
     measured: metrics.Metrics
     open: set["Connection"] = field(default_factory=set)
-    buffered: int = 0
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, connection: "Connection") -> None:
@@ -324,6 +323,7 @@ class Connection(httptools_impl.HttpToolsProtocol):
         self._refuse(refusals.RequestHeaderFieldsTooLargeException("The head of the request is too large."))
 
     def _refuse_size(self) -> None:
+        self._shared.measured.malformed += 1
         limit = self._bounds.max_body_bytes
         self._refuse(refusals.RequestEntityTooLargeException(f"The body is larger than {limit} bytes."))
 
@@ -347,7 +347,7 @@ class Connection(httptools_impl.HttpToolsProtocol):
     def _take_back(self) -> None:
         """Take the latest request from the application, which is told that its client has gone."""
         latest = self._unanswered.pop()
-        self._shared.buffered -= latest.held
+        self._shared.measured.buffered -= latest.held
         if self._unanswered:
             self.pipeline.remove((latest.cycle, self.app))
             return
@@ -359,7 +359,7 @@ class Connection(httptools_impl.HttpToolsProtocol):
     def _answered_oldest(self) -> httptools_impl.RequestResponseCycle:
         """Forget the oldest request, and give back what its body took of the common bound."""
         oldest = self._unanswered.popleft()
-        self._shared.buffered -= oldest.held
+        self._shared.measured.buffered -= oldest.held
         return oldest.cycle
 
     def _say(self, word: bytes) -> None:
@@ -377,8 +377,8 @@ class Connection(httptools_impl.HttpToolsProtocol):
     def _hold(self, size: int) -> None:
         """Count a piece of a body against what all connections may hold."""
         self._unanswered[-1].held += size
-        self._shared.buffered += size
-        if self._shared.buffered > MAX_BUFFERED_BYTES:
+        self._shared.measured.buffered += size
+        if self._shared.measured.buffered > MAX_BUFFERED_BYTES:
             self._shared.measured.turned_away += 1
             self._refuse(refusals.ServiceUnavailableException("Too many requests are being received."))
             raise _RefusedError

@@ -23,6 +23,9 @@ class Metrics:
         "longshore_gateway_call_seconds", "The part of it that a component took to answer, repetitions included."
     )
     connections: int = declared.gauge("longshore_gateway_connections", "Connections that are open.", unit="connections")
+    buffered: int = declared.gauge(
+        "longshore_gateway_buffered_bytes", "Bodies of requests that are not answered.", unit="bytes"
+    )
     event_streams: int = declared.gauge(
         "longshore_gateway_event_streams", "Callers of /events that are being served.", unit="callers"
     )

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from longshore.gateway import refusals
 from longshore.rpc import codec, errors
 
@@ -148,4 +150,7 @@ def refused(error: errors.ServiceError, request_id: str) -> Answer:
 
 def encoded(document: dict[str, Any]) -> bytes:
     """JSON as it is sent. Lone surrogates, which JSON can spell and UTF-8 cannot, are replaced."""
-    return codec.dumps(document).encode("utf-8", "replace")
+    try:
+        return orjson.dumps(document)
+    except orjson.JSONEncodeError:
+        return codec.dumps(document).encode("utf-8", "replace")

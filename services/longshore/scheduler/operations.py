@@ -98,6 +98,8 @@ class Operations:
             raise errors.InvalidParameterException(
                 f"reason has {len(request.reason)} characters, {MAX_REASON} are allowed."
             )
+        if request_rules.NUL in request.reason:
+            raise errors.InvalidParameterException("reason contains the character NUL.")
         cluster, task_id = self._task(request.cluster, request.task)
         stop = work.Stop(
             task_id, task_pb2.TASK_STOP_CODE_USER_INITIATED, request.reason or stops.DEFAULT_REASON, _cause()

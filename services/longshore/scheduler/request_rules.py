@@ -27,6 +27,9 @@ MAX_STRATEGIES = 5
 MAX_OVERRIDES = 8192
 MAX_REFERENCE = 1024
 
+NUL = "\0"
+"""The one character that a text cannot be stored with; one such text would fail everything that is committed with it."""
+
 _STARTED_BY = re.compile(r"[A-Za-z0-9_/-]*")
 _TOKEN = re.compile(r"[\x21-\x7e]*")
 _STRATEGIES = frozenset(kind.value for kind in strategies.Kind)
@@ -87,6 +90,8 @@ def _definition(request: Any) -> Iterator[Fault]:
 def _group(request: Any) -> Iterator[Fault]:
     if len(request.group) > MAX_GROUP:
         yield Fault(f"group has {len(request.group)} characters, {MAX_GROUP} are allowed.")
+    if NUL in request.group:
+        yield Fault("group contains the character NUL.")
     if request.group.startswith("service:"):
         yield Fault("Groups beginning with service: are those of services; a task cannot be run in one.")
 

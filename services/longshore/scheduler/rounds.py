@@ -4,6 +4,7 @@ One commit is in flight at a time and the next batch gathers meanwhile, so load 
 """
 
 import asyncio
+import dataclasses
 import random as random_module
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -124,6 +125,11 @@ class Rounds:
         except (storage_errors.Unavailable, storage_errors.Conflict) as error:
             self._abandon(current, stopping, error)
             return
+        except leadership.Deposed:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is one request's and must not cost the others theirs
+            await self._commit_apart(current, stopping, error)
+            return
         committed_at = clock()
         async with self._live.lock:
             view.take_in(self._live.snapshot, outcome.changed, outcome.seen)
@@ -235,6 +241,21 @@ class Rounds:
             jobs.fail(current.asking[one.number], error)
         for job in stopping:
             jobs.fail(job, error)
+
+    async def _commit_apart(
+        self, current: deciding.Decided, stopping: Sequence[jobs.StopJob], error: Exception
+    ) -> None:
+        """A batch that cannot be committed: each of its requests by itself, until the one is found that cannot."""
+        if len(current.placements) + len(stopping) == 1:
+            if not isinstance(error, errors.ServiceError):
+                _log.error("request_not_committed", cluster=self._fence.cluster, exc_info=error)
+                error = errors.ServerException("The request could not be committed; the scheduler's log tells more.")
+            self._abandon(current, stopping, error)
+            return
+        for one in current.placements:
+            await self._commit(dataclasses.replace(current, placements=[one], aside=[]), ())
+        for job in stopping:
+            await self._commit(dataclasses.replace(current, placements=[], aside=[]), (job,))
 
     async def _resolve(
         self,

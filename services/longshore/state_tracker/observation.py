@@ -14,10 +14,12 @@ a stop stays.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from longshore.rpc import codec_schema
 from longshore.storage import tasks
 from longshore.v1 import agent_service_pb2, event_pb2, task_pb2
+from longshore.views import times
 
 _PENDING = task_pb2.TASK_STATUS_PENDING
 _RUNNING = task_pb2.TASK_STATUS_RUNNING
@@ -25,6 +27,13 @@ _STOPPED = task_pb2.TASK_STATUS_STOPPED
 
 # In this order, which is also that of the enum's numbers: a later one is never followed by an earlier one.
 REPORTABLE = (_PENDING, _RUNNING, _STOPPED)
+
+# What the agent tells by its own clock.
+_TIMES: tuple[Literal["pull_started_at", "pull_stopped_at", "execution_stopped_at"], ...] = (
+    "pull_started_at",
+    "pull_stopped_at",
+    "execution_stopped_at",
+)
 
 # ECS's limit of `reason` and `stoppedReason`.
 REASON_LIMIT = 1024
@@ -73,6 +82,12 @@ def fault(reported: agent_service_pb2.TaskObservation) -> str | None:
     names = [container.name for container in reported.containers]
     if len(names) != len(set(names)):
         return "it names a container twice"
+    if (
+        "\0" in reported.task_id + reported.stopped_reason
+    ):  # no table takes it, and all else of the commit would fail too
+        return "its id or reason contains the character NUL"
+    if any(reported.HasField(field) and not times.writable(getattr(reported, field)) for field in _TIMES):
+        return "one of its times is none"
     return None
 
 
@@ -272,7 +287,7 @@ def _absorb(known: event_pb2.ContainerObservation, reported: event_pb2.Container
 def _merge_times(body: agent_service_pb2.TaskObservation, reported: agent_service_pb2.TaskObservation) -> bool:
     """Take over the agent's times that are not known yet; true where one was."""
     changed = False
-    for field in ("pull_started_at", "pull_stopped_at", "execution_stopped_at"):
+    for field in _TIMES:
         if reported.HasField(field) and not body.HasField(field):
             getattr(body, field).CopyFrom(getattr(reported, field))
             changed = True

@@ -117,7 +117,7 @@ def _known(
     dialect: Dialect, cluster: str, reports: Sequence[Reported]
 ) -> steps.Step[tuple[dict[str, tasks.Observation], dict[str, str]]]:
     """What is stored of the reported tasks, and which instance each of the others was placed on."""
-    ids = list({task.task_id for report in reports for task in report.report.tasks})
+    ids = list({task.task_id for report in reports for task in report.report.tasks if observation.fault(task) is None})
     stored = yield from tasks.observations(dialect, ids)
     homes = {task_id: row.instance_id for task_id, row in stored.items()}
     fresh = [task_id for task_id in ids if task_id not in stored]

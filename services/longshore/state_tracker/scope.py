@@ -26,7 +26,7 @@ class Scopes:
     async def existing(self, text: str) -> str:
         """The same of a cluster that exists and is ACTIVE. Raises ClusterNotFoundException."""
         name = self.cluster(text)
-        checked(await self._database.read(lambda _: clusters.by_name(name)), name)
+        await self._database.read(lambda _: found(name))
         return name
 
     def instance(self, text: str, cluster: str) -> str:
@@ -38,6 +38,11 @@ class Scopes:
     def task(self, text: str, cluster: str) -> str:
         """Id of a task that a request names, by id or ARN."""
         return arns.same_cluster(arns.task(text, place=self.place), cluster).name
+
+
+def found(name: str) -> steps.Step[None]:
+    """Refuse a cluster that is not ACTIVE, in a transaction that goes on to read what is in it."""
+    checked((yield from clusters.by_name(name)), name)
 
 
 def locked(dialect: Dialect, name: str) -> steps.Step[None]:

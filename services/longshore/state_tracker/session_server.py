@@ -191,6 +191,8 @@ async def _hello(context: Context) -> agent_service_pb2.Hello:
         raise errors.InvalidParameterException(
             "The first message of a session has a hello that names the container instance and the agent's process."
         )
+    if "\0" in hello.container_instance_id + hello.agent_process_id:
+        raise errors.InvalidParameterException("An id contains the character NUL.")
     if hello.assignment_revision < 0:
         raise errors.InvalidParameterException(f"An assignment has no revision {hello.assignment_revision}.")
     return hello

@@ -19,13 +19,11 @@ from longshore.v1 import (
     task_definition_pb2,
     task_pb2,
 )
+from longshore.views import times as view_times
 
 # What ECS takes of the texts that name things.
 MAX_NAMED = 255
 MAX_PORT = 65_535
-# Years 1 to 9999, which is what a timestamp can be written as.
-_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
-_NANOSECONDS = 1_000_000_000
 
 ESSENTIAL_CONTAINER_EXITED = "Essential container in task exited"
 TASK_FAILED_TO_START = "Task failed to start"
@@ -187,6 +185,8 @@ def _refuse(faults: Iterable[str]) -> None:
 
 def _task_faults(request: state_tracker_service_pb2.SubmitTaskStateChangeRequest) -> Iterator[str]:
     yield from _status_faults(request.status, "the task")
+    if "\0" in request.reason:
+        yield "reason contains the character NUL."
     names = [change.container_name for change in request.containers]
     if len(names) != len(set(names)):
         yield "containers names a container twice."
@@ -197,7 +197,7 @@ def _task_faults(request: state_tracker_service_pb2.SubmitTaskStateChangeRequest
     for managed in request.managed_agents:
         yield f"Container {managed.container_name} has no managed agent."
     for field, name in _TIMES.items():
-        if request.HasField(field) and not _writable(getattr(request, field)):  # type: ignore[arg-type]  # names from above
+        if request.HasField(field) and not view_times.writable(getattr(request, field)):  # type: ignore[arg-type]  # names from above
             yield f"{name} is out of range."
 
 
@@ -234,7 +234,3 @@ def _is_binding(binding: task_pb2.NetworkBinding) -> bool:
 def _is_range(text: str) -> bool:
     matched = _RANGE.fullmatch(text)
     return matched is not None and 1 <= int(matched[1]) <= int(matched[2]) <= MAX_PORT
-
-
-def _writable(moment: timestamp_pb2.Timestamp) -> bool:
-    return _FIRST_SECOND <= moment.seconds <= _LAST_SECOND and 0 <= moment.nanos < _NANOSECONDS

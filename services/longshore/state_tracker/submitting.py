@@ -138,7 +138,7 @@ class Submissions:
 
 def spoken_for(instance_id: str) -> errors.ServiceError:
     """What a caller is told where an agent's session speaks for the task's instance."""
-    return errors.ConflictException(
+    return errors.ClientException(
         f"The agent of container instance {instance_id} is connected and reports its tasks itself.",
         containerInstance=instance_id,
     )

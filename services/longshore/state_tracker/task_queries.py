@@ -26,7 +26,7 @@ class TaskQueries:
         self, request: state_tracker_service_pb2.DescribeTasksRequest
     ) -> state_tracker_service_pb2.DescribeTasksResponse:
         """The tasks that the request names, and a failure for each that is not there."""
-        cluster = await self._scopes.existing(request.cluster)
+        cluster = self._scopes.cluster(request.cluster)
         if not request.tasks:
             raise errors.InvalidParameterException("Tasks cannot be empty.")
         if len(request.tasks) > MAX_DESCRIBED:
@@ -58,11 +58,11 @@ class TaskQueries:
         self, request: state_tracker_service_pb2.ListTasksRequest
     ) -> state_tracker_service_pb2.ListTasksResponse:
         """ARNs of the tasks that pass the filters, a page at a time."""
-        cluster = await self._scopes.existing(request.cluster)
+        cluster = self._scopes.cluster(request.cluster)
         filters = self._filters(request, cluster)
         page = pages.of(request)
         after = page.after[0] if page.after else ""
-        rows = await self._database.read(lambda _: tasks.listed(cluster, filters, after, page.fetch))
+        rows = await self._database.read(lambda _: _listed(cluster, filters, after, page.fetch))
         kept, token = page.cut(rows, lambda task_id: (task_id,))
         answer = state_tracker_service_pb2.ListTasksResponse(
             task_arns=[self._scopes.place.task(cluster, task_id) for task_id in kept]
@@ -74,6 +74,8 @@ class TaskQueries:
     def _filters(self, request: state_tracker_service_pb2.ListTasksRequest, cluster: str) -> tasks.Filters:
         if request.daemon_name:
             raise errors.InvalidParameterException("daemonName is not supported: Longshore has no managed daemons.")
+        if "\0" in request.family + request.started_by + request.service_name:
+            raise errors.InvalidParameterException("A filter contains the character NUL.")
         others = (request.container_instance, request.family, request.service_name)
         if request.started_by and any(others):
             raise errors.InvalidParameterException(
@@ -97,9 +99,15 @@ def key_of(halves: tasks.Halves) -> definitions.Key:
     return definitions.Key(halves.intent.family, halves.intent.definition_revision)
 
 
+def _listed(cluster: str, filters: tasks.Filters, after: str, limit: int) -> steps.Step[list[str]]:
+    yield from scope.found(cluster)
+    return (yield from tasks.listed(cluster, filters, after, limit))
+
+
 def _described(
     dialect: Dialect, cluster: str, ids: list[str]
 ) -> steps.Step[tuple[dict[str, tasks.Halves], dict[str, task_view.Host]]]:
+    yield from scope.found(cluster)
     found = yield from tasks.by_ids(dialect, cluster, ids)
     instances = yield from instance_rows.by_ids(
         dialect, sorted({halves.intent.instance_id for halves in found.values()})

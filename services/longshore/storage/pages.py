@@ -62,7 +62,7 @@ def of(request: message.Message, *, keys: int = 1, default: int = MAX_RESULTS, m
     if not text:
         return Page(operation, filters, limit, ())
     token = _decoded(text)
-    if token is None or token.operation != operation or len(token.last_key) != keys:
+    if token is None or token.operation != operation or len(token.last_key) != keys or "\0" in "".join(token.last_key):
         raise errors.InvalidParameterException(f"nextToken is not valid: it is not one that {operation} returned.")
     if token.filters != filters:
         raise errors.InvalidParameterException("nextToken is not valid: it belongs to a request with other parameters.")

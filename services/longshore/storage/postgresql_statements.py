@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
+from longshore.rpc import errors as rpc_errors
 from longshore.storage import errors, steps
 from longshore.storage.dialect import Dialect
 
@@ -153,6 +154,9 @@ def translated(error: Exception) -> Exception | None:
     """The error as callers know it; None where it is a fault of the statement or the work, which stays what it is."""
     if isinstance(error, asyncpg.UniqueViolationError):
         return errors.Conflict(str(error), table=error.table_name or "")
+    if isinstance(error, asyncpg.CharacterNotInRepertoireError):
+        # Whatever passes the wire is UTF-8, and of that PostgreSQL refuses one character alone.
+        return rpc_errors.InvalidParameterException("A text contains the character NUL, which none may.")
     if may_rerun(error) or isinstance(error, _BUSY):
         return errors.Unavailable(f"the database cannot be used now: {str(error) or type(error).__name__}")
     return None

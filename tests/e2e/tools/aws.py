@@ -51,6 +51,20 @@ def answer(stack: stacks.Stack, *words: str) -> Any:
     return json.loads(printed) if printed.strip() else None
 
 
+def access_key(stack: stacks.Stack, name: str, role: str) -> stacks.Credentials:
+    """Make an access key by the command, as a person does."""
+    made = json.loads(stack.command("access-key", "create", name, "--role", role, "--output", "json").stdout)
+    return stacks.Credentials(made["accessKey"]["accessKeyId"], made["secretAccessKey"])
+
+
+def signing(credentials: stacks.Credentials) -> dict[str, str]:
+    """The variables that a tool takes credentials from."""
+    return {
+        "AWS_ACCESS_KEY_ID": credentials.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
+    }
+
+
 @functools.cache
 def is_version_2() -> bool:
     """Whether the cli is of version 2."""
@@ -63,12 +77,12 @@ def client(stack: stacks.Stack, **settings: Any) -> Any:
     return client_at(stack.gateway, stack.credentials, **settings)
 
 
-def client_at(url: str, credentials: stacks.Credentials, **settings: Any) -> Any:
+def client_at(url: str, credentials: stacks.Credentials, *, region: str = stacks.REGION, **settings: Any) -> Any:
     """A boto3 client of whatever is at a URL."""
     session = boto3.Session(
         aws_access_key_id=credentials.access_key_id,
         aws_secret_access_key=credentials.secret_access_key,
-        region_name=stacks.REGION,
+        region_name=region,
     )
     chosen = {"connect_timeout": CLIENT_TIMEOUT_S, "read_timeout": CLIENT_TIMEOUT_S} | settings
     return session.client("ecs", endpoint_url=url, config=Config(**chosen))

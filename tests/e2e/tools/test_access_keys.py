@@ -14,16 +14,6 @@ pytestmark = [pytest.mark.timeout(110)]
 LISTING = ("ecs", "list-clusters", "--query", "clusterArns[]", "--output", "text")
 
 
-def made(machine: machines.Machine, name: str, role: str) -> dict[str, str]:
-    """Make a key by the command; the variables that a tool takes it from."""
-    printed = machine.command("access-key", "create", name, "--role", role, "--output", "json").stdout
-    key_id = re.search(r'"accessKeyId": "(\w+)"', printed)
-    secret = re.search(r'"secretAccessKey": "([^"]+)"', printed)
-    assert key_id, printed
-    assert secret, printed
-    return {"AWS_ACCESS_KEY_ID": key_id[1], "AWS_SECRET_ACCESS_KEY": secret[1]}
-
-
 def refused(machine: machines.Machine, key: Mapping[str, str], *words: str) -> str:
     """The exception that a command is refused with."""
     done = aws.cli(machine, *words, check=False, env=aws.environ(machine, **key))
@@ -37,17 +27,17 @@ def test_from_the_first_key_on_signatures_are_verified(machine: machines.Machine
     """Before it anybody's credentials do; afterwards a right secret alone does, within what its role may do."""
     machine.command("up", "--detach", "--no-agent")
     aws.cli(machine, *LISTING)
-    admin = made(machine, "ops", "admin")
+    admin = aws.signing(aws.access_key(machine, "ops", "admin"))
     assert "cluster/default" in aws.cli(machine, *LISTING, env=aws.environ(machine, **admin)).stdout
     # A gateway believes for a moment longer that there is no key.
     waiting.until(
         lambda: aws.cli(machine, *LISTING, check=False).returncode != 0, within_s=10.0, what="strangers are refused"
     )
-    stranger = {"AWS_ACCESS_KEY_ID": stacks.UNVERIFIED.access_key_id, "AWS_SECRET_ACCESS_KEY": "guessed"}
+    stranger = aws.signing(stacks.Credentials("AKIAIOSFODNN7EXAMPLE", "guessed"))
     assert refused(machine, admin | {"AWS_SECRET_ACCESS_KEY": "guessed"}, *LISTING) == "InvalidSignatureException"
     assert refused(machine, stranger, *LISTING) == "UnrecognizedClientException"
     assert refused(machine, stranger, *LISTING, "--no-sign-request") == "MissingAuthenticationTokenException"
-    reader = made(machine, "dashboard", "read-only")
+    reader = aws.signing(aws.access_key(machine, "dashboard", "read-only"))
     assert "cluster/default" in aws.cli(machine, *LISTING, env=aws.environ(machine, **reader)).stdout
     creation = ("ecs", "create-cluster", "--cluster-name", "second")
     assert refused(machine, reader, *creation) == "AccessDeniedException"

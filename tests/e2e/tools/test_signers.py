@@ -65,9 +65,12 @@ def with_hash(stack: stacks.Stack, body: bytes) -> Headers:
 
 def _by_botocore(stack: stacks.Stack, body: bytes, others: Headers) -> Headers:
     request = awsrequest.AWSRequest("POST", f"{stack.gateway}/", headers={**plain(stack), **others}, data=body)
-    key = credentials.Credentials(stack.credentials.access_key_id, stack.credentials.secret_access_key)
-    auth.SigV4Auth(key, "ecs", stacks.REGION).add_auth(request)
+    auth.SigV4Auth(_key(stack), "ecs", stacks.REGION).add_auth(request)
     return dict(request.headers.items())
+
+
+def _key(stack: stacks.Stack) -> credentials.Credentials:
+    return credentials.Credentials(stack.credentials.access_key_id, stack.credentials.secret_access_key)
 
 
 def posted(connection: http.client.HTTPConnection, headers: Headers, body: bytes) -> tuple[int, Any]:
@@ -106,6 +109,21 @@ def test_a_signature_of_long_ago_has_expired(distributed: stacks.Stack) -> None:
         expired = by_hand(distributed, b"{}", ago=dt.timedelta(minutes=6))
         status, answer = posted(connection, expired, b"{}")
         assert (status, answer["__type"]) == (400, "InvalidSignatureException")
+
+
+def test_a_presigned_url_opens_the_events_that_it_was_signed_for(distributed: stacks.Stack) -> None:
+    """As a browser opens it, without a header; with one word of it changed it opens nothing."""
+    request = awsrequest.AWSRequest("GET", f"{distributed.gateway}/events?cluster=default")
+    auth.SigV4QueryAuth(_key(distributed), "ecs", stacks.REGION, expires=60).add_auth(request)
+    path = request.url.removeprefix(distributed.gateway)
+    with connected(distributed) as connection:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        assert (response.status, response.headers.get_content_type()) == (200, "text/event-stream")
+    with connected(distributed) as connection:
+        connection.request("GET", path.replace("cluster=default", "cluster=other"))
+        response = connection.getresponse()
+        assert (response.status, json.loads(response.read())["__type"]) == (400, "InvalidSignatureException")
 
 
 def test_one_connection_carries_many_requests(stack: stacks.Stack) -> None:

@@ -93,7 +93,7 @@ def test_an_agent_takes_it_over_and_calls_speak_for_it_when_the_agent_is_dead(
         said = {"cluster": cluster, "task": task["taskArn"], "status": "STOPPED", "reason": "the host burnt down"}
         with pytest.raises(ecs.exceptions.ClientError) as refused:
             ecs.submit_task_state_change(**said)
-        assert refused.value.response["Error"]["Code"] == "ConflictException"
+        assert refused.value.response["Error"]["Code"] == "ClientException"
         stack.processes[name].kill()
         until_connected(stack, cluster, arn, connected=False)
         assert ecs.submit_task_state_change(**said)["acknowledgment"] == "ACK"

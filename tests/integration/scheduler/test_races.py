@@ -130,14 +130,18 @@ async def test_drains_under_load_bind_by_the_order_of_the_log(start: StartSchedu
     ids = [await world.add_instance(cpu=1 << 20, memory=1 << 20) for _ in range(4)]
     scheduler = await start()
     stop = asyncio.Event()
+    answered = 0
 
     async def place() -> None:
+        nonlocal answered
         while not stop.is_set():
-            await scheduler.stub.RunTask(run_task(count=3))
+            answered += len((await scheduler.stub.RunTask(run_task(count=3))).tasks)
 
     async def move() -> None:
         chance = random.Random(1)
-        for _ in range(60):
+        moved = 0
+        while moved < 60 or answered <= 50:  # however busy the machine is
+            moved += 1
             instance_id = chance.choice(ids)
             await world.set_instance(instance_id, status=chance.choice([ACTIVE, DRAINING]))
         for instance_id in ids:

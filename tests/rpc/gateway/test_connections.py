@@ -117,6 +117,7 @@ async def test_a_body_declared_too_large_is_413_before_it_comes(gateway: world.S
     answer = await peer.answer()
     assert (answer.status, answer.reason) == (413, "RequestEntityTooLargeException")
     assert await peer.rest() == b""
+    assert counted(gateway, "malformed") == {"": 1}
     await peer.aclose()
 
 
@@ -201,6 +202,18 @@ async def test_connections_beyond_the_bound_are_told_so_and_those_before_still_s
     assert (await kept[0].call("ListClusters")).status == 200
     for peer in (*kept, beyond):
         await peer.aclose()
+
+
+async def test_a_flood_of_connections_beyond_the_bound_is_closed_without_a_word(
+    gateway: world.Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "LINGERING", 5)
+    kept = [await gateway.connect() for _ in range(60)]
+    flood = [await gateway.connect() for _ in range(20)]
+    said = [await peer.rest() for peer in flood]
+    assert sorted(bool(words) for words in said) == [False] * 15 + [True] * 5
+    assert counted(gateway, "turned_away") == {"": 20}
+    assert (await kept[0].call("ListClusters")).status == 200
 
 
 async def test_a_thousand_connections_that_say_nothing_disturb_nobody_and_leave_nothing(tmp_path: Path) -> None:

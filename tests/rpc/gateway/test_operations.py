@@ -215,7 +215,9 @@ async def test_what_the_gateway_was_asked_for_is_there_over_grpc(stack: world.St
     assert listed.cluster_arns == ["arn:aws:ecs:us-east-1:123456789012:cluster/web"]
 
 
-async def test_a_component_that_is_away_is_503_and_the_others_go_on(tmp_path: Path) -> None:
+async def test_a_component_that_is_away_is_503_and_the_others_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     async with world.stack(tmp_path, call_timeout_s=0.5) as stack:
         await stack.call("CreateCluster", {})
         await stack.plane.stop("state_tracker")
@@ -223,6 +225,9 @@ async def test_a_component_that_is_away_is_503_and_the_others_go_on(tmp_path: Pa
         there = await stack.call("ListClusters", {})
     assert (away.status, away.reason) == (503, "ServiceUnavailableException")
     assert there.status == 200
+    logged = [line for line in capsys.readouterr().out.splitlines() if "request_unanswered" in line]
+    assert len(logged) == 1
+    assert away.headers["x-amzn-requestid"] in logged[0]
 
 
 async def test_an_unverified_gateway_is_away_with_the_registry_that_knows_whether_there_are_keys(

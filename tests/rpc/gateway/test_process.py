@@ -119,6 +119,9 @@ async def test_it_serves_tls_to_clients_that_have_no_certificate(tmp_path: Path)
         peer = world.Peer(reader, writer)
         await peer.send(world.raw("GET", "/healthz", {"host": serving.address}.items()))
         assert (await peer.answer()).json == {"status": "ok"}
+        await peer.send(world.request("ListClusters", body=b" " * 2_000_000))
+        assert (await peer.answer()).status == 413
+        assert await peer.rest() == b""
         await peer.aclose()
 
         plain = await world.connect(serving.address)

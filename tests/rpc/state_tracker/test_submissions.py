@@ -86,9 +86,9 @@ async def test_a_session_alone_is_believed_whichever_tracker_holds_it(
     async with session(elsewhere, identity) as speaking:
         await speaking.assigned()
         await speaking.report(observed(task_id, RUNNING))
-        with pytest.raises(errors.ConflictException, match=f"container instance {identity.instance_id} is connected"):
+        with pytest.raises(errors.ClientException, match=f"container instance {identity.instance_id} is connected"):
             await tracker.SubmitTaskStateChange(said(task_id, "STOPPED"))
-        with pytest.raises(errors.ConflictException):
+        with pytest.raises(errors.ClientException):
             await tracker.SubmitContainerStateChange(
                 pb.SubmitContainerStateChangeRequest(
                     cluster="web", task=task_id, container_name="main", status="STOPPED"

@@ -1,4 +1,5 @@
 import pytest
+from google.protobuf import timestamp_pb2
 
 from longshore.state_tracker import observation
 from longshore.storage import tasks
@@ -179,6 +180,9 @@ def test_a_forced_end_releases_also_what_was_given_up() -> None:
         (reported(task_pb2.TASK_STATUS_UNSPECIFIED), "its status 0 is"),
         (reported(task_pb2.TASK_STATUS_STOPPING), "STOPPING"),
         (reported(RUNNING, main(), main()), "twice"),
+        (reported(STOPPED, stopped_reason="a\0b"), "NUL"),
+        (reported(RUNNING, pull_started_at=timestamp_pb2.Timestamp(seconds=10**15)), "times"),
+        (reported(RUNNING, execution_stopped_at=timestamp_pb2.Timestamp(nanos=-1)), "times"),
     ],
 )
 def test_what_is_no_observation_says_why(report: agent_service_pb2.TaskObservation, why: str) -> None:

@@ -1,0 +1,297 @@
+"""What ECS's wire costs: the same calls over gRPC beside it, and the emulator that a user would pick instead.
+
+`longshore up` without containers (its agent is simulated) and the moto server are processes of their own, and so is this client. All calls
+take turns in one run, so that a machine that slows down slows them all. The client is as lean as can be (`exchanges`): it reads answers
+and does not parse them, for either side; the gRPC client does parse, as there is no other way to read its answers.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import exchanges, figures
+from longshore.client import client as clients
+from longshore.embedded import config, control_plane, holder
+from longshore.rpc import codec
+from longshore.v1 import scheduler_service_pb2, state_tracker_service_pb2
+from tests.conformance import emulator
+from tests.e2e import stacks
+from tests.engines import docker, ports
+
+TURNS = 200
+"""Of each call, for what the gateway adds."""
+
+WARM_TURNS = 30
+"""Before, not counted."""
+
+ADDED_GOAL_MS = 3.0
+RATE_GOAL = 600
+
+TASKS = 100
+"""Described by one call: the most that ECS takes."""
+
+PER_RUN = 10
+"""Tasks of one RunTask: the most that ECS takes."""
+
+CONCURRENCIES = (1, 2, 4, 8, 16)
+TRIAL_S = 0.7
+"""Of one concurrency; the best counts."""
+
+ROUNDS = 8
+"""An even number: who goes first takes turns."""
+
+ROUND_S = 1.0
+
+DEFINITION: Mapping[str, Any] = {
+    "family": "benchmark",
+    "containerDefinitions": [
+        {
+            "name": "main",
+            "image": "busybox",
+            "cpu": 1,
+            "memory": 4,
+            "essential": True,
+            "command": ["sleep", "600"],
+            "environment": [{"name": "STAGE", "value": "benchmark"}],
+            "portMappings": [{"containerPort": 80, "protocol": "tcp"}],
+        }
+    ],
+}
+"""A service of some use."""
+
+RUN: dict[str, Any] = {"cluster": "default", "taskDefinition": "benchmark", "count": 1}
+
+Ask = Callable[[], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Somebody who speaks ECS's wire, with what the calls are about."""
+
+    port: int
+    tasks: Sequence[str]
+
+    def request(self, operation: str, document: Mapping[str, Any]) -> bytes:
+        """A request to it."""
+        return exchanges.request(operation, document, port=self.port)
+
+
+def measure(folder: Path) -> list[figures.Figure]:
+    """Start both sides and measure."""
+    with _longshore(folder) as stack, emulator.running(folder) as url:
+        return asyncio.run(_measure(stack, int(url.rpartition(":")[2])))
+
+
+@contextlib.contextmanager
+def _longshore(folder: Path) -> Iterator[stacks.Stack]:
+    """`longshore up --no-agent`, and an instance on which everything runs at once."""
+    base = ports.free_range(len(holder.ports(0)))
+    # No container is run: any engine will do.
+    engine: docker.DockerEngine = docker.DockerEngine("unix:///nonexistent")
+    stack = stacks.Stack("embedded", folder, control_plane.client_addresses(base), engine, gateway_port=base)
+    folders = config.folders(folder / "state")
+    up = ["-m", "longshore.embedded", "up", "--no-agent", "--state-dir", str(folders.state), "--port-base", str(base)]
+
+    def ready() -> bool:
+        running = holder.read(folders.state)
+        return running is not None and running.ready
+
+    stack.add("up", up, {}, ready)
+    agent = ["-m", "benchmarks.simulated_agent", stack.addresses.state_tracker[0], "default"]
+    root = str(Path(__file__).parents[1])
+    stack.add("agent", agent, {"PYTHONPATH": root}, lambda: stacks.joined(stack))
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.stop()
+
+
+async def _measure(stack: stacks.Stack, emulator_port: int) -> list[figures.Figure]:
+    gateway_port = int(stack.gateway.rpartition(":")[2])
+    async with stack.client() as client:
+        ours = await _side(gateway_port)
+        theirs = await _side(emulator_port)
+        return [
+            *[await _added(stack, operation, ours, ask) for operation, ask in _over_grpc(client, ours).items()],
+            await _rate("DescribeTasks of 1 task", ours, theirs, "DescribeTasks", goal=RATE_GOAL),
+            await _rate("ListTasks", ours, theirs, "ListTasks"),
+            await _run_task(ours, theirs),
+        ]
+
+
+async def _side(port: int) -> Side:
+    """Register the definition and run what is described."""
+    connection = exchanges.Connection(port)
+    with contextlib.closing(connection):
+
+        async def ask(operation: str, document: Mapping[str, Any]) -> Any:
+            return (await connection.ask(exchanges.request(operation, document, port=port))).document()
+
+        await ask("RegisterTaskDefinition", DEFINITION)
+        answers = [await ask("RunTask", RUN | {"count": PER_RUN}) for _ in range(TASKS // PER_RUN)]
+    return Side(port, [task["taskArn"] for answer in answers for task in answer["tasks"]])
+
+
+def _document(operation: str, side: Side, *, tasks: int) -> Mapping[str, Any]:
+    documents: Mapping[str, Mapping[str, Any]] = {
+        "ListTasks": {"cluster": "default", "maxResults": 100},
+        "DescribeTasks": {"cluster": "default", "tasks": side.tasks[:tasks]},
+        "RunTask": RUN,
+    }
+    return documents[operation]
+
+
+# ------------------------------------------------------------------------------------------- what it adds
+
+
+def _over_grpc(client: clients.Client, side: Side) -> dict[str, Ask]:
+    """The calls by the public client library, as any program makes them."""
+    tracker = client.state_tracker
+
+    def ask(method: Any, kind: type[Any], operation: str) -> Ask:
+        request = codec.from_json(kind, _document(operation, side, tasks=TASKS))
+        return lambda: client.call(method, request)
+
+    return {
+        "ListTasks": ask(tracker.ListTasks, state_tracker_service_pb2.ListTasksRequest, "ListTasks"),
+        "DescribeTasks": ask(tracker.DescribeTasks, state_tracker_service_pb2.DescribeTasksRequest, "DescribeTasks"),
+        "RunTask": ask(client.scheduler.RunTask, scheduler_service_pb2.RunTaskRequest, "RunTask"),
+    }
+
+
+async def _added(stack: stacks.Stack, operation: str, side: Side, over_grpc: Ask) -> figures.Figure:
+    """One call both ways, in turns."""
+    asked = side.request(operation, _document(operation, side, tasks=TASKS))
+    wire: list[float] = []
+    bare: list[float] = []
+    with contextlib.closing(exchanges.Connection(side.port)) as connection:
+
+        async def over_wire() -> None:
+            answer = await connection.ask(asked)
+            if answer.status != 200:
+                answer.document()
+
+        for turn in range(WARM_TURNS + TURNS):
+            ways = ((over_wire, wire), (over_grpc, bare))
+            for ask, kept in ways if turn % 2 else reversed(ways):
+                took = await _timed(ask)
+                if turn >= WARM_TURNS:
+                    kept.append(took)
+    added = [ours - theirs for ours, theirs in zip(wire, bare, strict=True)]
+    typical = figures.median(added)
+    what = f"{operation} of {TASKS} tasks" if operation == "DescribeTasks" else operation
+    return figures.Figure(
+        name=f"{what} over the gateway ({stack.name})",
+        value=figures.median(wire),
+        unit="ms",
+        peer=figures.median(bare),
+        peer_name="the gRPC call",
+        goal=f"<= {ADDED_GOAL_MS:g} ms more",
+        reaches=lambda _: typical <= ADDED_GOAL_MS,
+        samples=wire,
+        peer_samples=bare,
+        parts={
+            "added": typical,
+            "added p95": _percentile(added, 95),
+            "p95": _percentile(wire, 95),
+            "p95 of gRPC": _percentile(bare, 95),
+        },
+        notes=f"{TURNS} turns, one call at a time",
+    )
+
+
+async def _timed(ask: Ask) -> float:
+    began = time.perf_counter()
+    await ask()
+    return (time.perf_counter() - began) * 1000
+
+
+def _percentile(samples: Sequence[float], percent: int) -> float:
+    return sorted(samples)[min(len(samples) - 1, len(samples) * percent // 100)]
+
+
+# ------------------------------------------------------------------------------------------- beside the emulator
+
+
+async def _rate(name: str, ours: Side, theirs: Side, operation: str, *, goal: int = 0) -> figures.Figure:
+    """Calls a second of both sides, each at its best concurrency, in turns."""
+    asked = {id(side): side.request(operation, _document(operation, side, tasks=1)) for side in (ours, theirs)}
+
+    async def once(side: Side, concurrency: int, seconds: float) -> float:
+        return await _calls_a_second(side.port, asked[id(side)], concurrency, seconds)
+
+    best = {id(side): await _best(side, once) for side in (ours, theirs)}
+    rates: dict[int, list[float]] = {id(ours): [], id(theirs): []}
+    for number in range(ROUNDS):
+        for side in (ours, theirs) if number % 2 == 0 else (theirs, ours):
+            rates[id(side)].append(await once(side, best[id(side)], ROUND_S))
+    value = figures.median(rates[id(ours)])
+    return figures.Figure(
+        name=f"{name} over HTTP",
+        value=value,
+        unit="calls/s",
+        peer=figures.median(rates[id(theirs)]),
+        peer_name=f"moto server, {best[id(theirs)]} at a time",
+        goal=f">= {goal}, > 1 x" if goal else "> 1 x",
+        reaches=lambda ratio: ratio > 1 and value >= goal,
+        samples=rates[id(ours)],
+        peer_samples=rates[id(theirs)],
+        notes=f"{ROUNDS} rounds of {ROUND_S:g} s in turns, {best[id(ours)]} at a time; client, gateway and components share the cores",
+    )
+
+
+async def _best(side: Side, once: Callable[[Side, int, float], Awaitable[float]]) -> int:
+    rates = {concurrency: await once(side, concurrency, TRIAL_S) for concurrency in CONCURRENCIES}
+    return max(rates, key=lambda concurrency: rates[concurrency])
+
+
+async def _calls_a_second(port: int, asked: bytes, concurrency: int, seconds: float) -> float:
+    end = time.perf_counter() + seconds
+
+    async def go_on() -> int:
+        count = 0
+        with contextlib.closing(exchanges.Connection(port)) as connection:
+            while time.perf_counter() < end:
+                answer = await connection.ask(asked)
+                if answer.status != 200:
+                    answer.document()
+                count += 1
+        return count
+
+    began = time.perf_counter()
+    counts = await asyncio.gather(*(go_on() for _ in range(concurrency)))
+    return sum(counts) / (time.perf_counter() - began)
+
+
+async def _run_task(ours: Side, theirs: Side) -> figures.Figure:
+    """RunTask of one task on both sides, one call at a time, each stopped after it: the emulator's one machine is small."""
+    took: dict[int, list[float]] = {}
+    for turn in range(WARM_TURNS + TURNS):
+        for side in (ours, theirs) if turn % 2 else (theirs, ours):
+            with contextlib.closing(exchanges.Connection(side.port)) as connection:
+                asked = side.request("RunTask", RUN)
+                began = time.perf_counter()
+                answer = await connection.ask(asked)
+                spent = (time.perf_counter() - began) * 1000
+                (task,) = answer.document()["tasks"]
+                stop = side.request("StopTask", {"cluster": "default", "task": task["taskArn"]})
+                (await connection.ask(stop)).document()
+                if turn >= WARM_TURNS:
+                    took.setdefault(side.port, []).append(spent)
+    return figures.Figure(
+        name="RunTask over HTTP",
+        value=figures.median(took[ours.port]),
+        unit="ms",
+        peer=figures.median(took[theirs.port]),
+        peer_name="moto server",
+        goal="< 1 x",
+        reaches=lambda ratio: ratio < 1,
+        samples=took[ours.port],
+        peer_samples=took[theirs.port],
+        notes=f"{TURNS} turns, a connection each; ours is durable when it is answered, the emulator keeps it in memory",
+    )
