@@ -80,6 +80,14 @@ class Side:
         return exchanges.request(operation, document, port=self.port)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Cycle:
+    """What is done again and again on a connection to one side."""
+
+    port: int
+    once: Callable[[exchanges.Connection], Awaitable[None]]
+
+
 def measure(folder: Path) -> list[figures.Figure]:
     """Start both sides and measure."""
     with _longshore(folder) as stack, emulator.running(folder) as url:
@@ -118,9 +126,14 @@ async def _measure(stack: stacks.Stack, emulator_port: int) -> list[figures.Figu
         theirs = await _side(emulator_port)
         return [
             *[await _added(stack, operation, ours, ask) for operation, ask in _over_grpc(client, ours).items()],
-            await _rate("DescribeTasks of 1 task", ours, theirs, "DescribeTasks", goal=RATE_GOAL),
-            await _rate("ListTasks", ours, theirs, "ListTasks"),
-            await _run_task(ours, theirs),
+            await _rate(
+                "DescribeTasks of 1 task",
+                _asking(ours, "DescribeTasks"),
+                _asking(theirs, "DescribeTasks"),
+                goal=RATE_GOAL,
+            ),
+            await _rate("ListTasks", _asking(ours, "ListTasks"), _asking(theirs, "ListTasks")),
+            await _rate("RunTask, StopTask", _running(ours), _running(theirs)),
         ]
 
 
@@ -218,48 +231,41 @@ def _percentile(samples: Sequence[float], percent: int) -> float:
 # ------------------------------------------------------------------------------------------- beside the emulator
 
 
-async def _rate(name: str, ours: Side, theirs: Side, operation: str, *, goal: int = 0) -> figures.Figure:
-    """Calls a second of both sides, each at its best concurrency, in turns."""
-    asked = {id(side): side.request(operation, _document(operation, side, tasks=1)) for side in (ours, theirs)}
-
-    async def once(side: Side, concurrency: int, seconds: float) -> float:
-        return await _calls_a_second(side.port, asked[id(side)], concurrency, seconds)
-
-    best = {id(side): await _best(side, once) for side in (ours, theirs)}
-    rates: dict[int, list[float]] = {id(ours): [], id(theirs): []}
+async def _rate(name: str, ours: Cycle, theirs: Cycle, *, goal: int = 0) -> figures.Figure:
+    """Cycles a second of both sides, each at its best concurrency, in turns."""
+    best = {cycle: await _best(cycle) for cycle in (ours, theirs)}
+    rates: dict[Cycle, list[float]] = {ours: [], theirs: []}
     for number in range(ROUNDS):
-        for side in (ours, theirs) if number % 2 == 0 else (theirs, ours):
-            rates[id(side)].append(await once(side, best[id(side)], ROUND_S))
-    value = figures.median(rates[id(ours)])
+        for cycle in (ours, theirs) if number % 2 == 0 else (theirs, ours):
+            rates[cycle].append(await _a_second(cycle, best[cycle], ROUND_S))
+    value = figures.median(rates[ours])
     return figures.Figure(
         name=f"{name} over HTTP",
         value=value,
-        unit="calls/s",
-        peer=figures.median(rates[id(theirs)]),
-        peer_name=f"moto server, {best[id(theirs)]} at a time",
+        unit="/s",
+        peer=figures.median(rates[theirs]),
+        peer_name=f"moto server, {best[theirs]} at a time",
         goal=f">= {goal}, > 1 x" if goal else "> 1 x",
         reaches=lambda ratio: ratio > 1 and value >= goal,
-        samples=rates[id(ours)],
-        peer_samples=rates[id(theirs)],
-        notes=f"{ROUNDS} rounds of {ROUND_S:g} s in turns, {best[id(ours)]} at a time; client, gateway and components share the cores",
+        samples=rates[ours],
+        peer_samples=rates[theirs],
+        notes=f"{ROUNDS} rounds of {ROUND_S:g} s in turns, {best[ours]} at a time; client, gateway and components share the cores",
     )
 
 
-async def _best(side: Side, once: Callable[[Side, int, float], Awaitable[float]]) -> int:
-    rates = {concurrency: await once(side, concurrency, TRIAL_S) for concurrency in CONCURRENCIES}
+async def _best(cycle: Cycle) -> int:
+    rates = {concurrency: await _a_second(cycle, concurrency, TRIAL_S) for concurrency in CONCURRENCIES}
     return max(rates, key=lambda concurrency: rates[concurrency])
 
 
-async def _calls_a_second(port: int, asked: bytes, concurrency: int, seconds: float) -> float:
+async def _a_second(cycle: Cycle, concurrency: int, seconds: float) -> float:
     end = time.perf_counter() + seconds
 
     async def go_on() -> int:
         count = 0
-        with contextlib.closing(exchanges.Connection(port)) as connection:
+        with contextlib.closing(exchanges.Connection(cycle.port)) as connection:
             while time.perf_counter() < end:
-                answer = await connection.ask(asked)
-                if answer.status != 200:
-                    answer.document()
+                await cycle.once(connection)
                 count += 1
         return count
 
@@ -268,30 +274,27 @@ async def _calls_a_second(port: int, asked: bytes, concurrency: int, seconds: fl
     return sum(counts) / (time.perf_counter() - began)
 
 
-async def _run_task(ours: Side, theirs: Side) -> figures.Figure:
-    """RunTask of one task on both sides, one call at a time, each stopped after it: the emulator's one machine is small."""
-    took: dict[int, list[float]] = {}
-    for turn in range(WARM_TURNS + TURNS):
-        for side in (ours, theirs) if turn % 2 else (theirs, ours):
-            with contextlib.closing(exchanges.Connection(side.port)) as connection:
-                asked = side.request("RunTask", RUN)
-                began = time.perf_counter()
-                answer = await connection.ask(asked)
-                spent = (time.perf_counter() - began) * 1000
-                (task,) = answer.document()["tasks"]
-                stop = side.request("StopTask", {"cluster": "default", "task": task["taskArn"]})
-                (await connection.ask(stop)).document()
-                if turn >= WARM_TURNS:
-                    took.setdefault(side.port, []).append(spent)
-    return figures.Figure(
-        name="RunTask over HTTP",
-        value=figures.median(took[ours.port]),
-        unit="ms",
-        peer=figures.median(took[theirs.port]),
-        peer_name="moto server",
-        goal="< 1 x",
-        reaches=lambda ratio: ratio < 1,
-        samples=took[ours.port],
-        peer_samples=took[theirs.port],
-        notes=f"{TURNS} turns, a connection each; ours is durable when it is answered, the emulator keeps it in memory",
-    )
+def _asking(side: Side, operation: str) -> Cycle:
+    """One call, again and again."""
+    asked = side.request(operation, _document(operation, side, tasks=1))
+
+    async def once(connection: exchanges.Connection) -> None:
+        answer = await connection.ask(asked)
+        if answer.status != 200:
+            answer.document()
+
+    return Cycle(side.port, once)
+
+
+def _running(side: Side) -> Cycle:
+    """A task is run and stopped: the emulator's one machine is small, and has room again only for what was stopped."""
+    asked = side.request("RunTask", RUN)
+
+    async def once(connection: exchanges.Connection) -> None:
+        answer = (await connection.ask(asked)).document()
+        if len(answer["tasks"]) != 1:
+            raise RuntimeError(f"one task was to be run: {answer}")
+        stop = side.request("StopTask", {"cluster": "default", "task": answer["tasks"][0]["taskArn"]})
+        (await connection.ask(stop)).document()
+
+    return Cycle(side.port, once)

@@ -17,6 +17,9 @@ CAPABILITIES = ("docker-remote-api.1.17", "docker-remote-api.1.18", "docker-remo
 """What plain definitions need of an instance."""
 
 
+AGAIN_AFTER_S = 0.1
+
+
 async def register(tracker: str, cluster: str, *, room: int = ROOM) -> fake_agent.Identity:
     """Register an instance at a state-tracker."""
     request = fake_agent.registration(cluster, total_resources=fake_agent.resources(room, room))
@@ -31,16 +34,34 @@ async def register(tracker: str, cluster: str, *, room: int = ROOM) -> fake_agen
 
 @contextlib.asynccontextmanager
 async def connected(tracker: str, identity: fake_agent.Identity) -> AsyncIterator[None]:
-    """An agent that obeys, for as long as the block runs or its instance is known."""
-    async with fake_agent.session(tracker, identity) as session:
-        obeying = asyncio.create_task(_obey(session), name="agent")
-        beating = asyncio.create_task(_beat(session), name="heartbeat")
+    """An agent that obeys, for as long as the block runs and its instance is known."""
+    welcomed = asyncio.Event()
+    staying = asyncio.create_task(_stay(tracker, identity, welcomed), name="agent")
+    try:
+        async with asyncio.timeout(fake_agent.TIMEOUT_S):
+            await welcomed.wait()
+        yield
+    finally:
+        staying.cancel()
+        await asyncio.gather(staying, return_exceptions=True)
+
+
+async def _stay(tracker: str, identity: fake_agent.Identity, welcomed: asyncio.Event) -> None:
+    """One session after the other: on a busy machine one may be given up."""
+    while True:
         try:
-            yield
-        finally:
-            for task in (obeying, beating):
-                task.cancel()
-            await asyncio.gather(obeying, beating, return_exceptions=True)
+            async with fake_agent.session(tracker, identity) as session:
+                welcomed.set()
+                beating = asyncio.create_task(_beat(session), name="heartbeat")
+                try:
+                    await _obey(session)
+                finally:
+                    beating.cancel()
+                    await asyncio.gather(beating, return_exceptions=True)
+        except errors.ServiceError as error:
+            if error.code is errors.Code.NOT_FOUND:  # deregistered
+                return
+        await asyncio.sleep(AGAIN_AFTER_S)
 
 
 async def _beat(session: fake_agent.Session) -> None:
@@ -50,19 +71,18 @@ async def _beat(session: fake_agent.Session) -> None:
 
 
 async def _obey(session: fake_agent.Session) -> None:
-    """Answer assignments. Ends with the session: its instance may be deregistered while the agent is connected."""
-    with contextlib.suppress(errors.ServiceError):
-        while True:
-            while session.assignments:
-                assignment = session.assignments.pop(0)
-                await session.ack(assignment.revision)
-                if reported := list(_outcomes(assignment)):
-                    await session.report(*reported)
-            # Not by `receive`, whose deadline would end the stream of an agent that has nothing to do.
-            response = await session.call.read()
-            if response is grpc.aio.EOF:
-                return
-            session.assignments.extend(response.assignments)
+    """Answer assignments until the session ends."""
+    while True:
+        while session.assignments:
+            assignment = session.assignments.pop(0)
+            await session.ack(assignment.revision)
+            if reported := list(_outcomes(assignment)):
+                await session.report(*reported)
+        # Not by `receive`, whose deadline would end the stream of an agent that has nothing to do.
+        response = await session.call.read()
+        if response is grpc.aio.EOF:
+            return
+        session.assignments.extend(response.assignments)
 
 
 def _outcomes(assignment: agent_service_pb2.Assignment) -> Iterator[agent_service_pb2.TaskObservation]:

@@ -21,8 +21,9 @@ from longshore.v1 import options_pb2
 
 _log = structlog.get_logger(__name__)
 
-LARGE_BYTES = 64 * 1024
-"""Documents above this are converted in a thread: everybody else's requests would wait for milliseconds."""
+LARGE_BYTES = 256 * 1024
+"""Documents above this are converted in a thread: everybody else's requests would wait for them. What is smaller takes less than the five
+milliseconds after which Python's threads hand the interpreter to each other, so a thread would only delay it."""
 
 
 class Identity(Protocol):

@@ -32,10 +32,10 @@ _USUAL = (
 def mirror() -> Path:
     """The folder of a mirror with the AWS provider; skips the test where there is none, or no terraform."""
     if shutil.which("terraform") is None:
-        missing("no terraform on the path")
+        missing("no terraform on the path", remedy="Terraform's own installation guide has it")
     found = next((folder for folder in _candidates() if (folder / PROVIDER).is_dir()), None)
     if found is None:
-        missing(f"no mirror of Terraform's registry with the AWS provider; {VARIABLE} may name one")
+        missing("no mirror with Terraform's AWS provider", remedy=f"`terraform providers mirror`, and {VARIABLE}")
     return found
 
 

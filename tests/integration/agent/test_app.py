@@ -76,9 +76,10 @@ async def test_an_instance_that_was_registered_without_an_agent_is_taken_over(
 ) -> None:
     tracker.instance = 1
     flags = given(tmp_path, tracker.instance_id)
-    for hellos in (1, 2):  # the second time the state folder says who it is
-        async with make_agent(*flags):
-            await tracker.until(lambda expected=hellos: len(tracker.hellos) == expected, "a session")
+    async with make_agent(*flags):
+        await tracker.until(lambda: len(tracker.hellos) == 1, "a session")
+    async with make_agent(*flags):  # now the state folder says who it is
+        await tracker.until(lambda: len(tracker.hellos) == 2, "a second session")
     assert tracker.instance == 1
     assert {hello.container_instance_id for hello in tracker.hellos} == {tracker.instance_id}
     assert {hello.instance_credential for hello in tracker.hellos} == {fake_tracker.CREDENTIAL}

@@ -122,7 +122,7 @@ async def test_a_request_that_is_no_message_is_refused_by_name_and_not_logged_as
     async with tiny.running(tiny.Behaviour()) as serving, grpc.aio.insecure_channel(serving.address) as channel:
         for path in ("RegistryService/ListClusters", "StateTrackerService/WatchEvents"):
             method = f"/longshore.v1.{path}"
-            kind = channel.unary_unary if "List" in path else channel.unary_stream
+            kind: Any = channel.unary_unary if "List" in path else channel.unary_stream
             call: Any = kind(method)(b"\xff", timeout=5)
             error = await failure(call if "List" in path else call.read())
             assert error.code() is grpc.StatusCode.INVALID_ARGUMENT

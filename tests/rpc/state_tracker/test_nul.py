@@ -61,6 +61,10 @@ async def test_a_page_token_that_somebody_made_up_is_refused(tracker: Any, world
 
 async def test_a_filter_with_it_is_refused(tracker: Any, join: Join) -> None:
     await join()
-    for filters in ({"family": "a\0"}, {"started_by": "a\0"}, {"service_name": "a\0"}):
+    for request in (
+        pb.ListTasksRequest(cluster="web", family="a\0"),
+        pb.ListTasksRequest(cluster="web", started_by="a\0"),
+        pb.ListTasksRequest(cluster="web", service_name="a\0"),
+    ):
         with pytest.raises(errors.InvalidParameterException, match="NUL"):
-            await tracker.ListTasks(pb.ListTasksRequest(cluster="web", **filters))
+            await tracker.ListTasks(request)
