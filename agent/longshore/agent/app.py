@@ -80,6 +80,7 @@ async def serving(
     environ: Mapping[str, str],
     version: str,
     container_runtime: runtime.ContainerRuntime | None = None,
+    task_groups: cgroups.Groups | None = None,
     source: random.Random | None = None,
     clock: Callable[[], int] = now_us,
 ) -> AsyncIterator[Agent]:
@@ -100,7 +101,7 @@ async def serving(
         calls = effects.Effects(supervisor)
         due = asyncio.Event()
         home = container_names.home_of(socket.gethostname(), str(folder.resolve()))
-        groups = cgroups.found(described, home) if settings.task_cpu_mem_limit else None
+        groups = (task_groups or cgroups.found(described, home)) if settings.task_cpu_mem_limit else None
         host = engine.TaskEngine(
             container_runtime=used,
             store=store,

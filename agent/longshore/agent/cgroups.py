@@ -33,6 +33,22 @@ class NotLimited(Exception):  # noqa: N818 - named by what is wrong
     """The limits of a task could not be set. The message says where and why."""
 
 
+class Groups(Protocol):
+    """Where tasks with limits of their own have them: the kernel's groups, or those of a simulated host."""
+
+    def parent(self, task_id: str) -> str:
+        """What the engine is told of a task's group; empty for nothing."""
+
+    async def limit(self, task_id: str, limits: task_limits.TaskLimits) -> None:
+        """Have the limits in place. Raises NotLimited."""
+
+    async def remove(self, task_id: str) -> None:
+        """Let go of a task that has gone. Doing so twice changes nothing."""
+
+    async def sweep(self, known: Iterable[str]) -> None:
+        """Let go of all tasks that are not known any more."""
+
+
 class Hierarchy(Protocol):
     """One generation of the kernel's interface."""
 

@@ -68,7 +68,7 @@ class TaskEngine:
         calls: effects.Effects,
         limits: Limits,
         host_ports: ports.Ports,
-        groups: cgroups.Cgroups | None = None,
+        groups: cgroups.Groups | None = None,
         clock: Callable[[], int],
         on_due: Callable[[], None],
     ) -> None:

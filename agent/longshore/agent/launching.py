@@ -49,7 +49,7 @@ class Host(Protocol):
     owner: container_names.Owner
 
     @property
-    def groups(self) -> cgroups.Cgroups | None:
+    def groups(self) -> cgroups.Groups | None:
         """Control groups of tasks, where this host has any."""
 
     @property

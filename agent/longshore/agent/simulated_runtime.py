@@ -6,11 +6,11 @@ a function, so that a test or a plan decides how long it runs and how it ends.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from longshore.agent import docker_values, pulls, runtime, task_events
+from longshore.agent import docker_values, pulls, runtime, task_events, task_limits
 
 _KILLED = 137
 _TERMINATED = 143
@@ -60,6 +60,24 @@ class _Container:
     finished_at: int = 0
     end: asyncio.TimerHandle | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class SimulatedGroups:
+    """Limits of whole tasks on a host where nothing uses anything."""
+
+    def parent(self, task_id: str) -> str:
+        """There is no group."""
+        del task_id
+        return ""
+
+    async def limit(self, task_id: str, limits: task_limits.TaskLimits) -> None:
+        """Nothing would exceed them."""
+
+    async def remove(self, task_id: str) -> None:
+        """Nothing is kept."""
+
+    async def sweep(self, known: Iterable[str]) -> None:
+        """Nothing is kept."""
 
 
 class SimulatedRuntime:

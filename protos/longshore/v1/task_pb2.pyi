@@ -407,8 +407,8 @@ class Task(_message.Message):
     container_instance_arn: _builtins.str
     """ARN of the instance it is placed on. Written by the scheduler. Never empty for a task that was placed."""
     cpu: _builtins.str
-    """CPU units of the whole task, in decimal (`256`): overrides first, then definition. Written by the scheduler. Empty
-    where neither says; then its containers' units count.
+    """CPU units of the whole task, in decimal (`256`): overrides first, then definition, else the sum of its containers'.
+    Written by the scheduler. Never empty.
     """
     desired_status: Global___DesiredStatus.ValueType
     """What it should be, RUNNING or STOPPED; it never goes back. Written by the scheduler, and shown STOPPED as soon as a
@@ -431,8 +431,8 @@ class Task(_message.Message):
     launch_type: _common_pb2.LaunchType.ValueType
     """Launch type it was asked for; EC2 where the request names none. Written by the scheduler. Never UNSPECIFIED."""
     memory: _builtins.str
-    """Memory of the whole task in MiB, in decimal (`512`): overrides first, then definition. Written by the scheduler.
-    Empty where neither says; then its containers' memory counts.
+    """Memory of the whole task in MiB, in decimal (`512`): overrides first, then definition, else what its containers
+    count for at placement. Written by the scheduler. Never empty.
     """
     platform_version: _builtins.str
     """Platform version of the request; kept and echoed, without effect. Written by the scheduler. Empty when none was
