@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from longshore.agent import container_names, container_spec, ports, task_plan, task_state
+from longshore.agent import container_names, container_spec, ports, task_plan, task_state, volumes
 from longshore.rpc import codec
 from longshore.scheduler import requirements
 from longshore.v1 import task_definition_pb2, task_pb2
@@ -10,6 +10,8 @@ from longshore.v1 import task_definition_pb2, task_pb2
 _OWNER = container_names.Owner(
     "1" * 32, f"arn:aws:ecs:us-east-1:123456789012:container-instance/default/{'1' * 32}", "home"
 )
+# The same for all, so that only what the definition says makes a difference.
+_TASK = container_names.TaskNames("2" * 32, "default", "family", 1)
 
 
 def of(described: dict[str, Any]) -> object:
@@ -24,6 +26,10 @@ def of(described: dict[str, Any]) -> object:
         plans,
         requirements.of(definition, task_pb2.TaskOverride()),
         [_body(definition, each) for each in range(len(plans))],
+        [
+            list(volumes.wanted(definition, container, owner=_OWNER, task=_TASK))
+            for container in definition.container_definitions
+        ],
     )
 
 
@@ -35,10 +41,9 @@ def _body(definition: task_definition_pb2.TaskDefinition, index: int) -> dict[st
         container,
         None,
         owner=_OWNER,
-        # The same for all, so that only what the definition says makes a difference.
-        task=container_names.TaskNames("2" * 32, "default", "family", 1),
+        task=_TASK,
         bindings=[
-            task_state.Binding(port.container_port, port.host_port or 40_000, port.protocol, "0.0.0.0")
+            task_state.Binding(port.container_port, port.host_port or 40_000, port.protocol, "0.0.0.0", port.count)
             for port in wanted
         ],
         stop_timeout_s=30,

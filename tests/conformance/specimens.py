@@ -26,7 +26,7 @@ VALUES: dict[str, Any] = {
     "ContainerDependency.condition": "START",
     "Device.containerPath": "/dev/other",
     "DockerVolumeConfiguration.autoprovision": True,
-    "DockerVolumeConfiguration.driver": "local",
+    "DockerVolumeConfiguration.driver": world.VOLUME_DRIVER,
     "DockerVolumeConfiguration.scope": "shared",
     "EnvironmentFile.value": "arn:aws:s3:::bucket/file.env",
     "EphemeralStorage.sizeInGiB": 50,
@@ -138,6 +138,7 @@ ALONE = frozenset(
         "containerDefinitions[].essential",
         "containerDefinitions[].memory",
         "containerDefinitions[].portMappings[].containerPort",
+        "containerDefinitions[].portMappings[].containerPortRange",
     }
 )
 """Members that a definition cannot be without, so that another value is compared."""

@@ -152,7 +152,7 @@ def _tasks(stack: world.World, folder: Path) -> None:
         },
     }
     arn = ecs.run_task(**asked)["tasks"][0]["taskArn"]
-    ecs.run_task(taskDefinition="toured-task", overrides={"cpu": "512"})
+    ecs.run_task(taskDefinition="toured-task", overrides={"cpu": "196608"})
     ecs.put_cluster_capacity_providers(
         cluster=world.CLUSTER, capacityProviders=["FARGATE"], defaultCapacityProviderStrategy=[]
     )

@@ -41,6 +41,9 @@ START_BOUND_S = 30.0
 WAIT_S = 20.0
 """Everything happens within milliseconds; this is for a machine that is busy."""
 
+VOLUME_DRIVER = "tests"
+"""A driver of volumes that the hosts have beside the usual one."""
+
 _EVENTS = "memory://"
 _LOOPBACK = "127.0.0.1"
 _ENGINE = runtime.EngineInfo(
@@ -54,6 +57,7 @@ _ENGINE = runtime.EngineInfo(
     architecture="x86_64",
     logging_drivers=frozenset({"json-file", "syslog"}),
     security_options=frozenset({"apparmor"}),
+    volume_drivers=frozenset({"local", VOLUME_DRIVER}),
 )
 
 
@@ -232,7 +236,12 @@ async def _agent(folder: Path, number: int, at: Mapping[str, str], *, cluster: s
         instance_tags=("team=web",),
     )
     async with agent_app.serving(
-        settings, environ={}, version="1.2.3", container_runtime=host, source=random.Random(number)
+        settings,
+        environ={},
+        version="1.2.3",
+        container_runtime=host,
+        task_groups=simulated_runtime.SimulatedGroups(),
+        source=random.Random(number),
     ):
         yield
 

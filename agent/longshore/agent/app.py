@@ -13,6 +13,7 @@ from typing import NoReturn
 import structlog
 
 from longshore.agent import (
+    cgroups,
     cleanup,
     config,
     container_names,
@@ -24,6 +25,7 @@ from longshore.agent import (
     ports,
     pulls,
     registration,
+    registry_credentials,
     resources,
     runtime,
     session,
@@ -78,6 +80,7 @@ async def serving(
     environ: Mapping[str, str],
     version: str,
     container_runtime: runtime.ContainerRuntime | None = None,
+    task_groups: cgroups.Groups | None = None,
     source: random.Random | None = None,
     clock: Callable[[], int] = now_us,
 ) -> AsyncIterator[Agent]:
@@ -88,7 +91,7 @@ async def serving(
         lock = state_file.FolderLock(folder)
         stack.callback(lock.release)
         address = config.docker_host(settings, environ)
-        used = container_runtime or docker_runtime.DockerRuntime(address)
+        used = container_runtime or docker_runtime.DockerRuntime(address, _credentials(settings, environ))
         stack.push_async_callback(used.close)
         described = await _described(used, address)
         store = state_file.StateFile(folder / STATE_FILE)
@@ -97,6 +100,8 @@ async def serving(
         supervisor = await stack.enter_async_context(loops.supervised())
         calls = effects.Effects(supervisor)
         due = asyncio.Event()
+        home = container_names.home_of(socket.gethostname(), str(folder.resolve()))
+        groups = (task_groups or cgroups.found(described, home)) if settings.task_cpu_mem_limit else None
         host = engine.TaskEngine(
             container_runtime=used,
             store=store,
@@ -105,21 +110,24 @@ async def serving(
             host_ports=ports.Ports(
                 publish_address=settings.publish_address, dynamic=config.dynamic_range(settings.dynamic_ports)
             ),
+            groups=groups,
             clock=clock,
             on_due=due.set,
         )
-        home = container_names.home_of(socket.gethostname(), str(folder.resolve()))
         host.owner = _owner(before.identity, home)
         remover = cleanup.Cleanup(host)
         host.on_settled = remover.schedule
         watcher = watching.Watcher(host, calls, draws)
         stream = await watcher.adopt(before)
+        if groups is not None:
+            await groups.sweep(host.tasks)
         supervisor.start("docker events", lambda: watcher.follow(stream))
         supervisor.start("re-inspection", watcher.inspect_now_and_then)
         supervisor.start("cleanup", remover.run)
         web = introspection.Introspection(host, introspection.About(settings.cluster, version))
         stack.push_async_callback(web.stop)
         port = await web.start(settings.introspection_port)
+        offered = _host(settings, described, version, limits_tasks=groups is not None)
         speaking = await _speaking(stack, settings, draws)
         sessions = session.Sessions(
             stub=speaking.agents,
@@ -129,13 +137,16 @@ async def serving(
             agent_version=version,
             source=draws,
         )
-        registrar = registration.Registrar(
-            tracker=speaking.trackers, registry=speaking.registries, host=_host(settings, described, version)
-        )
+        registrar = registration.Registrar(tracker=speaking.trackers, registry=speaking.registries, host=offered)
         given = None if before.identity is not None else _given(settings)
         supervisor.start("sessions", lambda: _speak(host, store, registrar, sessions, before.identity, given))
         _log.info("agent_started", cluster=settings.cluster, docker=described.version, introspection_port=port)
         yield Agent(host, sessions, port, supervisor)
+
+
+def _credentials(settings: config.Config, environ: Mapping[str, str]) -> registry_credentials.Credentials:
+    told = registry_credentials.parse(settings.engine_auth_type, settings.engine_auth_data)
+    return registry_credentials.Credentials(told, config.docker_config(environ))
 
 
 async def _described(used: runtime.ContainerRuntime, address: str) -> runtime.EngineInfo:
@@ -157,7 +168,9 @@ def _limits(settings: config.Config, described: runtime.EngineInfo) -> engine.Li
     )
 
 
-def _host(settings: config.Config, described: runtime.EngineInfo, version: str) -> registration.Host:
+def _host(
+    settings: config.Config, described: runtime.EngineInfo, version: str, *, limits_tasks: bool
+) -> registration.Host:
     try:
         total = resources.total_resources(
             described,
@@ -170,7 +183,7 @@ def _host(settings: config.Config, described: runtime.EngineInfo, version: str) 
     return registration.Host(
         cluster=settings.cluster,
         total_resources=total,
-        attributes=resources.attributes(described, privileged=settings.privileged),
+        attributes=resources.attributes(described, privileged=settings.privileged, limits_tasks=limits_tasks),
         version_info=resources.version_info(described, version),
         first_attributes=config.pairs(settings.instance_attributes),
         first_tags=config.pairs(settings.instance_tags),

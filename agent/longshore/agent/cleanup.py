@@ -6,7 +6,7 @@ import itertools
 
 import structlog
 
-from longshore.agent import container_host, container_names, engine, runtime, stored, task_record
+from longshore.agent import container_names, engine, runtime, stored, task_record, volumes
 from longshore.rpc import loops
 
 _log = structlog.get_logger(__name__)
@@ -61,8 +61,10 @@ class Cleanup:
                 # By name as well: a create whose answer was lost has left a container whose id we do not know.
                 name = container_names.container_name(record.names, plan.name)
                 await host.runtime.remove(container.runtime_id or name)
-            for volume in container_host.task_volumes(record.definition.message, record.names):
+            for volume in volumes.of_task(record.definition.message, record.names):
                 await host.runtime.remove_volume(volume)
+            if host.groups is not None:
+                await host.groups.remove(record.task_id)
         except runtime.RuntimeFailure as error:
             _log.warning("task_not_removed", task_id=record.task_id, error_reason=error.reason)
             return False

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from longshore.agent import pulls, resources, takeover
+from longshore.agent import pulls, registry_credentials, resources, takeover
 from longshore.rpc import settings
 
 INTROSPECTION_PORT = 51678
@@ -33,6 +33,9 @@ class Config(settings.Process):
     instance_tags: tuple[str, ...] = settings.option(
         default=(), help="tags of the instance, KEY=VALUE; taken at the first registration"
     )
+    task_cpu_mem_limit: bool = settings.option(
+        default=True, help="limit CPU and memory of whole tasks, where the engine's control groups allow it"
+    )
     container_instance_arn: str = settings.option(
         default="", help="instance, registered before, that this agent takes over while its state folder is empty"
     )
@@ -40,6 +43,12 @@ class Config(settings.Process):
         default=None, help="file with the credential that the registration of that instance answered"
     )
     privileged: bool = settings.option(default=True, help="run privileged containers")
+    engine_auth_type: str = settings.option(
+        default="", help="what --engine-auth-data is", choices=registry_credentials.AUTH_TYPES
+    )
+    engine_auth_data: str = settings.option(
+        default="", help="credentials of image registries, as JSON, beside those in Docker's config.json", secret=True
+    )
     image_pull_behavior: str = settings.option(
         default="default", help="when images are pulled", choices=tuple(behavior.value for behavior in pulls.Behavior)
     )
@@ -72,6 +81,10 @@ class Config(settings.Process):
         if self.dynamic_ports and dynamic_range(self.dynamic_ports) is None:
             yield f"{settings.variable('dynamic_ports')} is {self.dynamic_ports!r}: not FIRST-LAST with ports 1 to 65535"
         yield from takeover.faults(self.container_instance_arn, self.instance_credential_file, self.cluster)
+        try:
+            registry_credentials.parse(self.engine_auth_type, self.engine_auth_data)
+        except registry_credentials.BadCredentials as error:
+            yield f"{settings.variable('engine_auth_data')}: {error}"
         if self.docker_host and not self.docker_host.startswith(("unix://", "tcp://", "http://", "https://")):
             yield f"{settings.variable('docker_host')} is {self.docker_host!r}: neither unix://… nor tcp://…"
 
@@ -99,6 +112,11 @@ def state_dir(config: Config, environ: Mapping[str, str], uid: int | None = None
     base = environ.get("XDG_STATE_HOME")
     home = Path(base) if base else Path.home() / ".local" / "state"
     return home / "longshore" / "agent"
+
+
+def docker_config(environ: Mapping[str, str]) -> Path:
+    """Folder of the Docker client's config.json, as its client finds it."""
+    return Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME") or "~").expanduser() / ".docker")
 
 
 def docker_host(config: Config, environ: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from longshore.agent import container_names
+from longshore.agent import container_names, volumes
 from longshore.v1 import task_definition_pb2 as definition_pb2
 
 _MEBIBYTE = 1024 * 1024
@@ -58,13 +58,6 @@ def log_config(configuration: definition_pb2.LogConfiguration) -> dict[str, Any]
     return {"Type": configuration.log_driver, "Config": options}
 
 
-def task_volumes(definition: definition_pb2.TaskDefinition, task: container_names.TaskNames) -> tuple[str, ...]:
-    """Names at the engine of the volumes that live and go with the task."""
-    return tuple(
-        container_names.volume_name(task, volume.name) for volume in definition.volumes if not volume.host.source_path
-    )
-
-
 def _namespaces(definition: definition_pb2.TaskDefinition) -> dict[str, Any]:
     config: dict[str, Any] = {}
     if definition.pid_mode == definition_pb2.PID_MODE_HOST:
@@ -81,10 +74,7 @@ def _mounts(
     container: definition_pb2.ContainerDefinition,
     task: container_names.TaskNames,
 ) -> dict[str, Any]:
-    sources = {
-        volume.name: volume.host.source_path or container_names.volume_name(task, volume.name)
-        for volume in definition.volumes
-    }
+    sources = {volume.name: volumes.source(volume, task) for volume in definition.volumes}
     config: dict[str, Any] = {}
     binds = [
         f"{sources[mount.source_volume]}:{mount.container_path}{':ro' if mount.read_only else ''}"

@@ -57,6 +57,17 @@ def volume_name(task: TaskNames, volume: str) -> str:
     )
 
 
+def task_labels(owner: Owner, task: TaskNames) -> dict[str, str]:
+    """Labels of everything that we make for a task."""
+    return {
+        INSTANCE: owner.instance_id,
+        HOME: owner.home,
+        TASK_ID: task.task_id,
+        CLUSTER: task.cluster,
+        DEFINITION: f"{task.family}:{task.revision}",
+    }
+
+
 def _digits(task_id: str, part: str) -> str:
     return hashlib.sha256(f"{task_id}/{part}".encode()).hexdigest()[:_HASH_DIGITS]
 
@@ -71,12 +82,8 @@ def labels(owner: Owner, task: TaskNames, container: str, given: Mapping[str, st
     """Labels of a container; ours win over the definition's."""
     return {
         **given,
-        INSTANCE: owner.instance_id,
-        HOME: owner.home,
-        TASK_ID: task.task_id,
+        **task_labels(owner, task),
         CONTAINER: container,
-        CLUSTER: task.cluster,
-        DEFINITION: f"{task.family}:{task.revision}",
         f"{_ECS}task-arn": task_arn(owner, task),
         f"{_ECS}container-name": container,
         f"{_ECS}task-definition-family": task.family,

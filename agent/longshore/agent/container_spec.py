@@ -1,6 +1,6 @@
 """From a container definition and its overrides to the body of Docker's create call. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,12 @@ from longshore.v1 import task_definition_pb2 as definition_pb2
 from longshore.v1 import task_pb2
 
 _MEBIBYTE = 1024 * 1024
+_NANOSECONDS = 1_000_000_000
+
+# ECS's defaults. The registry fills them in; a definition that comes without them means the same.
+_HEALTH_INTERVAL_S = 30
+_HEALTH_TIMEOUT_S = 5
+_HEALTH_RETRIES = 3
 
 # Docker takes no weight below 2 and the kernel none above 262144; ECS's agent sends 2 where nothing was asked for.
 _CPU_SHARES = range(2, 262145)
@@ -36,14 +42,17 @@ def body(
     bindings: Sequence[task_state.Binding],
     stop_timeout_s: int,
     publish_address: str = "",
+    cgroup_parent: str = "",
 ) -> dict[str, Any]:
-    """Body of the create call for one container of a task."""
+    """Body of the create call for one container of a task. `cgroup_parent`: the task's own group, where it has limits."""
     sizes = effective_sizes(container, override)
     host: dict[str, Any] = {
         "CpuShares": min(max(sizes.cpu, _CPU_SHARES.start), _CPU_SHARES.stop - 1),
         **_memory(sizes, container.linux_parameters),
         **container_host.host_config(definition, container, task),
     }
+    if cgroup_parent:
+        host["CgroupParent"] = cgroup_parent
     spec: dict[str, Any] = {
         "Image": container.image,
         "Env": environment(container, override),
@@ -54,7 +63,7 @@ def body(
         **_process(container, override),
     }
     if bindings and definition.network_mode != definition_pb2.NETWORK_MODE_HOST:
-        spec["ExposedPorts"] = {_key(binding): {} for binding in bindings}
+        spec["ExposedPorts"] = {key: {} for binding in bindings for key, _ in _published(binding)}
         host["PortBindings"] = _port_bindings(bindings, publish_address)
     return spec
 
@@ -115,7 +124,20 @@ def _process(
     for field, member in _PLAIN:
         if container.HasField(field):  # type: ignore[arg-type]  # the names in _PLAIN are the message's
             process[member] = getattr(container, field)
+    if container.HasField("health_check"):
+        process["Healthcheck"] = _health_check(container.health_check)
     return process
+
+
+def _health_check(check: definition_pb2.HealthCheck) -> dict[str, Any]:
+    """The check, its times in nanoseconds. What is left out keeps ECS's default, not the engine's, which may differ."""
+    return {
+        "Test": list(check.command),
+        "Interval": (check.interval if check.HasField("interval") else _HEALTH_INTERVAL_S) * _NANOSECONDS,
+        "Timeout": (check.timeout if check.HasField("timeout") else _HEALTH_TIMEOUT_S) * _NANOSECONDS,
+        "Retries": check.retries if check.HasField("retries") else _HEALTH_RETRIES,
+        "StartPeriod": check.start_period * _NANOSECONDS,
+    }
 
 
 _PLAIN = (
@@ -128,12 +150,15 @@ _PLAIN = (
 )
 
 
-def _key(binding: task_state.Binding) -> str:
-    return f"{binding.container_port}/{binding.protocol}"
+def _published(binding: task_state.Binding) -> Iterator[tuple[str, int]]:
+    """Docker's name of each of the container's ports, and the host's port that leads there."""
+    for container_port, host_port in zip(binding.container_ports, binding.host_ports, strict=True):
+        yield f"{container_port}/{binding.protocol}", host_port
 
 
 def _port_bindings(bindings: Sequence[task_state.Binding], address: str) -> Mapping[str, list[dict[str, str]]]:
     published: dict[str, list[dict[str, str]]] = {}
     for binding in bindings:
-        published.setdefault(_key(binding), []).append({"HostIp": address, "HostPort": str(binding.host_port)})
+        for key, host_port in _published(binding):
+            published.setdefault(key, []).append({"HostIp": address, "HostPort": str(host_port)})
     return published

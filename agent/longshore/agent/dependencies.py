@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from longshore.agent import states, task_state
 
 _C = states.ContainerPhase
+_MICROSECONDS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,8 @@ class Verdict:
 
     satisfied: bool
     reason: str = ""
+    until: int = 0
+    """When waiting will be in vain, by the clock of the states; zero: never for want of time."""
 
     @property
     def blocked_for_ever(self) -> bool:
@@ -22,30 +25,41 @@ class Verdict:
 
 
 def verdict(
-    plans: Sequence[task_state.ContainerPlan], containers: Sequence[task_state.ContainerState], position: int
+    plans: Sequence[task_state.ContainerPlan],
+    containers: Sequence[task_state.ContainerState],
+    position: int,
+    now: int,
 ) -> Verdict:
-    """Judge the dependencies of the container at `position`."""
-    satisfied = True
-    by_name = {plan.name: container for plan, container in zip(plans, containers, strict=True)}
+    """Judge the dependencies of the container at `position` at `now` (microseconds)."""
+    unmet: list[int] = []
+    by_name = {plan.name: (plan, container) for plan, container in zip(plans, containers, strict=True)}
     for dependency in plans[position].waits_for:
-        other = by_name[dependency.container]
-        if _never(other, dependency.condition):
-            return Verdict(
-                satisfied=False,
-                reason=(
-                    f"CannotStartContainerError: container {plans[position].name} waits for {dependency.container} "
-                    f"to reach {dependency.condition.value}, which it never will"
-                ),
-            )
-        satisfied = satisfied and _holds(other, dependency.condition)
-    return Verdict(satisfied=satisfied)
+        plan, other = by_name[dependency.container]
+        if _holds(other, dependency.condition):
+            continue
+        until = _until(plan, other, dependency.condition)
+        if other.phase is _C.STOPPED:
+            why = "which it never will"
+        elif until and now >= until:
+            why = f"which it has not within its startTimeout of {plan.start_timeout_s} s"
+        else:
+            unmet.append(until)
+            continue
+        return Verdict(
+            satisfied=False,
+            reason=(
+                f"CannotStartContainerError: container {plans[position].name} waits for {plan.name} "
+                f"to reach {dependency.condition.value}, {why}"
+            ),
+        )
+    return Verdict(satisfied=not unmet, until=min((until for until in unmet if until), default=0))
 
 
 def _holds(other: task_state.ContainerState, condition: task_state.Condition) -> bool:
     stopped = other.phase is _C.STOPPED
     match condition:
         case task_state.Condition.START:
-            return other.phase in {_C.RUNNING, _C.STOPPING} or (stopped and other.ran)
+            return other.phase in {_C.RUNNING, _C.RESTARTING, _C.STOPPING} or (stopped and other.ran)
         case task_state.Condition.COMPLETE:
             return stopped and other.ran and other.exit_code is not None
         case task_state.Condition.SUCCESS:
@@ -54,8 +68,11 @@ def _holds(other: task_state.ContainerState, condition: task_state.Condition) ->
             return other.phase is _C.RUNNING and other.health is task_state.Health.HEALTHY
 
 
-def _never(other: task_state.ContainerState, condition: task_state.Condition) -> bool:
-    return other.phase is _C.STOPPED and not _holds(other, condition)
+def _until(plan: task_state.ContainerPlan, other: task_state.ContainerState, condition: task_state.Condition) -> int:
+    """When the startTimeout of a container is over, for whoever waits for its end or its health; zero where it has none, or not begun."""
+    if plan.start_timeout_s is None or not other.started_at or condition is task_state.Condition.START:
+        return 0
+    return other.started_at + plan.start_timeout_s * _MICROSECONDS
 
 
 def may_stop(

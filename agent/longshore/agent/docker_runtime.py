@@ -7,7 +7,15 @@ from typing import Any
 import aiodocker
 import aiohttp
 
-from longshore.agent import docker_errors, docker_events, docker_images, docker_values, pulls, runtime
+from longshore.agent import (
+    docker_errors,
+    docker_events,
+    docker_images,
+    docker_values,
+    pulls,
+    registry_credentials,
+    runtime,
+)
 
 VERSION_TIMEOUT_S = 10.0
 """ECS's bound for version and info."""
@@ -28,13 +36,17 @@ REMOVE_TIMEOUT_S = 5 * 60.0
 LIST_TIMEOUT_S = 10 * 60.0
 """ECS's bound for a list: engines with thousands of containers are slow at it."""
 
+VOLUME_TIMEOUT_S = 5 * 60.0
+"""ECS's bound for a volume: a driver may have to reach a server."""
+
 _UNIX = "unix://"
+_NO_VOLUME = "no such volume"
 
 
 class DockerRuntime:
     """One Docker Engine. Made inside a running event loop."""
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, credentials: registry_credentials.Credentials | None = None) -> None:
         # No limit on connections: a stop holds one for as long as the container takes to end.
         if host.startswith(_UNIX):
             self._connector: aiohttp.BaseConnector = aiohttp.UnixConnector(host.removeprefix(_UNIX), limit=0)
@@ -43,7 +55,8 @@ class DockerRuntime:
             self._connector = aiohttp.TCPConnector(limit=0)
             url = host
         self._docker = aiodocker.Docker(url=url, connector=self._connector)
-        self._images = docker_images.Images(self._docker)
+        nobody = registry_credentials.Credentials({}, None)
+        self._images = docker_images.Images(self._docker, credentials or nobody)
         self._events = docker_events.Events(self._docker, self._images)
 
     async def describe(self) -> runtime.EngineInfo:
@@ -62,9 +75,9 @@ class DockerRuntime:
         """Ask whether the image is on the host."""
         return await self._images.find(image)
 
-    async def pull(self, image: str) -> pulls.CachedImage:
+    async def pull(self, image: str, *, patient: bool) -> pulls.CachedImage:
         """Fetch an image."""
-        return await self._images.pull(image)
+        return await self._images.pull(image, patient=patient)
 
     async def create(self, name: str, body: Mapping[str, Any]) -> str:
         """Make a container; return its id."""
@@ -105,6 +118,27 @@ class DockerRuntime:
         except runtime.ContainerMissing:
             return
 
+    async def has_volume(self, name: str) -> bool:
+        """Whether there is a volume."""
+        try:
+            with docker_errors.translated(runtime.CannotCreateContainerError, "described", INSPECT_TIMEOUT_S):
+                async with asyncio.timeout(INSPECT_TIMEOUT_S):
+                    await self._docker.volumes.get(name)  # type: ignore[no-untyped-call]
+        except runtime.CannotCreateContainerError as error:
+            if _NO_VOLUME not in error.message.lower():
+                raise
+            return False
+        return True
+
+    async def create_volume(
+        self, name: str, driver: str, options: Mapping[str, str], labels: Mapping[str, str]
+    ) -> None:
+        """Make a volume."""
+        config = {"Name": name, "Driver": driver, "DriverOpts": dict(options), "Labels": dict(labels)}
+        with docker_errors.translated(runtime.CannotCreateContainerError, "created", VOLUME_TIMEOUT_S):
+            async with asyncio.timeout(VOLUME_TIMEOUT_S):
+                await self._docker.volumes.create(config)  # type: ignore[no-untyped-call]
+
     async def remove_volume(self, name: str) -> None:
         """Remove a volume."""
         try:
@@ -113,7 +147,7 @@ class DockerRuntime:
                     volume = await self._docker.volumes.get(name)  # type: ignore[no-untyped-call]
                     await volume.delete()
         except runtime.CannotRemoveContainerError as error:
-            if "no such volume" not in error.message.lower():
+            if _NO_VOLUME not in error.message.lower():
                 raise
 
     async def inspect(self, runtime_id: str) -> runtime.ContainerSnapshot:

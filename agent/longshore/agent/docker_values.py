@@ -47,6 +47,9 @@ def engine_info(info: Mapping[str, Any], version: Mapping[str, Any]) -> runtime.
         os_type=str(info.get("OSType", "linux")),
         architecture=str(info.get("Architecture", "")),
         logging_drivers=frozenset((info.get("Plugins") or {}).get("Log") or ()),
+        cgroup_driver=str(info.get("CgroupDriver", "")),
+        cgroup_version=int(info.get("CgroupVersion") or 1),
+        volume_drivers=frozenset((info.get("Plugins") or {}).get("Volume") or ()),
         security_options=frozenset(_option(option) for option in info.get("SecurityOptions") or ()),
     )
 

@@ -14,6 +14,7 @@ import structlog
 
 from longshore.agent import (
     assignments,
+    cgroups,
     container_names,
     effects,
     launching,
@@ -40,6 +41,7 @@ _log = structlog.get_logger(__name__)
 
 _SAVE_FIRST_PAUSE_S = 0.2
 _SAVE_LONGEST_PAUSE_S = 10.0
+_MICROSECONDS = 1_000_000
 _STOPPED = states.ContainerPhase.STOPPED
 
 
@@ -66,6 +68,7 @@ class TaskEngine:
         calls: effects.Effects,
         limits: Limits,
         host_ports: ports.Ports,
+        groups: cgroups.Groups | None = None,
         clock: Callable[[], int],
         on_due: Callable[[], None],
     ) -> None:
@@ -78,6 +81,8 @@ class TaskEngine:
         self.owner = container_names.Owner("", "", "")
         self.limits = limits
         self.ports = host_ports
+        self.groups = groups
+        """Where tasks with limits of their own have them; None where this host cannot limit tasks."""
         self.runtime = container_runtime
         self.store = store
         self.clock = clock
@@ -149,14 +154,25 @@ class TaskEngine:
                 self._launcher.create(record, command)
             case task_commands.Start():
                 self._launcher.start(record, command)
+            case task_commands.Restart():
+                self._launcher.restart(record, command)
             case task_commands.Stop():
                 self._stopper.stop(record, command)
             case task_commands.Kill():
                 self._stopper.kill(record, command)
+            case task_commands.Wake(at):
+                self._calls.spawn("wake", self._wake(record, at))
             case task_commands.Report():
                 self._report(record)
             case _:
                 assert_never(command)
+
+    async def _wake(self, record: task_record.TaskRecord, at: int) -> None:
+        """Post TimePassed once it is `at`. The clock may be set back meanwhile, so it is asked again."""
+        while (left := at - self.clock()) > 0:  # noqa: ASYNC110 - a time is waited for, not a change of state
+            await asyncio.sleep(left / _MICROSECONDS)
+        if not record.stopped:
+            self.post(record, task_events.TimePassed())
 
     def by_runtime_id(self, runtime_id: str) -> tuple[task_record.TaskRecord, str] | None:
         """Task and container name of a container of the engine; None if it is not one of ours."""
@@ -229,7 +245,10 @@ class TaskEngine:
         found = self._definitions.get(key)
         if found is None:
             found = task_record.definition_of(
-                message, stop_timeout_s=self.limits.stop_timeout_s, privileged=self.limits.privileged
+                message,
+                stop_timeout_s=self.limits.stop_timeout_s,
+                privileged=self.limits.privileged,
+                limits_tasks=self.groups is not None,
             )
             if message is not None:
                 self._definitions[key] = found

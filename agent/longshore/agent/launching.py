@@ -4,12 +4,14 @@ What must not happen here is a second start. So a start is repeated only after a
 take place, and a create is never repeated under another name.
 """
 
+import functools
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 import structlog
 
 from longshore.agent import (
+    cgroups,
     container_names,
     container_spec,
     effects,
@@ -20,8 +22,10 @@ from longshore.agent import (
     states,
     task_commands,
     task_events,
+    task_limits,
     task_record,
     task_state,
+    volumes,
 )
 from longshore.rpc import backoff
 
@@ -34,7 +38,7 @@ _PORT_TRIES = 5
 # Times a name is found taken by a container that there is not: one that another call is still making, or has failed to make.
 _NAME_TRIES = 8
 """How often a dynamic port that turned out to be taken is replaced by another."""
-_STARTING = states.ContainerPhase.STARTING
+_STARTING = frozenset({states.ContainerPhase.STARTING, states.ContainerPhase.RESTARTING})
 
 
 class Host(Protocol):
@@ -43,6 +47,10 @@ class Host(Protocol):
     runtime: runtime.ContainerRuntime
     ports: ports.Ports
     owner: container_names.Owner
+
+    @property
+    def groups(self) -> cgroups.Groups | None:
+        """Control groups of tasks, where this host has any."""
 
     @property
     def pull_behavior(self) -> pulls.Behavior:
@@ -93,7 +101,7 @@ class Launcher:
                 return
             host.post(record, task_events.PullBegan(container))
             try:
-                found = await self._retried(lambda: host.runtime.pull(image))
+                found = await self._retried(lambda: host.runtime.pull(image, patient=not decision.fall_back))
             except runtime.RuntimeFailure as error:
                 if cached is None or not decision.fall_back:
                     raise
@@ -160,8 +168,10 @@ class Launcher:
             bindings=bindings,
             stop_timeout_s=self._stop_timeout_s(record, container),
             publish_address=self._host.publish_address,
+            cgroup_parent=await self._limited(record),
         )
         name = container_names.container_name(record.names, container)
+        await self._provide_volumes(record, container)
 
         async def call() -> str:
             async with self._slots.held(first=False):
@@ -170,6 +180,36 @@ class Launcher:
                 return await self._host.runtime.create(name, body)
 
         return await self._retried(call)
+
+    async def _limited(self, record: task_record.TaskRecord) -> str:
+        """Have the limits of the whole task in place; its control group, empty where it has no limits."""
+        limits = task_limits.of(record.definition.message, record.assigned.overrides)
+        groups = self._host.groups
+        if not limits:
+            return ""
+        if groups is None:
+            raise runtime.CannotCreateContainerError("cpu and memory of a whole task cannot be limited on this host")
+        try:
+            await groups.limit(record.task_id, limits)
+        except cgroups.NotLimited as error:
+            raise runtime.CannotCreateContainerError(str(error)) from error
+        return groups.parent(record.task_id)
+
+    async def _provide_volumes(self, record: task_record.TaskRecord, container: str) -> None:
+        """Have the Docker volumes there that a container mounts. Making one that is there already changes nothing."""
+        engine = self._host.runtime
+        for volume in volumes.wanted(
+            record.definition.message, record.parts[container], owner=self._host.owner, task=record.names
+        ):
+            if volume.make:
+                make = functools.partial(
+                    engine.create_volume, volume.name, volume.driver, volume.options, volume.labels
+                )
+                await self._retried(make)
+            elif not await self._retried(functools.partial(engine.has_volume, volume.name)):
+                raise runtime.CannotCreateContainerError(
+                    f"there is no volume {volume.name} on this host, and autoprovision is off"
+                )
 
     def _stop_timeout_s(self, record: task_record.TaskRecord, container: str) -> int:
         return next(plan.stop_timeout_s for plan in record.state.plans if plan.name == container)
@@ -200,7 +240,15 @@ class Launcher:
         """Start a container."""
         self._calls.spawn("start", self._start(record, command.container, command.runtime_id))
 
-    async def _start(self, record: task_record.TaskRecord, container: str, runtime_id: str) -> None:
+    def restart(self, record: task_record.TaskRecord, command: task_commands.Restart) -> None:
+        """Start a container again, in place."""
+        start = self._start(record, command.container, command.runtime_id, former_end=command.finished_at)
+        self._calls.spawn("restart", start)
+
+    async def _start(
+        self, record: task_record.TaskRecord, container: str, runtime_id: str, *, former_end: int | None = None
+    ) -> None:
+        """Start a container. `former_end`: it has run before and ended then."""
         pauses = backoff.Backoff(first=_FIRST_PAUSE_S, cap=_LONGEST_PAUSE_S)
         bindings: tuple[task_state.Binding, ...] = ()
         tries = 1
@@ -210,7 +258,8 @@ class Launcher:
                 async with self._slots.held(first=True):
                     await self._host.runtime.start(runtime_id)
             except runtime.PortTaken as error:
-                moved = await self._elsewhere(record, container, runtime_id) if tries < _PORT_TRIES else None
+                may_move = tries < _PORT_TRIES and former_end is None
+                moved = await self._elsewhere(record, container, runtime_id) if may_move else None
                 tries += 1
                 if moved is None:
                     event = task_events.StartFailed(container, error.reason)
@@ -218,7 +267,7 @@ class Launcher:
                     runtime_id, bindings = moved
                     continue
             except runtime.RuntimeFailure as error:
-                event = await self._after(error, record, container, runtime_id)
+                event = await self._after(error, record, container, runtime_id, former_end)
             else:
                 event = task_events.ContainerStarted(container, runtime_id, bindings)
             if event is not None:
@@ -227,11 +276,16 @@ class Launcher:
                     self._host.ports.release(bindings)  # chosen in vain
                 return
             await pauses.sleep()
-            if record.state.container(container).phase is not _STARTING:
+            if record.state.container(container).phase not in _STARTING:
                 return  # something else has told its end
 
     async def _after(
-        self, error: runtime.RuntimeFailure, record: task_record.TaskRecord, container: str, runtime_id: str
+        self,
+        error: runtime.RuntimeFailure,
+        record: task_record.TaskRecord,
+        container: str,
+        runtime_id: str,
+        former_end: int | None,
     ) -> task_events.Event | None:
         """What a failed start means; None if it certainly has not happened and may be tried again."""
         if isinstance(error, runtime.ContainerMissing):
@@ -249,10 +303,13 @@ class Launcher:
             return task_events.StartFailed(container, failure.reason, uncertain=True)
         if found.found is task_events.Found.RUNNING:
             return task_events.ContainerStarted(container, runtime_id)
-        if found.found is task_events.Found.EXITED:
+        if found.found is task_events.Found.EXITED and (former_end is None or found.finished_at > former_end):
             return died(container, found)
         if found.error:
             return task_events.StartFailed(container, runtime.CannotStartContainerError(found.error).reason)
+        if former_end is not None:
+            # The end that is found is the former one, so the start did not happen.
+            return task_events.StartFailed(container, error.reason) if record.state.stop_cause is not None else None
         return task_events.ContainerDied(container, None) if record.state.stop_cause is not None else None
 
     async def _elsewhere(

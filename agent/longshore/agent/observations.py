@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from google.protobuf import timestamp_pb2
 
-from longshore.agent import runtime, states, task_state
+from longshore.agent import ports, runtime, states, task_state
 from longshore.v1 import agent_service_pb2, common_pb2, event_pb2, task_definition_pb2, task_pb2
 
 _MICROSECONDS = 1_000_000
@@ -99,24 +99,41 @@ def _container(plan: task_state.ContainerPlan, container: task_state.ContainerSt
         image_digest=container.image_digest,
         health_status=_HEALTH[container.health],
         out_of_memory=container.out_of_memory,
+        restart_count=container.restarts,
+        restart_reason=container.restart_reason if container.restarts else "",
     )
-    if container.exit_code is not None:
+    # While it is started again the exit code is that of the run before.
+    if container.exit_code is not None and container.phase is states.ContainerPhase.STOPPED:
         result.exit_code = container.exit_code
     if container.ran:
         for binding in container.bindings:
-            result.network_bindings.add(
-                bind_ip=binding.host_ip,
-                container_port=binding.container_port,
-                host_port=binding.host_port,
-                protocol=_PROTOCOL[binding.protocol],
-            )
+            result.network_bindings.append(_network_binding(binding))
     return result
+
+
+def _network_binding(binding: task_state.Binding) -> task_pb2.NetworkBinding:
+    result = task_pb2.NetworkBinding(bind_ip=binding.host_ip, protocol=_PROTOCOL[binding.protocol])
+    if binding.count > 1:
+        result.container_port_range = ports.shown_range(binding.container_ports)
+        result.host_port_range = ports.shown_range(binding.host_ports)
+    else:
+        result.container_port, result.host_port = binding.container_port, binding.host_port
+    return result
+
+
+def _binding(stored: task_pb2.NetworkBinding) -> task_state.Binding:
+    protocol = "udp" if stored.protocol == task_definition_pb2.TRANSPORT_PROTOCOL_UDP else "tcp"
+    if not stored.container_port_range:
+        return task_state.Binding(stored.container_port, stored.host_port, protocol, stored.bind_ip)
+    first, last = ports.parsed_range(stored.container_port_range)
+    host, _ = ports.parsed_range(stored.host_port_range)
+    return task_state.Binding(first, host, protocol, stored.bind_ip, last - first + 1)
 
 
 def _shown(phase: states.ContainerPhase) -> "task_pb2.ContainerStatus.ValueType":
     if phase is states.ContainerPhase.STOPPED:
         return task_pb2.CONTAINER_STATUS_STOPPED
-    if phase in {states.ContainerPhase.RUNNING, states.ContainerPhase.STOPPING}:
+    if phase in {states.ContainerPhase.RUNNING, states.ContainerPhase.RESTARTING, states.ContainerPhase.STOPPING}:
         return task_pb2.CONTAINER_STATUS_RUNNING
     return task_pb2.CONTAINER_STATUS_PENDING
 
@@ -134,19 +151,13 @@ def _restored_container(
         runtime_id=stored.runtime_id,
         exit_code=exit_code,
         reason=stored.reason,
+        restarts=stored.restart_count,
+        restart_reason=stored.restart_reason,
         out_of_memory=stored.out_of_memory,
         ran=phase is states.ContainerPhase.RUNNING or exit_code is not None,
         image_digest=stored.image_digest,
         health=fresh.health,
-        bindings=tuple(
-            task_state.Binding(
-                binding.container_port,
-                binding.host_port,
-                "udp" if binding.protocol == task_definition_pb2.TRANSPORT_PROTOCOL_UDP else "tcp",
-                binding.bind_ip,
-            )
-            for binding in stored.network_bindings
-        ),
+        bindings=tuple(_binding(binding) for binding in stored.network_bindings),
     )
 
 

@@ -5,7 +5,7 @@ is taken from the moment it is given until its container has stopped; a probe (t
 """
 
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,16 +18,17 @@ _ANY = "0.0.0.0"  # noqa: S104 - what ECS shows for a port published on every ad
 
 
 class NoPortFree(Exception):  # noqa: N818 - named by what is wrong
-    """Every port of the dynamic range is taken."""
+    """No port of the dynamic range is free, or not as many in a row as are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One port mapping of a definition; host port zero asks for a dynamic one."""
+    """One port mapping of a definition; host port zero asks for a dynamic one. `count` ports in a row, for a range."""
 
     container_port: int
     host_port: int
     protocol: str
+    count: int = 1
 
 
 def wanted(
@@ -35,14 +36,26 @@ def wanted(
 ) -> tuple[Wanted, ...]:
     """Mappings of a container, in its order."""
     host = network_mode == definition_pb2.NETWORK_MODE_HOST
-    return tuple(
-        Wanted(
-            mapping.container_port,
-            mapping.container_port if host else mapping.host_port,
-            "udp" if mapping.protocol == definition_pb2.TRANSPORT_PROTOCOL_UDP else "tcp",
-        )
-        for mapping in container.port_mappings
-    )
+    return tuple(_wanted(mapping, on_host=host) for mapping in container.port_mappings)
+
+
+def _wanted(mapping: definition_pb2.PortMapping, *, on_host: bool) -> Wanted:
+    protocol = "udp" if mapping.protocol == definition_pb2.TRANSPORT_PROTOCOL_UDP else "tcp"
+    if mapping.container_port_range:
+        first, last = parsed_range(mapping.container_port_range)
+        return Wanted(first, first if on_host else 0, protocol, count=last - first + 1)
+    return Wanted(mapping.container_port, mapping.container_port if on_host else mapping.host_port, protocol)
+
+
+def parsed_range(text: str) -> tuple[int, int]:
+    """First and last port of `8000-8010`, which the registry has checked."""
+    first, _, last = text.partition("-")
+    return int(first), int(last)
+
+
+def shown_range(ports: range) -> str:
+    """Ports as ECS writes a range."""
+    return f"{ports.start}-{ports.stop - 1}"
 
 
 def kernel_range(path: Path = _KERNEL_RANGE) -> range:
@@ -87,9 +100,12 @@ class Ports:
         bindings: list[task_state.Binding] = []
         try:
             for mapping in mappings:
-                port = mapping.host_port or self._choose(mapping.protocol)
-                self._taken.add((mapping.protocol, port))
-                bindings.append(task_state.Binding(mapping.container_port, port, mapping.protocol, self._address))
+                port = mapping.host_port or self._choose(mapping.protocol, mapping.count)
+                binding = task_state.Binding(
+                    mapping.container_port, port, mapping.protocol, self._address, mapping.count
+                )
+                self._taken.update(_held([binding]))
+                bindings.append(binding)
         except NoPortFree:
             self.release(bindings)
             raise
@@ -97,19 +113,30 @@ class Ports:
 
     def hold(self, bindings: Iterable[task_state.Binding]) -> None:
         """Count the bindings of an adopted container as taken."""
-        self._taken.update((binding.protocol, binding.host_port) for binding in bindings)
+        self._taken.update(_held(bindings))
 
     def release(self, bindings: Iterable[task_state.Binding]) -> None:
         """Take ports back. Doing so twice changes nothing."""
-        self._taken.difference_update((binding.protocol, binding.host_port) for binding in bindings)
+        self._taken.difference_update(_held(bindings))
 
-    def _choose(self, protocol: str) -> int:
-        # Going round instead of starting over keeps a port that was just freed out of use for as long as possible.
-        for _ in range(len(self._range)):
+    def _choose(self, protocol: str, count: int) -> int:
+        """The first of `count` free ports in a row."""
+        # Going round instead of starting over keeps a port that was just freed out of use for as long as possible. Once more
+        # round than the range is long, because a row may begin before the place where the search began.
+        found = 0
+        for _ in range(len(self._range) + count - 1):
             port = self._next
+            if port == self._range.start:
+                found = 0  # a row does not go round
             self._next = port + 1 if port + 1 < self._range.stop else self._range.start
-            if (protocol, port) not in self._taken and self._probe(port, protocol, self._address):
-                return port
-        raise NoPortFree(
-            f"no {protocol} port of {self._range.start}-{self._range.stop - 1} is free for a dynamic host port"
-        )
+            free = (protocol, port) not in self._taken and self._probe(port, protocol, self._address)
+            found = found + 1 if free else 0
+            if found == count:
+                return port - count + 1
+        what = f"no {protocol} port" if count == 1 else f"no {count} {protocol} ports in a row"
+        raise NoPortFree(f"{what} of {shown_range(self._range)} is free for a dynamic host port")
+
+
+def _held(bindings: Iterable[task_state.Binding]) -> Iterator[tuple[str, int]]:
+    """What bindings take of the host, port by port."""
+    return ((binding.protocol, port) for binding in bindings for port in binding.host_ports)

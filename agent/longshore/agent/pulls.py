@@ -49,6 +49,33 @@ def decide(behavior: Behavior, image: str, cached: CachedImage | None, *, pulled
             return Decision(pull=True, fall_back=cached is not None)
 
 
+# Docker's words for a registry that has answered and will say the same again.
+_FINAL = (
+    "manifest unknown",
+    "manifest for ",
+    "not found",
+    "does not exist",
+    "pull access denied",
+    "unauthorized",
+    "authentication required",
+    "no basic auth credentials",
+    "invalid reference format",
+    "no matching manifest",
+    "repository name must be",
+)
+
+
+def is_final(message: str) -> bool:
+    """Whether a pull that failed with this message would fail again."""
+    lowered = message.lower()
+    return any(words in lowered for words in _FINAL)
+
+
+def in_full(image: str, registry: str) -> str:
+    """An image of Docker Hub with everything that its short name leaves out: `busybox` is docker.io/library/busybox."""
+    return f"{registry}/{image}" if "/" in image else f"{registry}/library/{image}"
+
+
 def repository(image: str) -> str:
     """Name of an image without its tag and digest, as the engine lists it among its digests."""
     name = image.partition("@")[0]

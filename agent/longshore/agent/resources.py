@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from longshore.agent import runtime
+from longshore.rpc import sizes
 from longshore.v1 import common_pb2
 
 DEFAULT_RESERVED_PORTS = (22, 2375, 2376, 51678, 51679)
 """ECS's: ssh, Docker's own, introspection, task metadata."""
 
-_UNITS_PER_CPU = 1024
 _MEBIBYTE = 1024 * 1024
 _CAPABILITY = "com.amazonaws.ecs.capability."
 
@@ -19,6 +19,17 @@ _LAST_API_LEVEL = 44
 
 # Drivers of ECS's vocabulary that need nothing on this host but the engine. awslogs needs AWS credentials of the engine's own.
 _LOGGING_DRIVERS = frozenset({"json-file", "syslog", "journald", "gelf", "fluentd", "splunk", "logentries"})
+
+# What this agent does by itself, whatever the engine.
+_CAPABILITIES = (
+    "container-health-check",
+    "container-ordering",
+    "container-restart-policy",
+    "network.container-port-range",
+)
+
+# What needs control groups of the tasks' own.
+_TASK_LIMITS = ("task-cpu-mem-limit", "increased-task-cpu-limit")
 
 _ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -42,7 +53,7 @@ def total_resources(
             f"and the host has {engine.memory_bytes // _MEBIBYTE} MiB in all"
         )
     return [
-        common_pb2.Resource(name="CPU", type="INTEGER", integer_value=engine.cpus * _UNITS_PER_CPU),
+        common_pb2.Resource(name="CPU", type="INTEGER", integer_value=engine.cpus * sizes.UNITS_PER_CPU),
         common_pb2.Resource(name="MEMORY", type="INTEGER", integer_value=memory),
         _port_set("PORTS", reserved_ports),
         _port_set("PORTS_UDP", reserved_udp_ports),
@@ -59,7 +70,11 @@ def logging_drivers(engine: runtime.EngineInfo) -> list[str]:
 
 
 def attributes(
-    engine: runtime.EngineInfo, *, custom: Mapping[str, str] | None = None, privileged: bool = True
+    engine: runtime.EngineInfo,
+    *,
+    custom: Mapping[str, str] | None = None,
+    privileged: bool = True,
+    limits_tasks: bool = False,
 ) -> list[common_pb2.Attribute]:
     """What the host can honour, and what its operator says of it. What is missing here keeps tasks that need it away."""
     names = [f"{_CAPABILITY}docker-remote-api.1.{level}" for level in _api_levels(engine)]
@@ -67,6 +82,10 @@ def attributes(
     names += [f"{_CAPABILITY}{option}" for option in ("apparmor", "selinux") if option in engine.security_options]
     if privileged:
         names.append(f"{_CAPABILITY}privileged-container")
+    names += [f"ecs.capability.{capability}" for capability in _CAPABILITIES]
+    if limits_tasks:
+        names += [f"ecs.capability.{capability}" for capability in _TASK_LIMITS]
+    names += [f"ecs.capability.docker-plugin.{driver}" for driver in sorted(engine.volume_drivers)]
     result = [common_pb2.Attribute(name=name) for name in names]
     valued = {
         "longshore.hostname": engine.name,

@@ -120,6 +120,10 @@ class EngineInfo:
     architecture: str
     logging_drivers: frozenset[str] = frozenset()
     security_options: frozenset[str] = frozenset()
+    volume_drivers: frozenset[str] = frozenset()
+    cgroup_driver: str = ""
+    """`cgroupfs` or `systemd`; empty where it is not said."""
+    cgroup_version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +186,8 @@ class ContainerRuntime(Protocol):
     async def find_image(self, image: str) -> pulls.CachedImage | None:
         """Ask whether the image is on the host."""
 
-    async def pull(self, image: str) -> pulls.CachedImage:
-        """Fetch an image from its registry."""
+    async def pull(self, image: str, *, patient: bool) -> pulls.CachedImage:
+        """Fetch an image from its registry. `patient`: try several times, because without it nothing runs."""
 
     async def create(self, name: str, body: Mapping[str, Any]) -> str:
         """Make a container; return its id. NameTaken if there is one of this name."""
@@ -199,6 +203,14 @@ class ContainerRuntime(Protocol):
 
     async def remove(self, runtime_id: str) -> None:
         """Remove a container that does not run, with its anonymous volumes. One that is gone is no error."""
+
+    async def has_volume(self, name: str) -> bool:
+        """Whether there is a volume of this name."""
+
+    async def create_volume(
+        self, name: str, driver: str, options: Mapping[str, str], labels: Mapping[str, str]
+    ) -> None:
+        """Make a volume. One of this name and driver that exists is left as it is; of another driver, it is an error."""
 
     async def remove_volume(self, name: str) -> None:
         """Remove a volume. One that is gone is no error."""

@@ -6,11 +6,11 @@ a function, so that a test or a plan decides how long it runs and how it ends.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from longshore.agent import docker_values, pulls, runtime, task_events
+from longshore.agent import docker_values, pulls, runtime, task_events, task_limits
 
 _KILLED = 137
 _TERMINATED = 143
@@ -62,6 +62,24 @@ class _Container:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
+class SimulatedGroups:
+    """Limits of whole tasks on a host where nothing uses anything."""
+
+    def parent(self, task_id: str) -> str:
+        """There is no group."""
+        del task_id
+        return ""
+
+    async def limit(self, task_id: str, limits: task_limits.TaskLimits) -> None:
+        """Nothing would exceed them."""
+
+    async def remove(self, task_id: str) -> None:
+        """Nothing is kept."""
+
+    async def sweep(self, known: Iterable[str]) -> None:
+        """Nothing is kept."""
+
+
 class SimulatedRuntime:
     """One simulated host's engine."""
 
@@ -86,6 +104,7 @@ class SimulatedRuntime:
         self._containers: dict[str, _Container] = {}
         self._names: dict[str, str] = {}
         self._ports: dict[tuple[str, str], str] = {}
+        self._volumes: dict[str, str] = {}
         self._listeners: list[asyncio.Queue[runtime.RuntimeEvent]] = []
 
     async def describe(self) -> runtime.EngineInfo:
@@ -100,8 +119,9 @@ class SimulatedRuntime:
         """An image that is here."""
         return self._images.get(image)
 
-    async def pull(self, image: str) -> pulls.CachedImage:
-        """Fetch an image from the made-up registry."""
+    async def pull(self, image: str, *, patient: bool) -> pulls.CachedImage:
+        """Fetch an image from the made-up registry, which never thinks better of it."""
+        del patient
         await self._take(self._timing.pull_s)
         found = self._registry.get(image)
         if found is None:
@@ -169,8 +189,21 @@ class SimulatedRuntime:
         del self._names[container.name]
         self._tell(container, "destroy")
 
+    async def has_volume(self, name: str) -> bool:
+        """Whether there is a volume."""
+        return name in self._volumes
+
+    async def create_volume(
+        self, name: str, driver: str, options: Mapping[str, str], labels: Mapping[str, str]
+    ) -> None:
+        """Make a volume."""
+        del options, labels  # nothing looks at them
+        if self._volumes.setdefault(name, driver) != driver:
+            raise runtime.CannotCreateContainerError(f"a volume with name {name} exists with another driver")
+
     async def remove_volume(self, name: str) -> None:
-        """There are no volumes."""
+        """Remove a volume."""
+        self._volumes.pop(name, None)
 
     async def inspect(self, runtime_id: str) -> runtime.ContainerSnapshot:
         """Describe a container."""

@@ -1,7 +1,8 @@
 """The lifecycles of a container and of a task on this host: one transition table each.
 
 The phases of a container are finer than what ECS shows of it (PENDING, RUNNING, STOPPED), because what may be done next
-depends on which call to the engine is under way. Values are ordered and leave gaps.
+depends on which call to the engine is under way. Values are ordered and leave gaps; the one move back is that of a container which
+its restart policy has started again.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ class ContainerPhase(IntEnum):
     CREATED = 40
     STARTING = 50
     RUNNING = 60
+    RESTARTING = 65
     STOPPING = 70
     STOPPED = 90
 
@@ -40,7 +42,8 @@ CONTAINER_MOVES: Mapping[ContainerPhase, frozenset[ContainerPhase]] = {
     _C.CREATING: frozenset({_C.CREATED, _C.STOPPED}),
     _C.CREATED: frozenset({_C.STARTING, _C.RUNNING, _C.STOPPED}),
     _C.STARTING: frozenset({_C.RUNNING, _C.STOPPING, _C.STOPPED}),
-    _C.RUNNING: frozenset({_C.STOPPING, _C.STOPPED}),
+    _C.RUNNING: frozenset({_C.RESTARTING, _C.STOPPING, _C.STOPPED}),
+    _C.RESTARTING: frozenset({_C.RUNNING, _C.STOPPING, _C.STOPPED}),
     _C.STOPPING: frozenset({_C.STOPPED}),
     _C.STOPPED: frozenset(),
 }

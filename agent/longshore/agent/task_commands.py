@@ -26,6 +26,15 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Restart:
+    """Start a container again that ended at `finished_at`. Answered as Start is; a later end is that of the new run."""
+
+    container: str
+    runtime_id: str
+    finished_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Ask a container to end, kill it after the timeout. Answered by ContainerDied, Vanished, StopFailed or StopTimedOut."""
 
@@ -45,8 +54,15 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class Wake:
+    """Say so once it is `at` (microseconds). Answered by TimePassed."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Write down what is known of the task, then tell the control plane."""
 
 
-Command = Pull | Create | Start | Stop | Kill | Report
+Command = Pull | Create | Start | Restart | Stop | Kill | Wake | Report

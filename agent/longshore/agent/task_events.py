@@ -133,6 +133,11 @@ class HealthChanged:
     health: task_state.Health
 
 
+@dataclass(frozen=True, slots=True)
+class TimePassed:
+    """It is the time that was asked for. What is due by the clock is due now."""
+
+
 class Found(StrEnum):
     """What a look at the engine says of a container of ours."""
 
@@ -185,5 +190,6 @@ Event = (
     | StopFailed
     | StopTimedOut
     | HealthChanged
+    | TimePassed
     | Adopted
 )

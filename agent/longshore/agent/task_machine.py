@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from longshore.agent import dependencies, states, task_commands, task_events, task_state
+from longshore.agent import dependencies, restarts, states, task_commands, task_events, task_state
 
 _C = states.ContainerPhase
 _T = states.TaskPhase
@@ -96,6 +96,8 @@ class _Work:
             self._stop_for_essential()
         if self.state.stop_cause is not None:
             self._wind_down()
+        else:
+            self._wake_when_due()
         self._settle()
 
     def _stop_for_essential(self) -> None:
@@ -115,7 +117,7 @@ class _Work:
             self.move(position, _C.PULLING)
             self.commands.append(task_commands.Pull(plan.name))
         elif container.phase is _C.PULLED:
-            verdict = dependencies.verdict(self.state.plans, self.containers, position)
+            verdict = dependencies.verdict(self.state.plans, self.containers, position, self.now)
             if verdict.blocked_for_ever:
                 self.move(position, _C.STOPPED, reason=verdict.reason, exit_code=_EXIT_CODE_NEVER_STARTED)
             elif verdict.satisfied:
@@ -125,6 +127,38 @@ class _Work:
             self.move(position, _C.STARTING)
             self.commands.append(task_commands.Start(plan.name, container.runtime_id))
         return self.containers[position].phase is not container.phase
+
+    def _wake_when_due(self) -> None:
+        """Have the next time told at which somebody has waited long enough."""
+        times = [
+            dependencies.verdict(self.state.plans, self.containers, position, self.now).until
+            for position, container in enumerate(self.containers)
+            if container.phase is _C.PULLED
+        ]
+        at = min((time for time in times if time), default=0)
+        if at and at != self.state.wake_at:
+            self.state = replace(self.state, wake_at=at)
+            self.commands.append(task_commands.Wake(at))
+
+    def restart(self, position: int, ended: task_events.ContainerDied | task_events.Finding) -> bool:
+        """Start a container again that has ended, if its policy says so."""
+        plan, container = self.state.plans[position], self.containers[position]
+        ended_at = ended.finished_at or self.now
+        if self.state.stop_cause is not None or not restarts.due(
+            plan.restart_policy, container, ended.exit_code, ended_at
+        ):
+            return False
+        self.move(
+            position,
+            _C.RESTARTING,
+            exit_code=ended.exit_code,
+            out_of_memory=False,
+            finished_at=ended_at,
+            restart_reason=restarts.reason(ended.exit_code, out_of_memory=ended.out_of_memory),
+            health=task_state.Health.UNKNOWN if plan.checks_health else container.health,
+        )
+        self.commands.append(task_commands.Restart(plan.name, container.runtime_id, ended_at))
+        return True
 
     def _wind_down(self) -> None:
         for position, container in enumerate(self.containers):
@@ -219,35 +253,44 @@ def _create_failed(work: _Work, event: task_events.CreateFailed) -> None:
 
 
 def _container_started(work: _Work, event: task_events.ContainerStarted) -> None:
-    position = work.find(event.container, _C.STARTING)
+    position = work.find(event.container, _C.STARTING, _C.RESTARTING)
     if position is not None:
+        container = work.containers[position]
         work.move(
             position,
             _C.RUNNING,
             ran=True,
             runtime_id=event.runtime_id,
-            bindings=event.bindings or work.containers[position].bindings,
+            bindings=event.bindings or container.bindings,
             started_at=work.now,
+            exit_code=None,
+            restarts=container.restarts + (container.phase is _C.RESTARTING),
         )
 
 
 def _start_failed(work: _Work, event: task_events.StartFailed) -> None:
-    position = work.find(event.container, _C.STARTING)
+    position = work.find(event.container, _C.STARTING, _C.RESTARTING)
     if position is None:
         return
     if event.uncertain:
-        # It may run or begin to run; the task is not released before the engine has said that it does not.
-        work.move(position, _C.STOPPING, reason=event.reason)
+        # It may run or begin to run; the task is not released before the engine has said that it does not. Of one that was
+        # started again any end will do: that of the run before says that this one did not begin.
+        work.move(position, _C.STOPPING, reason=event.reason, finished_at=0)
         work.ask_stop(position)
     else:
         work.move(position, _C.STOPPED, reason=event.reason)
 
 
 def _container_died(work: _Work, event: task_events.ContainerDied) -> None:
-    position = work.find(event.container, _C.CREATING, _C.CREATED, _C.STARTING, _C.RUNNING, _C.STOPPING)
+    position = work.find(event.container, _C.CREATING, _C.CREATED, _C.STARTING, _C.RUNNING, _C.RESTARTING, _C.STOPPING)
     if position is None:
         return
     container = work.containers[position]
+    restarting = container.phase is _C.RESTARTING
+    if restarts.is_of_former_run(container, event.finished_at, restarting=restarting):
+        return
+    if container.phase is _C.RUNNING and work.restart(position, event):
+        return
     work.move(
         position,
         _C.STOPPED,
@@ -257,11 +300,12 @@ def _container_died(work: _Work, event: task_events.ContainerDied) -> None:
         reason=container.reason or event.reason or (OUT_OF_MEMORY if event.out_of_memory else ""),
         ran=container.ran or event.exit_code is not None,
         finished_at=event.finished_at or work.now,
+        restarts=container.restarts + restarting,
     )
 
 
 def _container_vanished(work: _Work, event: task_events.ContainerVanished) -> None:
-    position = work.find(event.container, _C.CREATED, _C.STARTING, _C.RUNNING, _C.STOPPING)
+    position = work.find(event.container, _C.CREATED, _C.STARTING, _C.RUNNING, _C.RESTARTING, _C.STOPPING)
     if position is not None:
         work.move(position, _C.STOPPED, reason=work.containers[position].reason or VANISHED)
 
@@ -298,6 +342,10 @@ def _health_changed(work: _Work, event: task_events.HealthChanged) -> None:
         work.mark_visible()
 
 
+def _time_passed(work: _Work, event: task_events.TimePassed) -> None:
+    """Nothing is learnt; what is due by now is asked for."""
+
+
 def _adopted(work: _Work, event: task_events.Adopted) -> None:
     for finding in event.findings:
         position = work.find(finding.container, _C.PENDING, _C.RUNNING)
@@ -330,6 +378,9 @@ def _adopt_running(work: _Work, position: int, finding: task_events.Finding) -> 
 
 
 def _adopt_exited(work: _Work, position: int, finding: task_events.Finding) -> None:
+    _adopt_running(work, position, finding)
+    if work.restart(position, finding):
+        return
     work.move(
         position,
         _C.STOPPED,
@@ -378,5 +429,6 @@ _HANDLERS: dict[type, Callable[[_Work, Any], None]] = {
     task_events.StopFailed: _stop_failed,
     task_events.StopTimedOut: _stop_timed_out,
     task_events.HealthChanged: _health_changed,
+    task_events.TimePassed: _time_passed,
     task_events.Adopted: _adopted,
 }

@@ -6,6 +6,7 @@ from longshore.agent import dependencies, task_state
 from longshore.v1 import task_definition_pb2 as definition_pb2
 
 DEFAULT_STOP_TIMEOUT_S = 30
+DEFAULT_RESTART_PERIOD_S = 300
 
 
 class UnsupportedDefinition(Exception):  # noqa: N818 - named by what is wrong, as the runtime's errors are
@@ -13,10 +14,14 @@ class UnsupportedDefinition(Exception):  # noqa: N818 - named by what is wrong, 
 
 
 def plan(
-    definition: definition_pb2.TaskDefinition, *, stop_timeout_s: int = DEFAULT_STOP_TIMEOUT_S, privileged: bool = True
+    definition: definition_pb2.TaskDefinition,
+    *,
+    stop_timeout_s: int = DEFAULT_STOP_TIMEOUT_S,
+    privileged: bool = True,
+    limits_tasks: bool = True,
 ) -> tuple[task_state.ContainerPlan, ...]:
     """Plan of the definition's containers, in its order. UnsupportedDefinition names everything that is in the way."""
-    faults = [*_task_faults(definition)]
+    faults = [*_task_faults(definition, limits_tasks=limits_tasks)]
     for container in definition.container_definitions:
         faults.extend(f"container {container.name}: {fault}" for fault in _container_faults(container))
         if container.privileged and not privileged:
@@ -40,12 +45,37 @@ def _container_plan(container: definition_pb2.ContainerDefinition, stop_timeout_
     start = task_state.Condition.START
     waits = [task_state.Dependency(link.partition(":")[0], start) for link in container.links]
     waits += [task_state.Dependency(source.source_container, start) for source in container.volumes_from]
+    waits += [
+        task_state.Dependency(dependency.container_name, _CONDITIONS[dependency.condition])
+        for dependency in container.depends_on
+    ]
     return task_state.ContainerPlan(
         name=container.name,
         image=container.image,
         essential=container.essential if container.HasField("essential") else True,
         stop_timeout_s=container.stop_timeout if container.HasField("stop_timeout") else stop_timeout_s,
         waits_for=tuple(dict.fromkeys(waits)),
+        checks_health=container.HasField("health_check"),
+        start_timeout_s=container.start_timeout if container.HasField("start_timeout") else None,
+        restart_policy=_restart_policy(container.restart_policy),
+    )
+
+
+_CONDITIONS = {
+    definition_pb2.CONTAINER_CONDITION_START: task_state.Condition.START,
+    definition_pb2.CONTAINER_CONDITION_COMPLETE: task_state.Condition.COMPLETE,
+    definition_pb2.CONTAINER_CONDITION_SUCCESS: task_state.Condition.SUCCESS,
+    definition_pb2.CONTAINER_CONDITION_HEALTHY: task_state.Condition.HEALTHY,
+}
+
+
+def _restart_policy(policy: definition_pb2.ContainerRestartPolicy) -> task_state.RestartPolicy | None:
+    if not policy.enabled:
+        return None
+    given = policy.HasField("restart_attempt_period")
+    return task_state.RestartPolicy(
+        period_s=policy.restart_attempt_period if given else DEFAULT_RESTART_PERIOD_S,
+        ignored_exit_codes=frozenset(policy.ignored_exit_codes),
     )
 
 
@@ -62,12 +92,12 @@ def _order_faults(plans: Sequence[task_state.ContainerPlan]) -> list[str]:
     return faults
 
 
-def _task_faults(definition: definition_pb2.TaskDefinition) -> list[str]:
+def _task_faults(definition: definition_pb2.TaskDefinition, *, limits_tasks: bool) -> list[str]:
     faults = []
     if definition.network_mode == definition_pb2.NETWORK_MODE_AWSVPC:
         faults.append("networkMode awsvpc is not offered by this agent")
-    if definition.cpu or definition.memory:
-        faults.append("cpu and memory of the whole task are not limited by this agent")
+    if (definition.cpu or definition.memory) and not limits_tasks:
+        faults.append("cpu and memory of a whole task cannot be limited on this host")
     if definition.pid_mode == definition_pb2.PID_MODE_TASK:
         faults.append("pidMode task is not offered by this agent")
     if definition.ipc_mode == definition_pb2.IPC_MODE_TASK:
@@ -78,23 +108,19 @@ def _task_faults(definition: definition_pb2.TaskDefinition) -> list[str]:
     return faults
 
 
-_VOLUMES_OFFERED = frozenset({"name", "host", "configuredAtLaunch"})
+_VOLUMES_OFFERED = frozenset({"name", "host", "dockerVolumeConfiguration"})
 
 
 _Container = definition_pb2.ContainerDefinition
 
 # Members whose effect is not built: a definition that uses one is refused, never run without it.
 _NOT_OFFERED: tuple[tuple[str, Callable[[_Container], bool]], ...] = (
-    ("dependsOn", lambda c: bool(c.depends_on)),
-    ("healthCheck", lambda c: c.HasField("health_check")),
-    ("restartPolicy", lambda c: c.restart_policy.enabled),
     ("secrets", lambda c: bool(c.secrets) or bool(c.log_configuration.secret_options)),
     ("environmentFiles", lambda c: bool(c.environment_files)),
     ("repositoryCredentials", lambda c: c.HasField("repository_credentials")),
     ("resourceRequirements", lambda c: bool(c.resource_requirements)),
     ("firelensConfiguration", lambda c: c.HasField("firelens_configuration")),
     ("credentialSpecs", lambda c: bool(c.credential_specs)),
-    ("portMappings[].containerPortRange", lambda c: any(p.container_port_range for p in c.port_mappings)),
 )
 
 

@@ -41,13 +41,33 @@ class Dependency:
 
 
 @dataclass(frozen=True, slots=True)
+class RestartPolicy:
+    """When a container that has exited is started again in place, while its task goes on."""
+
+    period_s: int
+    """Seconds it must have run since its start or last restart."""
+    ignored_exit_codes: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Binding:
-    """A published port: the container's, and the host's that leads there."""
+    """A published port: the container's, and the host's that leads there. Or `count` of them, one after the other."""
 
     container_port: int
     host_port: int
     protocol: str
     host_ip: str
+    count: int = 1
+
+    @property
+    def container_ports(self) -> range:
+        """The container's ports."""
+        return range(self.container_port, self.container_port + self.count)
+
+    @property
+    def host_ports(self) -> range:
+        """The host's, in the same order."""
+        return range(self.host_port, self.host_port + self.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +80,9 @@ class ContainerPlan:
     stop_timeout_s: int
     waits_for: tuple[Dependency, ...] = ()
     checks_health: bool = False
+    start_timeout_s: int | None = None
+    """Seconds after its start within which others that wait for it to end or be healthy expect that; None: for ever."""
+    restart_policy: RestartPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +101,10 @@ class ContainerState:
     health: Health = Health.UNSPECIFIED
     stop_attempts: int = 0
     revived: bool = False
+    restarts: int = 0
+    """How often the restart policy has started it again."""
+    restart_reason: str = ""
+    """Why it last was; kept apart from `reason`, which is why it has stopped."""
     created_at: int = 0
     started_at: int = 0
     finished_at: int = 0
@@ -104,6 +131,8 @@ class TaskState:
     pull_stopped_at: int = 0
     execution_stopped_at: int = 0
     stopped_at: int = 0
+    wake_at: int = 0
+    """The time for which a TimePassed was asked last; zero where none was."""
 
     def position(self, container: str) -> int | None:
         """Position of a container by its name, None if the task has none of that name."""

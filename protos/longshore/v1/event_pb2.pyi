@@ -162,6 +162,7 @@ class ContainerObservation(_message.Message):
     HEALTH_STATUS_FIELD_NUMBER: _builtins.int
     OUT_OF_MEMORY_FIELD_NUMBER: _builtins.int
     RESTART_COUNT_FIELD_NUMBER: _builtins.int
+    RESTART_REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name in the task definition."""
     runtime_id: _builtins.str
@@ -180,6 +181,8 @@ class ContainerObservation(_message.Message):
     """Whether the kernel killed it for memory."""
     restart_count: _builtins.int
     """How often the restart policy started it again."""
+    restart_reason: _builtins.str
+    """Why it last did, as a sentence. Empty where it never has."""
     @_builtins.property
     def network_bindings(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.NetworkBinding]:
         """Published ports, dynamic ones with the port that was chosen. Empty when none."""
@@ -197,10 +200,11 @@ class ContainerObservation(_message.Message):
         health_status: _common_pb2.HealthStatus.ValueType = ...,
         out_of_memory: _builtins.bool = ...,
         restart_count: _builtins.int = ...,
+        restart_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "exit_code", b"exit_code"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "exit_code", b"exit_code", "health_status", b"health_status", "image_digest", b"image_digest", "last_status", b"last_status", "name", b"name", "network_bindings", b"network_bindings", "out_of_memory", b"out_of_memory", "reason", b"reason", "restart_count", b"restart_count", "runtime_id", b"runtime_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "exit_code", b"exit_code", "health_status", b"health_status", "image_digest", b"image_digest", "last_status", b"last_status", "name", b"name", "network_bindings", b"network_bindings", "out_of_memory", b"out_of_memory", "reason", b"reason", "restart_count", b"restart_count", "restart_reason", b"restart_reason", "runtime_id", b"runtime_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exit_code: _TypeAlias = _typing.Literal["exit_code"]  # noqa: Y015
     _WhichOneofArgType__exit_code: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015

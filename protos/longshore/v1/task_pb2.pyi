@@ -407,8 +407,8 @@ class Task(_message.Message):
     container_instance_arn: _builtins.str
     """ARN of the instance it is placed on. Written by the scheduler. Never empty for a task that was placed."""
     cpu: _builtins.str
-    """CPU units of the whole task, in decimal (`256`): overrides first, then definition. Written by the scheduler. Empty
-    where neither says; then its containers' units count.
+    """CPU units of the whole task, in decimal (`256`): overrides first, then definition, else the sum of its containers'.
+    Written by the scheduler. Never empty.
     """
     desired_status: Global___DesiredStatus.ValueType
     """What it should be, RUNNING or STOPPED; it never goes back. Written by the scheduler, and shown STOPPED as soon as a
@@ -431,8 +431,8 @@ class Task(_message.Message):
     launch_type: _common_pb2.LaunchType.ValueType
     """Launch type it was asked for; EC2 where the request names none. Written by the scheduler. Never UNSPECIFIED."""
     memory: _builtins.str
-    """Memory of the whole task in MiB, in decimal (`512`): overrides first, then definition. Written by the scheduler.
-    Empty where neither says; then its containers' memory counts.
+    """Memory of the whole task in MiB, in decimal (`512`): overrides first, then definition, else what its containers
+    count for at placement. Written by the scheduler. Never empty.
     """
     platform_version: _builtins.str
     """Platform version of the request; kept and echoed, without effect. Written by the scheduler. Empty when none was
@@ -678,6 +678,8 @@ class Container(_message.Message):
     GPU_IDS_FIELD_NUMBER: _builtins.int
     NEURON_DEVICE_IDS_FIELD_NUMBER: _builtins.int
     GPU_SHARING_STRATEGY_FIELD_NUMBER: _builtins.int
+    RESTART_COUNT_FIELD_NUMBER: _builtins.int
+    RESTART_REASON_FIELD_NUMBER: _builtins.int
     container_arn: _builtins.str
     """ARN, `arn:aws:ecs:<region>:<account>:container/<cluster>/<task>/<id>`. Written by the state-tracker. Never empty."""
     task_arn: _builtins.str
@@ -710,6 +712,10 @@ class Container(_message.Message):
     """Hard limit of memory in MiB, in decimal. Written by the state-tracker. Empty when none was given."""
     memory_reservation: _builtins.str
     """Soft limit of memory in MiB, in decimal. Written by the state-tracker. Empty when none was given."""
+    restart_count: _builtins.int
+    """How often its restart policy has started it again. Written by the agent. Absent where it never has."""
+    restart_reason: _builtins.str
+    """Why it last did, as a sentence. Written by the agent. Empty where it never has."""
     @_builtins.property
     def network_bindings(self) -> _containers.RepeatedCompositeFieldContainer[Global___NetworkBinding]:
         """Ports of the host that lead to it. Written by the agent. Empty before it runs, and when it has none."""
@@ -756,10 +762,12 @@ class Container(_message.Message):
         gpu_ids: _abc.Iterable[_builtins.str] | None = ...,
         neuron_device_ids: _abc.Iterable[_builtins.str] | None = ...,
         gpu_sharing_strategy: _task_definition_pb2.SharingStrategy | None = ...,
+        restart_count: _builtins.int | None = ...,
+        restart_reason: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_container_arn", b"_container_arn", "_cpu", b"_cpu", "_exit_code", b"_exit_code", "_image", b"_image", "_image_digest", b"_image_digest", "_memory", b"_memory", "_memory_reservation", b"_memory_reservation", "_name", b"_name", "_reason", b"_reason", "_runtime_id", b"_runtime_id", "_task_arn", b"_task_arn", "container_arn", b"container_arn", "cpu", b"cpu", "exit_code", b"exit_code", "gpu_sharing_strategy", b"gpu_sharing_strategy", "image", b"image", "image_digest", b"image_digest", "memory", b"memory", "memory_reservation", b"memory_reservation", "name", b"name", "reason", b"reason", "runtime_id", b"runtime_id", "task_arn", b"task_arn"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_container_arn", b"_container_arn", "_cpu", b"_cpu", "_exit_code", b"_exit_code", "_image", b"_image", "_image_digest", b"_image_digest", "_memory", b"_memory", "_memory_reservation", b"_memory_reservation", "_name", b"_name", "_reason", b"_reason", "_restart_count", b"_restart_count", "_restart_reason", b"_restart_reason", "_runtime_id", b"_runtime_id", "_task_arn", b"_task_arn", "container_arn", b"container_arn", "cpu", b"cpu", "exit_code", b"exit_code", "gpu_sharing_strategy", b"gpu_sharing_strategy", "image", b"image", "image_digest", b"image_digest", "memory", b"memory", "memory_reservation", b"memory_reservation", "name", b"name", "reason", b"reason", "restart_count", b"restart_count", "restart_reason", b"restart_reason", "runtime_id", b"runtime_id", "task_arn", b"task_arn"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_container_arn", b"_container_arn", "_cpu", b"_cpu", "_exit_code", b"_exit_code", "_image", b"_image", "_image_digest", b"_image_digest", "_memory", b"_memory", "_memory_reservation", b"_memory_reservation", "_name", b"_name", "_reason", b"_reason", "_runtime_id", b"_runtime_id", "_task_arn", b"_task_arn", "container_arn", b"container_arn", "cpu", b"cpu", "exit_code", b"exit_code", "gpu_ids", b"gpu_ids", "gpu_sharing_strategy", b"gpu_sharing_strategy", "health_status", b"health_status", "image", b"image", "image_digest", b"image_digest", "last_status", b"last_status", "managed_agents", b"managed_agents", "memory", b"memory", "memory_reservation", b"memory_reservation", "name", b"name", "network_bindings", b"network_bindings", "network_interfaces", b"network_interfaces", "neuron_device_ids", b"neuron_device_ids", "reason", b"reason", "runtime_id", b"runtime_id", "task_arn", b"task_arn"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_container_arn", b"_container_arn", "_cpu", b"_cpu", "_exit_code", b"_exit_code", "_image", b"_image", "_image_digest", b"_image_digest", "_memory", b"_memory", "_memory_reservation", b"_memory_reservation", "_name", b"_name", "_reason", b"_reason", "_restart_count", b"_restart_count", "_restart_reason", b"_restart_reason", "_runtime_id", b"_runtime_id", "_task_arn", b"_task_arn", "container_arn", b"container_arn", "cpu", b"cpu", "exit_code", b"exit_code", "gpu_ids", b"gpu_ids", "gpu_sharing_strategy", b"gpu_sharing_strategy", "health_status", b"health_status", "image", b"image", "image_digest", b"image_digest", "last_status", b"last_status", "managed_agents", b"managed_agents", "memory", b"memory", "memory_reservation", b"memory_reservation", "name", b"name", "network_bindings", b"network_bindings", "network_interfaces", b"network_interfaces", "neuron_device_ids", b"neuron_device_ids", "reason", b"reason", "restart_count", b"restart_count", "restart_reason", b"restart_reason", "runtime_id", b"runtime_id", "task_arn", b"task_arn"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__container_arn: _TypeAlias = _typing.Literal["container_arn"]  # noqa: Y015
     _WhichOneofArgType__container_arn: _TypeAlias = _typing.Literal["_container_arn", b"_container_arn"]  # noqa: Y015
@@ -779,6 +787,10 @@ class Container(_message.Message):
     _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
     _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
     _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    _WhichOneofReturnType__restart_count: _TypeAlias = _typing.Literal["restart_count"]  # noqa: Y015
+    _WhichOneofArgType__restart_count: _TypeAlias = _typing.Literal["_restart_count", b"_restart_count"]  # noqa: Y015
+    _WhichOneofReturnType__restart_reason: _TypeAlias = _typing.Literal["restart_reason"]  # noqa: Y015
+    _WhichOneofArgType__restart_reason: _TypeAlias = _typing.Literal["_restart_reason", b"_restart_reason"]  # noqa: Y015
     _WhichOneofReturnType__runtime_id: _TypeAlias = _typing.Literal["runtime_id"]  # noqa: Y015
     _WhichOneofArgType__runtime_id: _TypeAlias = _typing.Literal["_runtime_id", b"_runtime_id"]  # noqa: Y015
     _WhichOneofReturnType__task_arn: _TypeAlias = _typing.Literal["task_arn"]  # noqa: Y015
@@ -801,6 +813,10 @@ class Container(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__restart_count) -> _WhichOneofReturnType__restart_count | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__restart_reason) -> _WhichOneofReturnType__restart_reason | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__runtime_id) -> _WhichOneofReturnType__runtime_id | None: ...
     @_typing.overload

@@ -6,7 +6,7 @@ those that ECS always writes.
 
 from collections.abc import Iterable
 
-from longshore.registry import sizes
+from longshore.rpc import sizes
 from longshore.v1 import registry_service_pb2, task_definition_pb2
 
 HEALTH_INTERVAL_S = 30

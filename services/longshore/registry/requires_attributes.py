@@ -7,7 +7,8 @@ agent of ours advertises, so such a task is refused at placement, by name, and n
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from longshore.registry import paths, sizes
+from longshore.registry import paths
+from longshore.rpc import sizes
 from longshore.v1 import common_pb2, task_definition_pb2
 
 DOCKER = "com.amazonaws.ecs.capability."

@@ -6,7 +6,7 @@ What several rules need of the whole (who is essential, which volumes there are)
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from longshore.registry import sizes
+from longshore.rpc import sizes
 from longshore.v1 import registry_service_pb2, task_definition_pb2
 
 MAX_CONTAINERS = 10

@@ -3,19 +3,11 @@
 Pure. Only amounts matter here; commands and environment are merged where the containers are made, by the agent.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from longshore.rpc import sizes
 from longshore.v1 import task_definition_pb2, task_pb2
-
-# No more digits than fit the columns, whatever the unit; a host that is so large does not exist.
-_NUMBER = r"(?P<number>\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})"
-_CPU = re.compile(rf"\s*{_NUMBER}\s*(?P<unit>vcpu)?\s*", re.IGNORECASE | re.ASCII)
-_MEMORY = re.compile(rf"\s*{_NUMBER}\s*(?P<unit>gb|gib)?\s*", re.IGNORECASE | re.ASCII)
-
-UNITS_PER_CPU = 1024
-MIB_PER_GB = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +34,13 @@ class TaskAmounts:
     containers: tuple[ContainerAmounts, ...]
 
 
-def parse_cpu(text: str) -> int | None:
-    """CPU units of `256`, `1024`, `1 vCPU`, `.5 vcpu`; None where it is none of these."""
-    return _parse(_CPU.fullmatch(text), UNITS_PER_CPU)
-
-
-def parse_memory(text: str) -> int | None:
-    """MiB of `512`, `1GB`, `0.5 GB`; None where it is none of these."""
-    return _parse(_MEMORY.fullmatch(text), MIB_PER_GB)
-
-
-def _parse(match: "re.Match[str] | None", factor: int) -> int | None:
-    if match is None:
-        return None
-    if match["unit"]:
-        return round(float(match["number"]) * factor)
-    return int(match["number"]) if match["number"].isdigit() else None
-
-
 def merge(definition: task_definition_pb2.TaskDefinition, overrides: task_pb2.TaskOverride) -> TaskAmounts:
     """The amounts after the overrides. `faults` must have found nothing."""
     by_name = {override.name: override for override in overrides.container_overrides}
     none = task_pb2.ContainerOverride()
     return TaskAmounts(
-        cpu=parse_cpu(overrides.cpu or definition.cpu) or 0,
-        memory=parse_memory(overrides.memory or definition.memory) or 0,
+        cpu=sizes.cpu_units(overrides.cpu or definition.cpu) or 0,
+        memory=sizes.memory_mib(overrides.memory or definition.memory) or 0,
         containers=tuple(
             _merge_container(container, by_name.get(container.name, none))
             for container in definition.container_definitions

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from longshore.rpc import codec, codec_schema, errors
-from longshore.scheduler import capacity, overrides, strategies
+from longshore.rpc import codec, codec_schema, errors, sizes
+from longshore.scheduler import capacity, strategies
 from longshore.v1 import common_pb2, scheduler_service_pb2, task_pb2
 
 MAX_COUNT = 10
@@ -132,9 +132,9 @@ def _overrides(request: Any) -> Iterator[Fault]:
         size = len(codec.dumps(codec.to_json(given)))
         if size > MAX_OVERRIDES:
             yield Fault(f"The overrides are {size} characters of JSON, {MAX_OVERRIDES} are allowed.")
-    if given.cpu and overrides.parse_cpu(given.cpu) is None:
+    if given.cpu and sizes.cpu_units(given.cpu) is None:
         yield Fault(f"The override of cpu is '{given.cpu}': neither CPU units (1024) nor vCPUs (1 vCPU).")
-    if given.memory and overrides.parse_memory(given.memory) is None:
+    if given.memory and sizes.memory_mib(given.memory) is None:
         yield Fault(f"The override of memory is '{given.memory}': neither MiB (512) nor gigabytes (1 GB).")
     if given.inference_accelerator_overrides:
         yield Fault("Overrides of inference accelerators are not supported.", errors.UnsupportedFeatureException)

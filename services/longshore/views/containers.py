@@ -94,6 +94,8 @@ def _container(
     for field, text in texts.items():
         if text:
             setattr(shown, field, text)
+    if seen.restart_count:
+        shown.restart_count, shown.restart_reason = seen.restart_count, seen.restart_reason
     if seen.HasField("exit_code"):
         shown.exit_code = seen.exit_code
     return shown

@@ -101,8 +101,9 @@ def _overrides(
 def _add_texts(task: task_pb2.Task, intent: tasks.Intent, asked: record_pb2.TaskIntentRecord) -> None:
     texts: Mapping[str, str] = {
         "started_by": intent.started_by,
-        "cpu": asked.cpu,
-        "memory": asked.memory,
+        # Where the task has no amount of its own ECS shows what placement counts.
+        "cpu": asked.cpu or str(intent.cpu),
+        "memory": asked.memory or str(intent.memory),
         "platform_version": asked.platform_version,
         "capacity_provider_name": asked.capacity_provider_name,
     }

@@ -6,7 +6,7 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
@@ -73,9 +73,11 @@ def make_agent(tracker: fake_tracker.FakeTracker, state_dir: Path, docker_engine
     """Run an agent in this process for the time of a block."""
 
     @asynccontextmanager
-    async def make(*more: str, url: str = docker_engine.url) -> AsyncIterator[app.Agent]:
+    async def make(
+        *more: str, url: str = docker_engine.url, environ: Mapping[str, str] | None = None
+    ) -> AsyncIterator[app.Agent]:
         parsed = settings.parse(config.Config, flags(tracker, state_dir, url, *more), {})
-        async with app.serving(parsed, environ={}, version="0-test", source=random.Random(7)) as agent:
+        async with app.serving(parsed, environ=environ or {}, version="0-test", source=random.Random(7)) as agent:
             yield agent
 
     return make

@@ -58,10 +58,10 @@ class FaultyRuntime(simulated_runtime.SimulatedRuntime):
         await super().stop(runtime_id, timeout_s)
         self._end("stop")
 
-    async def pull(self, image: str) -> pulls.CachedImage:
+    async def pull(self, image: str, *, patient: bool) -> pulls.CachedImage:
         """Pull, or fail."""
         self._begin("pull")
-        return await super().pull(image)
+        return await super().pull(image, patient=patient)
 
     def _begin(self, call: str) -> None:
         self.calls.append(call)

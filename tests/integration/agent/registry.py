@@ -1,5 +1,6 @@
 """An image registry with one image that Docker can pull, on loopback, where Docker asks for no TLS."""
 
+import base64
 import gzip
 import hashlib
 import io
@@ -45,7 +46,14 @@ class Registry:
     port: int = 0
     digest: str = ""
     broken: bool = False
+    busy: int = 0
+    """How many more times it answers 429 before it serves."""
+    breaks_off: int = 0
+    """How many more times it ends a connection in the middle of a layer."""
+    password: str = ""
+    """What the user `tester` must know; empty: nobody is asked."""
     manifests_served: int = 0
+    refused: int = 0
     _blobs: dict[str, bytes] = field(default_factory=dict)
     _manifest: bytes = b""
 
@@ -77,17 +85,37 @@ class Registry:
         ).encode()
         self.digest = _digest(self._manifest)
 
-    async def _serve_root(self, _: web.Request) -> web.Response:
+    def _admit(self, request: web.Request) -> None:
+        wanted = "Basic " + base64.b64encode(f"tester:{self.password}".encode()).decode()
+        if self.password and request.headers.get("Authorization") != wanted:
+            self.refused += 1
+            raise web.HTTPUnauthorized(headers={"WWW-Authenticate": 'Basic realm="tests"'})
+
+    async def _serve_root(self, request: web.Request) -> web.Response:
+        self._admit(request)
         return web.json_response({})
 
-    async def _serve_manifest(self, _: web.Request) -> web.Response:
+    async def _serve_manifest(self, request: web.Request) -> web.Response:
+        self._admit(request)
         if self.broken:
             raise web.HTTPInternalServerError
+        if self.busy:
+            self.busy -= 1
+            raise web.HTTPTooManyRequests
         self.manifests_served += 1
         headers = {"Docker-Content-Digest": self.digest, "Content-Type": MANIFEST_TYPE}
         return web.Response(body=self._manifest, headers=headers)
 
-    async def _serve_blob(self, request: web.Request) -> web.Response:
+    async def _serve_blob(self, request: web.Request) -> web.StreamResponse:
+        self._admit(request)
+        if self.breaks_off:
+            self.breaks_off -= 1
+            half = web.StreamResponse(headers={"Content-Length": "1000000"})
+            await half.prepare(request)
+            await half.write(b"half a layer")
+            assert request.transport is not None
+            request.transport.close()
+            return half
         return web.Response(body=self._blobs[request.match_info["digest"]], content_type="application/octet-stream")
 
     def routes(self) -> list[web.RouteDef]:

@@ -193,7 +193,7 @@ async def test_a_definition_that_cannot_be_honoured_is_refused_in_words() -> Non
         found = await bench.stopped("a")
         assert found.stop_code == task_pb2.TASK_STOP_CODE_TASK_FAILED_TO_START
         assert found.containers[0].reason == (
-            "CannotCreateContainerError: cpu and memory of the whole task are not limited by this agent"
+            "CannotCreateContainerError: cpu and memory of a whole task cannot be limited on this host"
         )
         assert bench.runtime.calls == []
 
@@ -255,7 +255,7 @@ async def test_a_task_that_was_to_stop_when_the_agent_died_is_not_started_by_its
 async def test_a_task_that_was_to_be_refused_when_the_agent_died_is_refused_on_its_return() -> None:
     before = written("a", definitions.definition(definitions.container(), cpu="256"))
     async with engine_bench.bench(before=before) as bench:
-        assert "are not limited by this agent" in (await bench.stopped("a")).containers[0].reason
+        assert "cannot be limited on this host" in (await bench.stopped("a")).containers[0].reason
         assert bench.runtime.calls == []
 
 

@@ -187,6 +187,26 @@ async def test_host_volumes_are_shared_by_the_containers_of_a_task(
     assert stopped.containers[1].exit_code == 7
 
 
+async def test_a_range_of_ports_leads_to_the_container_port_by_port(tracker: fake_tracker.FakeTracker) -> None:
+    task = definitions.task_id()
+    mapping = task_definition_pb2.PortMapping(container_port_range="7000-7002")
+    script = "for p in 7000 7001 7002; do (while :; do echo hello $p | nc -l -p $p; done) & done; wait"
+    await tracker.assign(
+        definitions.definition(
+            definitions.shell("app", script, port_mappings=[mapping]),
+            network_mode=task_definition_pb2.NETWORK_MODE_BRIDGE,
+        ),
+        task,
+    )
+    binding = (await tracker.running(task)).containers[0].network_bindings[0]
+    assert binding.container_port_range == "7000-7002"
+    assert not binding.HasField("host_port")
+    first, last = map(int, binding.host_port_range.split("-"))
+    assert last - first == 2
+    for port in range(first, last + 1):
+        assert await _first_line(port) == f"hello {7000 + port - first}\n".encode()
+
+
 async def test_dynamic_ports_lead_to_the_container(tracker: fake_tracker.FakeTracker) -> None:
     task = definitions.task_id()
     mapping = task_definition_pb2.PortMapping(container_port=7000)

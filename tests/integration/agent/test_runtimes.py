@@ -162,7 +162,7 @@ async def test_an_image_that_is_nowhere(engine: Engine) -> None:
     assert engine.runtime.cached_image(image) is None
     assert await engine.runtime.find_image(image) is None
     with pytest.raises(runtime.CannotPullContainerError):
-        await engine.runtime.pull(image)
+        await engine.runtime.pull(image, patient=False)
     with pytest.raises(runtime.CannotCreateContainerError):
         await engine.runtime.create(f"contract-{uuid.uuid4().hex}", {**engine.body("exit 3"), "Image": image})
 
@@ -203,6 +203,18 @@ async def test_removal_is_for_what_does_not_run_and_may_be_repeated(engine: Engi
     await engine.runtime.remove(runtime_id)
     await engine.runtime.remove(runtime_id)
     await engine.runtime.remove_volume(f"contract-{uuid.uuid4().hex}")
+
+
+async def test_a_volume_is_made_once_and_not_under_another_driver(engine: Engine) -> None:
+    name = f"contract-{uuid.uuid4().hex}"
+    assert not await engine.runtime.has_volume(name)
+    for _ in range(2):
+        await engine.runtime.create_volume(name, "local", {}, {LABEL: engine.mark})
+    assert await engine.runtime.has_volume(name)
+    with pytest.raises(runtime.CannotCreateContainerError):
+        await engine.runtime.create_volume(name, "another", {}, {})
+    await engine.runtime.remove_volume(name)
+    assert not await engine.runtime.has_volume(name)
 
 
 @pytest.mark.parametrize("call", ["start", "kill", "inspect"])

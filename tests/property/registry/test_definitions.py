@@ -5,8 +5,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from longshore.registry import compatibilities, defaults, faults, requires_attributes, rules, sizes, subjects
-from longshore.rpc import codec, errors, status
+from longshore.registry import compatibilities, defaults, faults, requires_attributes, rules, subjects
+from longshore.rpc import codec, errors, sizes, status
 from longshore.v1 import registry_service_pb2, task_definition_pb2
 
 NAMES = st.sampled_from(["", "a", "b", "web", "data", "a b", "x" * 300])

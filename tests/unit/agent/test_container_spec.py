@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from longshore.agent import container_host, container_names, container_spec, ports, task_state
+from longshore.agent import container_names, container_spec, ports, task_state, volumes
 from longshore.v1 import task_definition_pb2 as definition_pb2
 from longshore.v1 import task_pb2
 
@@ -141,13 +141,13 @@ def test_host_volumes_are_bound_and_nameless_ones_live_with_the_task() -> None:
     container = app()
     container.mount_points.add(source_volume="logs", container_path="/logs", read_only=True)
     container.mount_points.add(source_volume="scratch", container_path="/tmp")
-    volumes = [
+    declared = [
         definition_pb2.Volume(name="logs", host=definition_pb2.HostVolumeProperties(source_path="/var/log")),
         definition_pb2.Volume(name="scratch"),
     ]
     own = container_names.volume_name(TASK, "scratch")
-    assert body(container, volumes=volumes)["HostConfig"]["Binds"] == ["/var/log:/logs:ro", f"{own}:/tmp"]
-    assert container_host.task_volumes(definition_pb2.TaskDefinition(volumes=volumes), TASK) == (own,)
+    assert body(container, volumes=declared)["HostConfig"]["Binds"] == ["/var/log:/logs:ro", f"{own}:/tmp"]
+    assert volumes.of_task(definition_pb2.TaskDefinition(volumes=declared), TASK) == (own,)
 
 
 def test_links_and_volumes_from_name_the_other_container() -> None:

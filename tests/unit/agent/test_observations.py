@@ -5,6 +5,7 @@ from longshore.v1 import task_pb2
 from tests.unit.agent import build
 
 BINDING = task_state.Binding(80, 32768, "tcp", "0.0.0.0")
+RANGE = task_state.Binding(8000, 40000, "udp", "0.0.0.0", count=3)
 
 
 def ended() -> build.Life:
@@ -12,7 +13,9 @@ def ended() -> build.Life:
     life.see(
         task_events.Assigned(), task_events.PullBegan("app"), task_events.ImageReady("app", "sha256:1", pulled=True)
     )
-    life.see(task_events.ContainerCreated("app", "id-app", (BINDING,)), task_events.ContainerStarted("app", "id-app"))
+    life.see(
+        task_events.ContainerCreated("app", "id-app", (BINDING, RANGE)), task_events.ContainerStarted("app", "id-app")
+    )
     life.run("side")
     life.see(task_events.ContainerDied("app", 137, out_of_memory=True, finished_at=9_000_001))
     return life
@@ -26,7 +29,13 @@ def test_an_observation_is_whole() -> None:
     assert found.execution_stopped_at.ToMicroseconds() == 9_000_001
     app, side = found.containers
     assert (app.exit_code, app.out_of_memory, app.image_digest, app.runtime_id) == (137, True, "sha256:1", "id-app")
-    assert [binding.host_port for binding in app.network_bindings] == [32768]
+    one, row = app.network_bindings
+    assert (one.container_port, one.host_port, one.HasField("host_port_range")) == (80, 32768, False)
+    assert (row.container_port_range, row.host_port_range, row.HasField("host_port")) == (
+        "8000-8002",
+        "40000-40002",
+        False,
+    )
     assert side.last_status == task_pb2.CONTAINER_STATUS_RUNNING
     assert not side.HasField("exit_code")
     life.see(task_events.ContainerDied("side", 143))

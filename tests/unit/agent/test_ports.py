@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from longshore.agent import ports, task_state
+from longshore.v1 import task_definition_pb2 as definition_pb2
 
 TCP = ports.Wanted(80, 0, "tcp")
 
@@ -48,6 +49,37 @@ def test_ports_of_other_programs_are_passed_over() -> None:
         taken = other.getsockname()[1]
         given = ports.Ports(dynamic=range(taken, taken + 50), publish_address="127.0.0.1")
         assert given.bind([TCP])[0].host_port != taken
+
+
+def test_a_range_gets_as_many_ports_in_a_row_and_gives_all_of_them_back() -> None:
+    given = ports.Ports(dynamic=range(100, 110), probe=free)
+    given.bind([ports.Wanted(1, 102, "tcp")])
+    (binding,) = given.bind([ports.Wanted(8000, 0, "tcp", count=4)])
+    assert list(binding.host_ports) == [103, 104, 105, 106]
+    assert list(binding.container_ports) == [8000, 8001, 8002, 8003]
+    with pytest.raises(ports.NoPortFree, match="no 4 tcp ports in a row of 100-109"):
+        given.bind([ports.Wanted(9000, 0, "tcp", count=4)])
+    given.release([binding])
+    assert given.bind([ports.Wanted(9000, 0, "tcp", count=7)])[0].host_port == 103
+
+
+def test_a_row_is_found_wherever_the_search_begins_and_never_goes_round() -> None:
+    for begin in range(5):
+        given = ports.Ports(dynamic=range(100, 105), probe=free)
+        for _ in range(begin):
+            given.release(given.bind([TCP]))
+        (binding,) = given.bind([ports.Wanted(8000, 0, "tcp", count=5)])
+        assert list(binding.host_ports) == [100, 101, 102, 103, 104]
+
+
+def test_a_mapping_of_a_range_wants_it_as_one() -> None:
+    mapping = definition_pb2.PortMapping(
+        container_port_range="8000-8002", protocol=definition_pb2.TRANSPORT_PROTOCOL_UDP
+    )
+    container = definition_pb2.ContainerDefinition(port_mappings=[mapping])
+    bridge, host = definition_pb2.NETWORK_MODE_BRIDGE, definition_pb2.NETWORK_MODE_HOST
+    assert ports.wanted(container, bridge) == (ports.Wanted(8000, 0, "udp", count=3),)
+    assert ports.wanted(container, host) == (ports.Wanted(8000, 8000, "udp", count=3),)
 
 
 def test_bindings_show_where_they_are_published() -> None:

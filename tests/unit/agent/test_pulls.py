@@ -63,3 +63,35 @@ def test_the_digest_is_that_of_the_name_asked_for() -> None:
     assert pulls.digest_of("busybox", digests) == "sha256:2"
     assert pulls.digest_of("renamed", digests) == "sha256:1"
     assert pulls.digest_of("busybox", []) == ""
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "manifest for 127.0.0.1/app:2 not found: manifest unknown: manifest unknown",
+        "pull access denied for app, repository does not exist or may require 'docker login'",
+        "Head https://r.io/v2/app/manifests/1: unauthorized: authentication required",
+        "invalid reference format",
+    ],
+)
+def test_what_a_registry_will_say_again_is_final(message: str) -> None:
+    assert pulls.is_final(message)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "toomanyrequests: You have reached your pull rate limit",
+        "received unexpected HTTP status: 503 Service Unavailable",
+        "dial tcp: lookup r.io: no such host",
+        "unexpected EOF",
+        "Could not transition to PULLED; timed out after waiting 1m0s",
+    ],
+)
+def test_what_may_be_better_next_time_is_not(message: str) -> None:
+    assert not pulls.is_final(message)
+
+
+def test_a_short_name_in_full_is_docker_hubs() -> None:
+    assert pulls.in_full("busybox:1", "docker.io") == "docker.io/library/busybox:1"
+    assert pulls.in_full("team/app", "docker.io") == "docker.io/team/app"

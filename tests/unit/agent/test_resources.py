@@ -13,6 +13,7 @@ ENGINE = runtime.EngineInfo(
     architecture="aarch64",
     logging_drivers=frozenset({"json-file", "awslogs", "local"}),
     security_options=frozenset({"seccomp", "apparmor"}),
+    volume_drivers=frozenset({"local", "rexray"}),
 )
 CAPABILITY = "com.amazonaws.ecs.capability."
 
@@ -43,7 +44,14 @@ def test_attributes_say_what_the_host_can_honour_and_nothing_else() -> None:
     } <= found.keys()
     absent = ("logging-driver.awslogs", "logging-driver.local", "selinux", "task-iam-role", "docker-remote-api.1.45")
     assert not {f"{CAPABILITY}{name}" for name in absent} & found.keys()
-    assert not [name for name in found if name.startswith("ecs.capability.")]
+    assert {name.removeprefix("ecs.capability.") for name in found if name.startswith("ecs.capability.")} == {
+        "container-health-check",
+        "container-ordering",
+        "container-restart-policy",
+        "network.container-port-range",
+        "docker-plugin.local",
+        "docker-plugin.rexray",
+    }
 
 
 def test_an_old_engine_offers_only_its_own_levels_and_privileges_can_be_withheld() -> None:

@@ -29,6 +29,30 @@ def test_links_and_volumes_from_make_an_order() -> None:
     assert plan.waits_for == (task_state.Dependency("db", start), task_state.Dependency("data", start))
 
 
+@pytest.mark.parametrize("condition", list(task_state.Condition))
+def test_what_a_container_depends_on_makes_an_order(condition: task_state.Condition) -> None:
+    db = D.ContainerDependency(
+        container_name="db", condition=D.ContainerCondition.Value(f"CONTAINER_CONDITION_{condition}")
+    )
+    web, waited_for = task_plan.plan(definition(app("web", depends_on=[db]), app("db", start_timeout=0)))
+    assert web.waits_for == (task_state.Dependency("db", condition),)
+    assert (web.start_timeout_s, waited_for.start_timeout_s) == (None, 0)
+
+
+def test_a_health_check_and_a_restart_policy_are_part_of_the_plan() -> None:
+    check = D.HealthCheck(command=["CMD", "true"])
+    policy = D.ContainerRestartPolicy(enabled=True, ignored_exit_codes=[0, 3], restart_attempt_period=60)
+    plan = task_plan.plan(definition(app(health_check=check, restart_policy=policy)))[0]
+    assert plan.checks_health
+    assert plan.restart_policy == task_state.RestartPolicy(60, frozenset({0, 3}))
+
+
+def test_a_restart_policy_waits_for_ecss_five_minutes_and_does_nothing_where_it_is_off() -> None:
+    on, off = D.ContainerRestartPolicy(enabled=True), D.ContainerRestartPolicy(enabled=False, ignored_exit_codes=[1])
+    plans = task_plan.plan(definition(app("on", restart_policy=on), app("off", restart_policy=off)))
+    assert [plan.restart_policy for plan in plans] == [task_state.RestartPolicy(300), None]
+
+
 def test_a_circle_is_refused_by_ecss_name_and_in_words() -> None:
     with pytest.raises(task_plan.UnsupportedDefinition, match=r"TaskDependencyError: .* a -> b -> a"):
         task_plan.plan(definition(app("a", links=["b"]), app("b", links=["a"])))
@@ -42,14 +66,10 @@ def test_a_dependency_on_a_stranger_is_refused() -> None:
 @pytest.mark.parametrize(
     ("container", "member"),
     [
-        (app(depends_on=[D.ContainerDependency(container_name="a")]), "dependsOn"),
-        (app(health_check=D.HealthCheck(command=["CMD", "true"])), "healthCheck"),
-        (app(restart_policy=D.ContainerRestartPolicy(enabled=True)), "restartPolicy"),
         (app(secrets=[D.Secret(name="a", value_from="b")]), "secrets"),
         (app(environment_files=[D.EnvironmentFile(value="x")]), "environmentFiles"),
         (app(repository_credentials=D.RepositoryCredentials(credentials_parameter="x")), "repositoryCredentials"),
         (app(resource_requirements=[D.ResourceRequirement(value="1")]), "resourceRequirements"),
-        (app(port_mappings=[D.PortMapping(container_port_range="1-2")]), "containerPortRange"),
     ],
 )
 def test_what_is_not_built_is_refused_by_name(container: D.ContainerDefinition, member: str) -> None:
@@ -64,11 +84,13 @@ def test_a_host_may_refuse_privileged_containers() -> None:
 
 
 def test_every_fault_is_named_at_once() -> None:
-    volume = D.Volume(name="v", docker_volume_configuration=D.DockerVolumeConfiguration(driver="local"))
+    volume = D.Volume(name="v", efs_volume_configuration=D.EFSVolumeConfiguration(file_system_id="fs-1"))
     with pytest.raises(task_plan.UnsupportedDefinition) as caught:
-        task_plan.plan(definition(app(), network_mode=D.NETWORK_MODE_AWSVPC, cpu="256", volumes=[volume]))
+        task_plan.plan(
+            definition(app(), network_mode=D.NETWORK_MODE_AWSVPC, cpu="256", volumes=[volume]), limits_tasks=False
+        )
     assert str(caught.value).split("; ") == [
         "networkMode awsvpc is not offered by this agent",
-        "cpu and memory of the whole task are not limited by this agent",
-        "volume v: dockerVolumeConfiguration is not offered by this agent",
+        "cpu and memory of a whole task cannot be limited on this host",
+        "volume v: efsVolumeConfiguration is not offered by this agent",
     ]

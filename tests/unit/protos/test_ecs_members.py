@@ -156,9 +156,9 @@ def test_messages_have_exactly_ecs_members_and_mark_their_own(ecs: model.Service
     assert len(pairs) > 100
     for descriptor, shape in pairs:
         schema = codec_schema.schema(descriptor)
-        assert set(schema.names(longshore_only=False)) == set(shape.members) - TO_COME.get(
-            descriptor.name, set()
-        ), descriptor.name
+        assert set(schema.names(longshore_only=False)) == set(shape.members) - TO_COME.get(descriptor.name, set()), (
+            descriptor.name
+        )
 
 
 def test_messages_that_ecs_does_not_have_are_ours_alone(ecs: model.ServiceModel) -> None:

@@ -101,3 +101,10 @@ def test_connectivity_lasts_from_the_later_of_placement_and_connection() -> None
     assert (early.connectivity, early.connectivity_at.seconds) == (task_pb2.CONNECTIVITY_CONNECTED, 1)
     assert (late.connectivity, late.connectivity_at.seconds) == (task_pb2.CONNECTIVITY_DISCONNECTED, 3)
     assert early.availability_zone == "z1"
+
+
+def test_restarts_are_shown_where_there_were_any() -> None:
+    again = event_pb2.ContainerObservation(name="main", restart_count=2, restart_reason="it had exited with code 1")
+    main, side = shown(seen(again), made=definition()).containers
+    assert (main.restart_count, main.restart_reason) == (2, "it had exited with code 1")
+    assert not side.HasField("restart_count")

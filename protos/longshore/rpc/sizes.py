@@ -1,4 +1,4 @@
-"""Task-level CPU and memory as people write them. Pure. One reading of them: the stored form is the plain number."""
+"""Task-level CPU and memory as people write them, in definitions and in overrides. Pure. The stored form is the plain number."""
 
 import re
 from fractions import Fraction

@@ -1,0 +1,71 @@
+"""What a whole task may use, and the files of its control group that say so. Pure.
+
+Task-level cpu is a hard limit here, as in ECS: a quota of the CPU's time in each period. Task-level memory is the limit of all its
+containers together. Both hold because the engine makes the containers' groups inside the task's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from longshore.rpc import sizes
+from longshore.v1 import task_definition_pb2 as definition_pb2
+from longshore.v1 import task_pb2
+
+PERIOD_US = 100_000
+"""ECS_CGROUP_CPU_PERIOD's default."""
+LEAST_QUOTA_US = 1_000
+"""The kernel refuses less."""
+_MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLimits:
+    """CPU units and MiB of a task; zero where it has no limit of its own."""
+
+    cpu_units: int = 0
+    memory_mib: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.cpu_units or self.memory_mib)
+
+    @property
+    def quota_us(self) -> int:
+        """CPU time in each period."""
+        return max(LEAST_QUOTA_US, self.cpu_units * PERIOD_US // sizes.UNITS_PER_CPU)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory of all containers together."""
+        return self.memory_mib * _MEBIBYTE
+
+
+def of(definition: definition_pb2.TaskDefinition, overrides: task_pb2.TaskOverride) -> TaskLimits:
+    """The limits of a task of a definition, its overrides laid over them."""
+    return TaskLimits(
+        cpu_units=sizes.cpu_units(overrides.cpu or definition.cpu) or 0,
+        memory_mib=sizes.memory_mib(overrides.memory or definition.memory) or 0,
+    )
+
+
+def files_of_v1(limits: TaskLimits) -> Mapping[str, Mapping[str, str]]:
+    """Values by controller and file, in the order in which the kernel takes them."""
+    files: dict[str, dict[str, str]] = {}
+    if limits.cpu_units:
+        files["cpu"] = {
+            "cpu.cfs_period_us": str(PERIOD_US),
+            "cpu.cfs_quota_us": str(limits.quota_us),
+            "cpu.shares": str(max(2, limits.cpu_units)),
+        }
+    if limits.memory_mib:
+        files["memory"] = {"memory.limit_in_bytes": str(limits.memory_bytes)}
+    return files
+
+
+def files_of_v2(limits: TaskLimits) -> Mapping[str, str]:
+    """Values by file."""
+    files: dict[str, str] = {}
+    if limits.cpu_units:
+        files["cpu.max"] = f"{limits.quota_us} {PERIOD_US}"
+    if limits.memory_mib:
+        files["memory.max"] = str(limits.memory_bytes)
+    return files
