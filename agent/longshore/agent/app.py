@@ -107,9 +107,7 @@ async def serving(
             store=store,
             calls=calls,
             limits=_limits(settings, described),
-            host_ports=ports.Ports(
-                publish_address=settings.publish_address, dynamic=config.dynamic_range(settings.dynamic_ports)
-            ),
+            host_ports=_ports(settings),
             groups=groups,
             clock=clock,
             on_due=due.set,
@@ -155,6 +153,10 @@ async def _described(used: runtime.ContainerRuntime, address: str) -> runtime.En
     except runtime.RuntimeFailure as error:
         found = diagnosis.explain(address, error.message, uid=os.getuid())
         raise Unusable(found.text, lasting=found.lasting) from error
+
+
+def _ports(settings: config.Config) -> ports.Ports:
+    return ports.Ports(publish_address=settings.publish_address, dynamic=config.dynamic_range(settings.dynamic_ports))
 
 
 def _limits(settings: config.Config, described: runtime.EngineInfo) -> engine.Limits:
