@@ -26,7 +26,7 @@ import uvicorn
 from uvicorn.protocols.http import httptools_impl
 from uvicorn.server import ServerState
 
-from longshore.gateway import config, metrics, refusals, wire
+from longshore.gateway import config, joined, metrics, refusals, wire
 from longshore.rpc import errors
 
 MAX_HEAD_BYTES = 32 * 1024
@@ -134,6 +134,7 @@ class Connection(httptools_impl.HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin to wait for a head, or turn the client away."""
         super().connection_made(transport)
+        self.transport = joined.JoinedTransport(transport, self.loop)
         shared = self._shared
         shared.add(self)
         if len(shared.open) <= self._bounds.max_connections:
