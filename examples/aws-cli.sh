@@ -123,8 +123,8 @@ ecs list-account-settings --name containerInsights --effective-settings --query 
 ecs delete-account-setting --name containerInsights --query 'setting.name' --output text
 
 say "What cannot be is refused with ECS's words"
-show describe-tasks --cluster no-such-cluster --tasks "$task"
-if answer=$(aws ecs describe-tasks --cluster no-such-cluster --tasks "$task" 2>&1); then exit 1; fi
+show describe-tasks --cluster no-such-cluster --tasks "${task##*/}"
+if answer=$(aws ecs describe-tasks --cluster no-such-cluster --tasks "${task##*/}" 2>&1); then exit 1; fi
 printf '%s\n' "$answer"
 
 say "Take the revisions away again"

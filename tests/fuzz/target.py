@@ -87,11 +87,15 @@ class Pulse:
     @contextlib.contextmanager
     def felt(self) -> Iterator[None]:
         """Feel for as long as the block runs."""
+        # What the tests before have left is not looked through again in here: a whole collection of it is a long turn, and not ours.
+        gc.collect()
+        gc.freeze()
         feeling = asyncio.create_task(self._feel(), name="pulse")
         try:
             yield
         finally:
             feeling.cancel()
+            gc.unfreeze()
 
     async def _feel(self) -> None:
         last = time.thread_time()

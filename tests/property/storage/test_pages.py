@@ -12,7 +12,11 @@ from longshore.v1 import state_tracker_service_pb2
 Tasks = state_tracker_service_pb2.ListTasksRequest
 
 
-@given(st.lists(st.text(), min_size=2, max_size=3))
+# No column holds a NUL, so none is in a key: a token that says otherwise is not ours.
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+
+
+@given(st.lists(TEXT, min_size=2, max_size=3))
 def test_a_key_of_any_text_comes_back(key: list[str]) -> None:
     _, token = pages.of(Tasks(max_results=1), keys=len(key)).cut([key, key], lambda row: row)
     assert pages.of(Tasks(next_token=token), keys=len(key)).after == tuple(key)
