@@ -72,7 +72,12 @@ def places(*handlings: contract.Handling) -> list[tuple[str, str]]:
 
 def arguments(stack: world.World, operation: str, path: str) -> dict[str, Any]:
     own: dict[str, Any] = {"StartTaskRequest.containerInstances": [stack.instance()]}
-    return specimens.arguments(f"{operation}Request", path, {**VALUES, **own})
+    given = specimens.arguments(f"{operation}Request", path, {**VALUES, **own})
+    if path.startswith("placementConstraints"):
+        given["group"] = "-".join(
+            specimens.top(path)
+        )  # tasks of the tests before may not have stopped yet, and would be in the way
+    return given
 
 
 @pytest.fixture(autouse=True, scope="module")

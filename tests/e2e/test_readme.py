@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 
 from longshore.embedded import config
 from tests.e2e import machines, stacks, tour
-from tests.e2e.tools import terraform
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -61,21 +59,12 @@ class Shell:
 
 
 def test_the_tour_goes_as_the_readme_shows_it(machine: machines.Machine) -> None:
-    """Ids and ports of the README stand for those of this run; folders and ports come from the environment.
-
-    It runs beside copies of the examples, for Terraform keeps its state there. Without Terraform its steps are left out.
-    """
-    shutil.copytree(
-        ROOT / "examples", machine.folder / "examples", ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*")
-    )
+    """Ids and ports of the README stand for those of this run; folders and ports come from the environment."""
     environ = stacks.environment() | machine.variables
     environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environ['PATH']}"
     listed = list(tour.steps(README))
-    settings = _terraform_settings(machine.folder)
-    if settings is None:
-        listed = [step for step in listed if not step.command.startswith("terraform")]
     names = tour.Names()
-    with Shell(environ | (settings or {}), machine.folder) as shell:
+    with Shell(environ, ROOT) as shell:
         for step, following in zip(listed, [*listed[1:], tour.Step("", "")], strict=True):
             printed, status = shell.run(names.in_command(step.command))
             names.learn(step.expected, printed)
@@ -85,22 +74,11 @@ def test_the_tour_goes_as_the_readme_shows_it(machine: machines.Machine) -> None
     assert not machine.folders.state.exists()
 
 
-def _terraform_settings(folder: Path) -> dict[str, str] | None:
-    """The environment in which Terraform takes its provider from this machine; None where either is not there."""
-    try:
-        mirror = terraform.mirror()
-    except pytest.skip.Exception:
-        return None
-    file = folder / "cli.tfrc"
-    file.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n')
-    return {"TF_CLI_CONFIG_FILE": str(file), "TF_INPUT": "false", "CHECKPOINT_DISABLE": "true"}
-
-
 def test_the_tour_is_the_readme_s() -> None:
     """It has the commands that a newcomer needs, and nobody has hidden one from the test in another kind of block."""
     commands = [step.command for step in tour.steps(README)]
     assert len(commands) >= 12
-    for tool in ("aws", "python", "terraform"):
+    for tool in ("aws", "python"):
         assert any(shlex.split(command)[0] == tool for command in commands), tool
     for word in ("up", "run", "task", "instance", "stop", "status", "down"):
         assert any(shlex.split(command)[:2] == ["longshore", word] for command in commands), word

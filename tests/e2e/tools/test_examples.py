@@ -39,9 +39,9 @@ def left_behind(stack: stacks.Stack, prefix: str) -> list[str]:
     return [arn for arn in found if prefix in arn] + running
 
 
-def test_the_tour_with_the_aws_cli(stack: stacks.Stack) -> None:
+def test_the_tour_with_the_aws_cli(embedded: stacks.Stack) -> None:
     """It tells its story to the end: an exit code of 7, a task that was stopped, a refusal, and all is gone again."""
-    done = run(stack, "bash", EXAMPLES / "aws-cli.sh")
+    done = run(embedded, "bash", EXAMPLES / "aws-cli.sh")
     assert done.returncode == 0, done.stdout
     assert re.search(
         r"^STOPPED\s+EssentialContainerExited\s+Essential container in task exited\s+7$", done.stdout, re.MULTILINE
@@ -49,7 +49,7 @@ def test_the_tour_with_the_aws_cli(stack: stacks.Stack) -> None:
     assert re.search(r"^UserInitiated\s+seen enough$", done.stdout, re.MULTILINE), done.stdout
     assert "An error occurred (ClusterNotFoundException) when calling the DescribeTasks operation" in done.stdout
     assert done.stdout.endswith("== Cleaning up\nDone.\n"), done.stdout
-    assert left_behind(stack, "aws-cli-tour") == []
+    assert left_behind(embedded, "aws-cli-tour") == []
 
 
 def test_a_tour_that_ends_early_cleans_up_and_says_so(embedded: stacks.Stack) -> None:

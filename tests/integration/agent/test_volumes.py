@@ -84,14 +84,3 @@ async def test_a_volume_of_the_task_has_its_options_and_goes_with_the_task(
         async with asyncio.timeout(20):
             while volume in await asyncio.to_thread(docker_engine.docker, "volume", "ls", "--quiet"):  # noqa: ASYNC110 - it is not told
                 await asyncio.sleep(0.1)
-
-
-@pytest.mark.usefixtures("agent")
-async def test_a_driver_that_the_engine_does_not_have_fails_the_start_in_the_engines_words(
-    tracker: fake_tracker.FakeTracker,
-) -> None:
-    task = definitions.task_id()
-    await tracker.assign(writes("data", "one", scope=OWN, driver="no-such-driver"), task)
-    reason = (await tracker.stopped(task)).containers[0].reason
-    assert reason.startswith("CannotCreateContainerError: ")
-    assert "no-such-driver" in reason
