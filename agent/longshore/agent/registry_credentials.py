@@ -2,8 +2,8 @@
 
 | source | what it holds |
 |---|---|
-| `ECS_ENGINE_AUTH_TYPE=dockercfg` | the JSON of an old `.dockercfg`: registries with `auth` (base64 of user:password) |
-| `ECS_ENGINE_AUTH_TYPE=docker` | registries with `username`, `password`, `email` |
+| `LONGSHORE_ENGINE_AUTH_TYPE=dockercfg` | in `LONGSHORE_ENGINE_AUTH_DATA` the JSON of an old `.dockercfg`: registries with `auth` (base64 of user:password) |
+| `LONGSHORE_ENGINE_AUTH_TYPE=docker` | there, registries with `username`, `password`, `email` |
 | `config.json` in `$DOCKER_CONFIG` or `~/.docker` | `auths`, and helpers: `credHelpers` for one registry, `credsStore` for all |
 
 What the agent was told comes first. The file is read again for each pull, so that `docker login` takes effect at once. A password is
@@ -60,7 +60,7 @@ def registry_of(image: str) -> str:
 
 
 def parse(auth_type: str, data: str) -> Mapping[str, Credential]:
-    """What `ECS_ENGINE_AUTH_TYPE` and `ECS_ENGINE_AUTH_DATA` give, by registry. BadCredentials where that is not what it says."""
+    """What the settings `engine_auth_type` and `engine_auth_data` (ECS_ENGINE_AUTH_* of ECS's agent) give, by registry. BadCredentials where that is not what it says."""
     if not auth_type:
         return {}
     try:
