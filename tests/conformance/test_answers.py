@@ -19,9 +19,6 @@ REFUSING = {
 UNSEEN = frozenset(
     {
         "ContainerOverride.environmentFiles",
-        "TaskOverride.cpu",
-        "TaskOverride.memory",
-        "TaskOverride.taskRoleArn",
     }
 )
 """Overrides that a task shows, where it is placed; none that has them is."""

@@ -153,6 +153,9 @@ def _tasks(stack: world.World, folder: Path) -> None:
     }
     arn = ecs.run_task(**asked)["tasks"][0]["taskArn"]
     ecs.run_task(taskDefinition="toured-task", overrides={"cpu": "196608"})
+    whole = {"cpu": "256", "memory": "64", "taskRoleArn": "role"}
+    (limited,) = ecs.run_task(taskDefinition="toured-task", overrides=whole)["tasks"]
+    ecs.stop_task(task=limited["taskArn"])
     ecs.put_cluster_capacity_providers(
         cluster=world.CLUSTER, capacityProviders=["FARGATE"], defaultCapacityProviderStrategy=[]
     )

@@ -17,6 +17,7 @@ from longshore.agent import (
     cleanup,
     config,
     container_names,
+    devices,
     diagnosis,
     docker_runtime,
     effects,
@@ -125,7 +126,7 @@ async def serving(
         web = introspection.Introspection(host, introspection.About(settings.cluster, version))
         stack.push_async_callback(web.stop)
         port = await web.start(settings.introspection_port)
-        offered = _host(settings, described, version, limits_tasks=groups is not None)
+        offered = _host(settings, described, version, limits_tasks=groups is not None, gpus=host.gpus)
         speaking = await _speaking(stack, settings, draws)
         sessions = session.Sessions(
             stub=speaking.agents,
@@ -167,11 +168,17 @@ def _limits(settings: config.Config, described: runtime.EngineInfo) -> engine.Li
         pull_behavior=pulls.Behavior(settings.image_pull_behavior),
         publish_address=settings.publish_address,
         privileged=settings.privileged,
+        gpus=devices.found(settings.gpu_ids, described.runtimes),
     )
 
 
 def _host(
-    settings: config.Config, described: runtime.EngineInfo, version: str, *, limits_tasks: bool
+    settings: config.Config,
+    described: runtime.EngineInfo,
+    version: str,
+    *,
+    limits_tasks: bool,
+    gpus: devices.Gpus,
 ) -> registration.Host:
     try:
         total = resources.total_resources(
@@ -179,6 +186,8 @@ def _host(
             reserved_memory_mib=settings.reserved_memory,
             reserved_ports=[int(port) for port in settings.reserved_ports],
             reserved_udp_ports=[int(port) for port in settings.reserved_ports_udp],
+            gpus=gpus,
+            counted=dict(filter(None, map(config.counted, settings.instance_resources))),
         )
     except resources.NothingLeft as error:
         raise Unusable(str(error), lasting=True) from error

@@ -33,6 +33,12 @@ class Config(settings.Process):
     instance_tags: tuple[str, ...] = settings.option(
         default=(), help="tags of the instance, KEY=VALUE; taken at the first registration"
     )
+    gpu_ids: tuple[str, ...] = settings.option(
+        default=(), help="GPUs of this host, ID or ID=DEVICE-FILE; else NVIDIA's, if there are any"
+    )
+    instance_resources: tuple[str, ...] = settings.option(
+        default=(), help="further things of this host that are counted, NAME=COUNT"
+    )
     task_cpu_mem_limit: bool = settings.option(
         default=True, help="limit CPU and memory of whole tasks, where the engine's control groups allow it"
     )
@@ -78,6 +84,9 @@ class Config(settings.Process):
             for item in getattr(self, name):
                 if not item.partition("=")[0] or "=" not in item:
                     yield f"{settings.variable(name)}: {item!r} is not NAME=VALUE"
+        for item in self.instance_resources:
+            if counted(item) is None:
+                yield f"{settings.variable('instance_resources')}: {item!r} is not NAME=COUNT"
         if self.dynamic_ports and dynamic_range(self.dynamic_ports) is None:
             yield f"{settings.variable('dynamic_ports')} is {self.dynamic_ports!r}: not FIRST-LAST with ports 1 to 65535"
         yield from takeover.faults(self.container_instance_arn, self.instance_credential_file, self.cluster)
@@ -96,6 +105,13 @@ def dynamic_range(text: str) -> range | None:
         return None
     found = range(int(first), int(last) + 1)
     return found if found and found.start > 0 and found.stop <= 65536 else None
+
+
+def counted(item: str) -> tuple[str, int] | None:
+    """Name and number of NAME=COUNT; None where it is not that, or names what the agent registers by itself."""
+    name, _, count = (part.strip() for part in item.partition("="))
+    usable = name and name not in resources.OWN_NAMES and count.isascii() and count.isdigit()
+    return (name, int(count)) if usable else None
 
 
 def pairs(items: Iterable[str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from longshore.agent import container_host, container_names, task_state
+from longshore.agent import container_host, container_names, devices, task_state
 from longshore.v1 import task_definition_pb2 as definition_pb2
 from longshore.v1 import task_pb2
 
@@ -43,6 +43,8 @@ def body(
     stop_timeout_s: int,
     publish_address: str = "",
     cgroup_parent: str = "",
+    gpus: devices.Gpus = devices.NONE,
+    gpu_ids: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Body of the create call for one container of a task. `cgroup_parent`: the task's own group, where it has limits."""
     sizes = effective_sizes(container, override)
@@ -50,12 +52,15 @@ def body(
         "CpuShares": min(max(sizes.cpu, _CPU_SHARES.start), _CPU_SHARES.stop - 1),
         **_memory(sizes, container.linux_parameters),
         **container_host.host_config(definition, container, task),
+        **devices.host_config(gpus, gpu_ids),
     }
     if cgroup_parent:
         host["CgroupParent"] = cgroup_parent
+    if files := devices.files(gpus, gpu_ids):
+        host["Devices"] = [*host.get("Devices", ()), *files]
     spec: dict[str, Any] = {
         "Image": container.image,
-        "Env": environment(container, override),
+        "Env": environment(container, override, gpu_ids),
         "Labels": container_names.labels(owner, task, container.name, container.docker_labels),
         "HostConfig": host,
         # We name it with each stop as well; this is for whoever stops the container without knowing the task.
@@ -82,13 +87,17 @@ def effective_sizes(
 
 
 def environment(
-    container: definition_pb2.ContainerDefinition, override: task_pb2.ContainerOverride | None
+    container: definition_pb2.ContainerDefinition,
+    override: task_pb2.ContainerOverride | None,
+    gpu_ids: Sequence[str] = (),
 ) -> list[str]:
-    """Environment as `NAME=value`, merged by name: the override's wins."""
+    """Environment as `NAME=value`, merged by name: the override's wins, and what the container was given wins over both."""
     merged = {pair.name: pair.value for pair in container.environment}
     if override is not None:
         merged.update({pair.name: pair.value for pair in override.environment})
     merged.setdefault("AWS_EXECUTION_ENV", "AWS_ECS_EC2")
+    if gpu_ids:
+        merged[devices.VISIBLE_VARIABLE] = ",".join(gpu_ids)
     return [f"{name}={value}" for name, value in merged.items()]
 
 
@@ -103,8 +112,9 @@ def _memory(sizes: Sizes, linux: definition_pb2.LinuxParameters) -> dict[str, in
         limits["Memory"] = max(sizes.memory_mib * _MEBIBYTE, _MEMORY_FLOOR)
     if sizes.memory_reservation_mib:
         limits["MemoryReservation"] = max(sizes.memory_reservation_mib * _MEBIBYTE, _MEMORY_FLOOR)
-    if linux.HasField("max_swap") and "Memory" in limits:
-        limits["MemorySwap"] = limits["Memory"] + linux.max_swap * _MEBIBYTE
+    if linux.HasField("max_swap"):
+        # Without a limit the engine refuses this, and says why.
+        limits["MemorySwap"] = limits.get("Memory", 0) + linux.max_swap * _MEBIBYTE
         if linux.HasField("swappiness"):
             limits["MemorySwappiness"] = linux.swappiness
     return limits

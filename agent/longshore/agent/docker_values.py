@@ -50,6 +50,7 @@ def engine_info(info: Mapping[str, Any], version: Mapping[str, Any]) -> runtime.
         cgroup_driver=str(info.get("CgroupDriver", "")),
         cgroup_version=int(info.get("CgroupVersion") or 1),
         volume_drivers=frozenset((info.get("Plugins") or {}).get("Volume") or ()),
+        runtimes=frozenset(info.get("Runtimes") or ()),
         security_options=frozenset(_option(option) for option in info.get("SecurityOptions") or ()),
     )
 

@@ -16,6 +16,7 @@ from longshore.agent import (
     assignments,
     cgroups,
     container_names,
+    devices,
     effects,
     launching,
     observations,
@@ -55,6 +56,7 @@ class Limits:
     pull_behavior: pulls.Behavior = pulls.Behavior.DEFAULT
     publish_address: str = ""
     privileged: bool = True
+    gpus: devices.Gpus = devices.NONE
 
 
 class TaskEngine:
@@ -106,6 +108,11 @@ class TaskEngine:
     def publish_address(self) -> str:
         """Where ports are published; empty for every address."""
         return self.limits.publish_address
+
+    @property
+    def gpus(self) -> devices.Gpus:
+        """The GPUs of this host."""
+        return self.limits.gpus
 
     @property
     def max_launches(self) -> int:

@@ -14,6 +14,7 @@ from longshore.agent import (
     cgroups,
     container_names,
     container_spec,
+    devices,
     effects,
     ports,
     pulls,
@@ -28,6 +29,7 @@ from longshore.agent import (
     volumes,
 )
 from longshore.rpc import backoff
+from longshore.v1 import task_pb2
 
 _log = structlog.get_logger(__name__)
 _Answer = TypeVar("_Answer")
@@ -59,6 +61,10 @@ class Host(Protocol):
     @property
     def publish_address(self) -> str:
         """Where ports are published; empty for every address."""
+
+    @property
+    def gpus(self) -> devices.Gpus:
+        """The GPUs of this host."""
 
     @property
     def max_launches(self) -> int:
@@ -159,16 +165,19 @@ class Launcher:
     async def _created(
         self, record: task_record.TaskRecord, container: str, bindings: tuple[task_state.Binding, ...]
     ) -> str:
+        override = container_spec.override_of(record.assigned.overrides, container)
         body = container_spec.body(
             record.definition.message,
             record.parts[container],
-            container_spec.override_of(record.assigned.overrides, container),
+            override,
             owner=self._host.owner,
             task=record.names,
             bindings=bindings,
             stop_timeout_s=self._stop_timeout_s(record, container),
             publish_address=self._host.publish_address,
             cgroup_parent=await self._limited(record),
+            gpus=self._host.gpus,
+            gpu_ids=self._gpu_ids(record, container, override),
         )
         name = container_names.container_name(record.names, container)
         await self._provide_volumes(record, container)
@@ -180,6 +189,14 @@ class Launcher:
                 return await self._host.runtime.create(name, body)
 
         return await self._retried(call)
+
+    def _gpu_ids(
+        self, record: task_record.TaskRecord, container: str, override: task_pb2.ContainerOverride | None
+    ) -> tuple[str, ...]:
+        try:
+            return devices.given(record.parts[container], override, record.assigned.container_resources)
+        except devices.NotGiven as error:
+            raise runtime.CannotCreateContainerError(str(error)) from error
 
     async def _limited(self, record: task_record.TaskRecord) -> str:
         """Have the limits of the whole task in place; its control group, empty where it has no limits."""

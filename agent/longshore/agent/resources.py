@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from longshore.agent import runtime
+from longshore.agent import devices, runtime
 from longshore.rpc import sizes
 from longshore.v1 import common_pb2
 
 DEFAULT_RESERVED_PORTS = (22, 2375, 2376, 51678, 51679)
 """ECS's: ssh, Docker's own, introspection, task metadata."""
+
+OWN_NAMES = frozenset({"CPU", "MEMORY", "PORTS", "PORTS_UDP", devices.GPU})
+"""Resources that the agent finds out by itself."""
 
 _MEBIBYTE = 1024 * 1024
 _CAPABILITY = "com.amazonaws.ecs.capability."
@@ -44,8 +47,10 @@ def total_resources(
     reserved_memory_mib: int = 0,
     reserved_ports: Sequence[int] = DEFAULT_RESERVED_PORTS,
     reserved_udp_ports: Sequence[int] = (),
+    gpus: devices.Gpus = devices.NONE,
+    counted: Mapping[str, int] | None = None,
 ) -> list[common_pb2.Resource]:
-    """CPU units, MiB and reserved ports of the host."""
+    """CPU units, MiB, reserved ports and countable devices of the host."""
     memory = engine.memory_bytes // _MEBIBYTE - reserved_memory_mib
     if memory <= 0:
         raise NothingLeft(
@@ -57,6 +62,7 @@ def total_resources(
         common_pb2.Resource(name="MEMORY", type="INTEGER", integer_value=memory),
         _port_set("PORTS", reserved_ports),
         _port_set("PORTS_UDP", reserved_udp_ports),
+        *devices.offered(gpus, counted or {}),
     ]
 
 

@@ -121,6 +121,8 @@ class EngineInfo:
     logging_drivers: frozenset[str] = frozenset()
     security_options: frozenset[str] = frozenset()
     volume_drivers: frozenset[str] = frozenset()
+    runtimes: frozenset[str] = frozenset()
+    """What the engine can run containers with, by its own names: `runc`, `nvidia`."""
     cgroup_driver: str = ""
     """`cgroupfs` or `systemd`; empty where it is not said."""
     cgroup_version: int = 1

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from longshore.agent import dependencies, task_state
+from longshore.v1 import common_pb2
 from longshore.v1 import task_definition_pb2 as definition_pb2
 
 DEFAULT_STOP_TIMEOUT_S = 30
@@ -113,12 +114,15 @@ _VOLUMES_OFFERED = frozenset({"name", "host", "dockerVolumeConfiguration"})
 
 _Container = definition_pb2.ContainerDefinition
 
+# Whether a task was given its GPUs is seen when its containers are made (devices.given).
+_DEVICES_OFFERED = frozenset({common_pb2.RESOURCE_TYPE_GPU})
+
 # Members whose effect is not built: a definition that uses one is refused, never run without it.
 _NOT_OFFERED: tuple[tuple[str, Callable[[_Container], bool]], ...] = (
     ("secrets", lambda c: bool(c.secrets) or bool(c.log_configuration.secret_options)),
     ("environmentFiles", lambda c: bool(c.environment_files)),
     ("repositoryCredentials", lambda c: c.HasField("repository_credentials")),
-    ("resourceRequirements", lambda c: bool(c.resource_requirements)),
+    ("resourceRequirements", lambda c: any(each.type not in _DEVICES_OFFERED for each in c.resource_requirements)),
     ("firelensConfiguration", lambda c: c.HasField("firelens_configuration")),
     ("credentialSpecs", lambda c: bool(c.credential_specs)),
 )

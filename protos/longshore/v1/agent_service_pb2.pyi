@@ -256,6 +256,7 @@ class AssignedTask(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     CLUSTER_FIELD_NUMBER: _builtins.int
     STOPPING_FIELD_NUMBER: _builtins.int
+    CONTAINER_RESOURCES_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """Id of the task, 32 hex digits."""
     definition_key: _builtins.str
@@ -274,6 +275,10 @@ class AssignedTask(_message.Message):
     def overrides(self) -> _task_pb2.TaskOverride:
         """Overrides of the request. Absent when there are none."""
 
+    @_builtins.property
+    def container_resources(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContainerResources]:
+        """Countable devices that the scheduler has given to its containers. Empty when none of them asks for any."""
+
     def __init__(
         self,
         *,
@@ -285,14 +290,47 @@ class AssignedTask(_message.Message):
         request_id: _builtins.str = ...,
         cluster: _builtins.str = ...,
         stopping: _builtins.bool = ...,
+        container_resources: _abc.Iterable[Global___ContainerResources] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["overrides", b"overrides"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "definition_key", b"definition_key", "group", b"group", "overrides", b"overrides", "request_id", b"request_id", "started_by", b"started_by", "stopping", b"stopping", "task_id", b"task_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "container_resources", b"container_resources", "definition_key", b"definition_key", "group", b"group", "overrides", b"overrides", "request_id", b"request_id", "started_by", b"started_by", "stopping", b"stopping", "task_id", b"task_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AssignedTask: _TypeAlias = AssignedTask  # noqa: Y015
+
+@_typing.final
+class ContainerResources(_message.Message):
+    """Countable devices of an instance that one container of a task has to itself."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTAINER_NAME_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    IDS_FIELD_NUMBER: _builtins.int
+    container_name: _builtins.str
+    """Name of the container, one of the definition's."""
+    type: _builtins.str
+    """Kind of the devices, as in the definition's resourceRequirements: `GPU`."""
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Their ids, out of those that the instance has registered under this name. Never empty."""
+
+    def __init__(
+        self,
+        *,
+        container_name: _builtins.str = ...,
+        type: _builtins.str = ...,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["container_name", b"container_name", "ids", b"ids", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ContainerResources: _TypeAlias = ContainerResources  # noqa: Y015
 
 @_typing.final
 class AssignedStop(_message.Message):

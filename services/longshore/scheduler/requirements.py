@@ -12,8 +12,12 @@ ENI_ATTRIBUTE = "ecs.capability.task-eni"
 ARCHITECTURE_ATTRIBUTE = "ecs.cpu-architecture"
 OS_ATTRIBUTE = "ecs.os-type"
 TASK_LIMIT_ATTRIBUTE = "ecs.capability.task-cpu-mem-limit"
-ROLE_ATTRIBUTE = "com.amazonaws.ecs.capability.task-iam-role"
 ENVIRONMENT_FILES_ATTRIBUTE = "ecs.capability.env-files.s3"
+
+# A role is kept with the task and shown; there is no AWS here that it would be a role of, so nothing on the instance is needed for it.
+_ROLES = frozenset(
+    {"com.amazonaws.ecs.capability.task-iam-role", "com.amazonaws.ecs.capability.task-iam-role-network-host"}
+)
 
 _ARCHITECTURES = {
     task_definition_pb2.CPU_ARCHITECTURE_X86_64: "x86_64",
@@ -51,7 +55,7 @@ def of(definition: task_definition_pb2.TaskDefinition, overrides: task_pb2.TaskO
         tuple(sorted(set(_ports(definition)))),
         tuple(
             sorted(
-                {*_attributes(definition), *_override_attributes(definition, overrides)},
+                {*_attributes(definition), *_override_attributes(overrides)},
                 key=lambda attribute: (attribute.name, attribute.value or ""),
             )
         ),
@@ -81,6 +85,8 @@ def _ports(definition: task_definition_pb2.TaskDefinition) -> Iterator[int]:
 
 def _attributes(definition: task_definition_pb2.TaskDefinition) -> Iterator[Attribute]:
     for required in definition.requires_attributes:
+        if required.name in _ROLES:
+            continue
         yield Attribute(required.name, required.value if required.HasField("value") else None)
     if definition.network_mode == task_definition_pb2.NETWORK_MODE_AWSVPC:
         yield Attribute(ENI_ATTRIBUTE)
@@ -92,14 +98,9 @@ def _attributes(definition: task_definition_pb2.TaskDefinition) -> Iterator[Attr
         yield Attribute(OS_ATTRIBUTE, "linux" if linux else "windows")
 
 
-def _override_attributes(
-    definition: task_definition_pb2.TaskDefinition, overrides: task_pb2.TaskOverride
-) -> Iterator[Attribute]:
+def _override_attributes(overrides: task_pb2.TaskOverride) -> Iterator[Attribute]:
     """What an override asks of the instance, as it would in the definition, where the registry derives the same names."""
     if overrides.cpu or overrides.memory:
         yield Attribute(TASK_LIMIT_ATTRIBUTE)
-    if overrides.task_role_arn:
-        host = definition.network_mode == task_definition_pb2.NETWORK_MODE_HOST
-        yield Attribute(f"{ROLE_ATTRIBUTE}-network-host" if host else ROLE_ATTRIBUTE)
     if any(container.environment_files for container in overrides.container_overrides):
         yield Attribute(ENVIRONMENT_FILES_ATTRIBUTE)

@@ -27,12 +27,14 @@ def test_all_faults_are_named_together() -> None:
         parsed(
             "--reserved-ports=22,ssh",
             "--instance-attributes=stack",
+            "--instance-resources=licences=many",
             "--dynamic-ports=9-1",
             "--docker-host=/var/run/docker.sock",
         )
     assert [fault.split(":")[0].split(" ")[0] for fault in caught.value.faults] == [
         "LONGSHORE_RESERVED_PORTS",
         "LONGSHORE_INSTANCE_ATTRIBUTES",
+        "LONGSHORE_INSTANCE_RESOURCES",
         "LONGSHORE_DYNAMIC_PORTS",
         "LONGSHORE_DOCKER_HOST",
     ]
@@ -44,6 +46,16 @@ def test_all_faults_are_named_together() -> None:
 )
 def test_a_range_of_ports(text: str, expected: range | None) -> None:
     assert config.dynamic_range(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("licences=3", ("licences", 3)), ("CPU=4", None), ("GPU=1", None), ("=3", None), ("a=-1", None)],
+)
+def test_things_that_are_counted_have_names_that_the_agent_does_not_use_itself(
+    text: str, expected: tuple[str, int] | None
+) -> None:
+    assert config.counted(text) == expected
 
 
 def test_pairs_keep_what_follows_the_first_equals_sign() -> None:

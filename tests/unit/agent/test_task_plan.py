@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from longshore.agent import task_plan, task_state
+from longshore.v1 import common_pb2
 from longshore.v1 import task_definition_pb2 as definition_pb2
 
 D = definition_pb2
@@ -69,7 +70,10 @@ def test_a_dependency_on_a_stranger_is_refused() -> None:
         (app(secrets=[D.Secret(name="a", value_from="b")]), "secrets"),
         (app(environment_files=[D.EnvironmentFile(value="x")]), "environmentFiles"),
         (app(repository_credentials=D.RepositoryCredentials(credentials_parameter="x")), "repositoryCredentials"),
-        (app(resource_requirements=[D.ResourceRequirement(value="1")]), "resourceRequirements"),
+        (
+            app(resource_requirements=[D.ResourceRequirement(value="1", type=common_pb2.RESOURCE_TYPE_NEURON_DEVICE)]),
+            "resourceRequirements",
+        ),
     ],
 )
 def test_what_is_not_built_is_refused_by_name(container: D.ContainerDefinition, member: str) -> None:

@@ -46,13 +46,19 @@ def test_overrides_are_laid_over_container_by_container_and_over_the_task() -> N
     assert (whole.cpu, whole.memory) == (1024, 2048)
 
 
+@pytest.mark.parametrize("network_mode", [BRIDGE, HOST])
+def test_a_role_asks_nothing_of_the_instance(network_mode: "task_definition_pb2.NetworkMode.ValueType") -> None:
+    made = definition(container(memory=300), task_role_arn="role", network_mode=network_mode)
+    for name in ("task-iam-role", "task-iam-role-network-host"):
+        made.requires_attributes.add(name=f"com.amazonaws.ecs.capability.{name}")
+    assert requirements.of(made, override(task_role_arn="other", execution_role_arn="other")).attributes == ()
+
+
 @pytest.mark.parametrize(
     ("given", "network_mode", "attribute"),
     [
         (override(cpu="512"), BRIDGE, "ecs.capability.task-cpu-mem-limit"),
         (override(memory="512"), BRIDGE, "ecs.capability.task-cpu-mem-limit"),
-        (override(task_role_arn="role"), BRIDGE, "com.amazonaws.ecs.capability.task-iam-role"),
-        (override(task_role_arn="role"), HOST, "com.amazonaws.ecs.capability.task-iam-role-network-host"),
         (
             override(
                 container_overrides=[
