@@ -32,7 +32,7 @@ accept: setup ## Promise the contract as it is now: later changes must not break
 	@scripts/protos accept
 
 .PHONY: conformance
-conformance: setup ## Write docs/conformance.md anew from the contract and the tests' findings
+conformance: setup ## Write docs/conformance.md and docs/task-definition.md anew from the contract and the tests' findings
 	@scripts/conformance
 
 .PHONY: fmt

@@ -1,9 +1,5 @@
-"""docs/conformance.md, made from ECS's model, the contract's options and the differences from the emulator.
+"""docs/conformance.md, made from ECS's model, the contract's options and the differences from the emulator."""
 
-Run as a module it says whether the committed file is what it should be; with `--write` it writes it.
-"""
-
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -56,7 +52,7 @@ def render() -> str:
     offered = contract.offered()
     members = [member for operation in offered for member in contract.members(operation)]
     lines = [
-        *_HEAD.format(botocore=_series()).splitlines(),
+        *_HEAD.format(botocore=series()).splitlines(),
         "",
         "## In numbers",
         "",
@@ -83,7 +79,7 @@ def render() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _series() -> str:
+def series() -> str:
     """Botocore's version without its last part: patches change dates, not shapes that we know of."""
     import botocore
 
@@ -105,7 +101,7 @@ def _counts(offered: Sequence[str], members: Sequence[Member]) -> Iterator[str]:
                 yield f"| {word} | {counted[handling]} | {counted[handling] / total:.0%} |"
     yield ""
     columns = (*REQUEST_WORDS.values(), *ANSWER_WORDS.values())
-    yield from _table(("operation", *columns), (_operation_row(operation, members) for operation in offered))
+    yield from table(("operation", *columns), (_operation_row(operation, members) for operation in offered))
 
 
 def _operation_row(operation: str, members: Sequence[Member]) -> tuple[str, ...]:
@@ -122,16 +118,17 @@ def _operations(offered: Sequence[str], members: Sequence[Member]) -> Iterator[s
         yield ""
         asked = [member for member in top if member.in_request]
         yield from (
-            _table(("request", "type", "", ""), map(_request_row, asked)) if asked else ("No request members.", "")
+            table(("request", "type", "", ""), map(_request_row, asked)) if asked else ("No request members.", "")
         )
         answered = [member for member in top if not member.in_request]
         if answered:
-            yield from _table(("answer", "type", "", ""), map(_answer_row, answered))
+            yield from table(("answer", "type", "", ""), map(_answer_row, answered))
         else:
             yield from ("The answer is empty.", "")
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table, and an empty one."""
     yield f"| {' | '.join(head)} |".replace("  ", " ")
     yield "|" + "---|" * len(head)
     for row in rows:
@@ -167,14 +164,14 @@ def _structures(members: Sequence[Member]) -> Iterator[str]:
         yield f"### {name}"
         yield ""
         rows = [_structure_row(name, member, inner[name]) for member in _ordered(inner[name])]
-        yield from _table(("member", "type", "in requests", "in answers", ""), rows)
+        yield from table(("member", "type", "in requests", "in answers", ""), rows)
     yield "### Structures that only stand in what is refused or never filled"
     yield ""
     rows = []
     for name in sorted(whole):
         names = ", ".join(f"`{member.name}`" for member in _ordered(inner[name]))
         rows.append((f'<a id="{name.lower()}"></a>{name}', names, whole[name]))
-    yield from _table(("structure", "members", ""), rows)
+    yield from table(("structure", "members", ""), rows)
 
 
 def _same_throughout(found: Sequence[Member]) -> str | None:
@@ -211,7 +208,7 @@ def _missing(offered: Sequence[str]) -> Iterator[str]:
     for operation in left:
         titles = [title for title, marks in NOT_YET if any(mark in operation for mark in marks)]
         groups[titles[-1]].append(operation)
-    yield from _table(
+    yield from table(
         ("", "operations"),
         [
             (f"{title} ({len(names)})", ", ".join(f"`{name}`" for name in names))
@@ -219,21 +216,3 @@ def _missing(offered: Sequence[str]) -> Iterator[str]:
             if names
         ],
     )
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Write the document, or say whether it is up to date."""
-    text = render()
-    if "--write" in arguments:
-        FILE.write_text(text)
-        print(f"conformance: wrote {FILE.name}")  # noqa: T201 - a command-line program
-        return 0
-    if not FILE.exists() or FILE.read_text() != text:
-        print("conformance: docs/conformance.md is stale; run 'make conformance'")  # noqa: T201 - as above
-        return 1
-    print("conformance: docs/conformance.md is up to date")  # noqa: T201 - as above
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

@@ -14,6 +14,12 @@ _OWNER = container_names.Owner(
 _TASK = container_names.TaskNames("2" * 32, "default", "family", 1)
 
 
+def bodies(described: dict[str, Any]) -> list[dict[str, Any]]:
+    """What Docker is asked for, container by container."""
+    definition = codec.from_json(task_definition_pb2.TaskDefinition, described)
+    return [_body(definition, each) for each in range(len(definition.container_definitions))]
+
+
 def of(described: dict[str, Any]) -> object:
     """Everything that comes of a definition, as DescribeTaskDefinition shows it; equal where nothing differs.
 
@@ -46,5 +52,5 @@ def _body(definition: task_definition_pb2.TaskDefinition, index: int) -> dict[st
             task_state.Binding(port.container_port, port.host_port or 40_000, port.protocol, "0.0.0.0", port.count)
             for port in wanted
         ],
-        stop_timeout_s=30,
+        stop_timeout_s=container.stop_timeout or task_plan.DEFAULT_STOP_TIMEOUT_S,
     )
