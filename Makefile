@@ -35,6 +35,10 @@ accept: setup ## Promise the contract as it is now: later changes must not break
 conformance: setup ## Write docs/conformance.md and docs/task-definition.md anew from the contract and the tests' findings
 	@scripts/conformance
 
+.PHONY: settings
+settings: setup ## Write the agent's settings into its guide and example file anew from the code
+	@scripts/settings
+
 .PHONY: fmt
 fmt: setup ## Format the code and apply the safe fixes
 	@$(BIN)/ruff check --fix --exit-zero --quiet .

@@ -7,9 +7,14 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
+from pathlib import Path
 
-from longshore.agent import app, config, introspection, registration, runtime, state_file, stored
+import structlog
+
+from longshore.agent import app, config, config_sources, introspection, registration, runtime, state_file, stored
 from longshore.rpc import logs, loops, settings
+
+_log = structlog.get_logger(__name__)
 
 EXIT_OK = 0
 EXIT_RESTART = 1
@@ -23,14 +28,17 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
     """Parse, run, and say in words why it ended."""
     variables = os.environ if environ is None else environ
     try:
-        parsed = settings.parse(
-            config.Config, sys.argv[1:] if argv is None else argv, variables, prog="longshore agent"
-        )
+        loaded = config_sources.load(sys.argv[1:] if argv is None else argv, variables)
+        file = config.log_file(loaded.config, loaded.environ)
+        _log_to(loaded.config, file)
     except settings.SettingsError as error:
         return _fail(EXIT_USAGE, str(error))
-    logs.configure(level=parsed.log_level, file=parsed.log_file)
+    if loaded.without_effect:
+        _log.info("settings_without_effect", names=list(loaded.without_effect))
+    if loaded.unknown:
+        _log.warning("settings_unknown", names=list(loaded.unknown))
     try:
-        asyncio.run(_run(parsed, variables))
+        asyncio.run(_run(loaded.config, loaded.environ))
     except registration.Refused as error:
         return _fail(EXIT_TERMINAL, str(error))
     except app.Unusable as error:
@@ -44,6 +52,15 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
             return _fail(EXIT_TERMINAL, str(error.__cause__))
         return _fail(EXIT_RESTART, f"the agent ended: {error} ({error.__cause__})")
     return EXIT_OK
+
+
+def _log_to(parsed: config.Config, file: Path | None) -> None:
+    try:
+        logs.configure_process(parsed, file)
+    except OSError as error:
+        raise settings.SettingsError(
+            [f"the log cannot be written: {error}. Name another file with --log-file, - for standard output."]
+        ) from error
 
 
 async def _run(parsed: config.Config, environ: Mapping[str, str]) -> None:

@@ -92,7 +92,7 @@ async def serving(
         lock = state_file.FolderLock(folder)
         stack.callback(lock.release)
         address = config.docker_host(settings, environ)
-        used = container_runtime or docker_runtime.DockerRuntime(address, _credentials(settings, environ))
+        used = container_runtime or _docker(settings, environ, address)
         stack.push_async_callback(used.close)
         described = await _described(used, address)
         store = state_file.StateFile(folder / STATE_FILE)
@@ -143,6 +143,15 @@ async def serving(
         yield Agent(host, sessions, port, supervisor)
 
 
+def _docker(settings: config.Config, environ: Mapping[str, str], address: str) -> docker_runtime.DockerRuntime:
+    return docker_runtime.DockerRuntime(
+        address,
+        _credentials(settings, environ),
+        create_timeout_s=settings.create_timeout,
+        start_timeout_s=settings.start_timeout,
+    )
+
+
 def _credentials(settings: config.Config, environ: Mapping[str, str]) -> registry_credentials.Credentials:
     told = registry_credentials.parse(settings.engine_auth_type, settings.engine_auth_data)
     return registry_credentials.Credentials(told, config.docker_config(environ))
@@ -165,6 +174,8 @@ def _limits(settings: config.Config, described: runtime.EngineInfo) -> engine.Li
         max_launches=settings.max_launches or max(_FEWEST_LAUNCHES, _LAUNCHES_PER_CPU * described.cpus),
         stop_timeout_s=settings.stop_timeout,
         cleanup_wait_s=settings.cleanup_wait,
+        cleanup_jitter_s=settings.cleanup_wait_jitter,
+        cpu_period_us=settings.cgroup_cpu_period_ms * 1000,
         pull_behavior=pulls.Behavior(settings.image_pull_behavior),
         publish_address=settings.publish_address,
         privileged=settings.privileged,
@@ -194,7 +205,9 @@ def _host(
     return registration.Host(
         cluster=settings.cluster,
         total_resources=total,
-        attributes=resources.attributes(described, privileged=settings.privileged, limits_tasks=limits_tasks),
+        attributes=resources.attributes(
+            config.narrowed(described, settings), privileged=settings.privileged, limits_tasks=limits_tasks
+        ),
         version_info=resources.version_info(described, version),
         first_attributes=config.pairs(settings.instance_attributes),
         first_tags=config.pairs(settings.instance_tags),

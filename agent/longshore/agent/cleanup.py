@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import itertools
+import zlib
 
 import structlog
 
@@ -16,6 +17,11 @@ RETRY_S = 60.0
 _MICROSECONDS = 1_000_000
 
 
+def share(task_id: str) -> float:
+    """Where in the time of the spread a task is removed, from 0 to 1: always at the same place, also after a restart."""
+    return zlib.crc32(task_id.encode()) / 2**32
+
+
 class Cleanup:
     """What is to be removed, and when."""
 
@@ -27,8 +33,9 @@ class Cleanup:
 
     def schedule(self, record: task_record.TaskRecord) -> None:
         """Remove what is left of a task once it has been stopped for long enough."""
-        wait = self._host.limits.cleanup_wait_s * _MICROSECONDS if record.state.plans else 0
-        self._push(record, (record.state.stopped_at or self._host.clock()) + wait)
+        limits = self._host.limits
+        wait = limits.cleanup_wait_s + limits.cleanup_jitter_s * share(record.task_id) if record.state.plans else 0
+        self._push(record, (record.state.stopped_at or self._host.clock()) + int(wait * _MICROSECONDS))
 
     def _push(self, record: task_record.TaskRecord, at: int) -> None:
         heapq.heappush(self._due, (at, next(self._order), record))

@@ -1,20 +1,33 @@
 """Settings of the agent."""
 
+import dataclasses
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from longshore.agent import pulls, registry_credentials, resources, takeover
+from longshore.agent import pulls, registry_credentials, resources, runtime, takeover
 from longshore.rpc import settings
 
 INTROSPECTION_PORT = 51678
 DEFAULT_DOCKER_HOST = "unix:///var/run/docker.sock"
+STANDARD_OUTPUT = Path("-")
+"""As log file: no file."""
 
 
 @settings.config
 class Config(settings.Process):
     """Join this host to a cluster and run its tasks on the Docker Engine."""
 
+    config_file: Path | None = settings.option(
+        default=None, help="file of settings, NAME=VALUE a line under our names or ECS's, or ECS's config.json"
+    )
+    log_file: Path | None = settings.option(
+        default=None,
+        help="write the log to this file, rotated; - for standard output. Left out: /var/log/longshore/agent.log "
+        "for root's agent with the usual state folder, else standard output",
+    )
+    log_max_file_size_mb: int = settings.option(default=5, help="MiB of the log file before it is rotated", minimum=1)
+    log_max_roll_count: int = settings.option(default=24, help="rotated log files that are kept", minimum=0)
     cluster: str = settings.option(default="default", help="name of the cluster to join")
     state_dir: Path | None = settings.option(default=None, help="folder of the agent's state, kept across restarts")
     docker_host: str = settings.option(default="", help="the Docker Engine, unix://… or tcp://…; else DOCKER_HOST")
@@ -48,7 +61,19 @@ class Config(settings.Process):
     instance_credential_file: Path | None = settings.option(
         default=None, help="file with the credential that the registration of that instance answered"
     )
+    cgroup_cpu_period_ms: int = settings.option(
+        default=100, help="period in which the CPU time of whole tasks is limited, milliseconds", minimum=8, maximum=100
+    )
     privileged: bool = settings.option(default=True, help="run privileged containers")
+    logging_drivers: tuple[str, ...] | None = settings.option(
+        default=None, help="log drivers that tasks may name, of those that the engine has; else all of them"
+    )
+    selinux_capable: bool | None = settings.option(
+        default=None, help="whether tasks may name SELinux labels; else as the engine says"
+    )
+    apparmor_capable: bool | None = settings.option(
+        default=None, help="whether tasks may name AppArmor profiles; else as the engine says"
+    )
     engine_auth_type: str = settings.option(
         default="", help="what --engine-auth-data is", choices=registry_credentials.AUTH_TYPES
     )
@@ -61,8 +86,17 @@ class Config(settings.Process):
     stop_timeout: int = settings.option(
         default=30, help="seconds a container has to end by itself, unless it says", minimum=1
     )
+    start_timeout: int = settings.option(
+        default=180, help="seconds that the engine has to start a container", minimum=45
+    )
+    create_timeout: int = settings.option(
+        default=240, help="seconds that the engine has to create a container", minimum=60
+    )
     cleanup_wait: int = settings.option(
         default=3 * 3600, help="seconds until the containers of a stopped task are removed", minimum=1
+    )
+    cleanup_wait_jitter: int = settings.option(
+        default=0, help="seconds over which those removals are spread further", minimum=0
     )
     introspection_port: int = settings.option(
         default=INTROSPECTION_PORT,
@@ -114,16 +148,44 @@ def counted(item: str) -> tuple[str, int] | None:
     return (name, int(count)) if usable else None
 
 
+def narrowed(engine: runtime.EngineInfo, config: Config) -> runtime.EngineInfo:
+    """The engine as the operator wants it to be offered: log drivers left out, security options told."""
+    options = set(engine.security_options)
+    for name, capable in (("selinux", config.selinux_capable), ("apparmor", config.apparmor_capable)):
+        if capable is not None:
+            options = options | {name} if capable else options - {name}
+    drivers = engine.logging_drivers
+    if config.logging_drivers is not None:
+        drivers = drivers & frozenset(config.logging_drivers)
+    return dataclasses.replace(engine, security_options=frozenset(options), logging_drivers=drivers)
+
+
 def pairs(items: Iterable[str]) -> dict[str, str]:
     """NAME=VALUE items as a mapping."""
     return {name.strip(): value.strip() for name, _, value in (item.partition("=") for item in items)}
+
+
+def log_file(config: Config, environ: Mapping[str, str], uid: int | None = None) -> Path | None:
+    """The file of the log, None for standard output.
+
+    The agent of a host, with the usual state folder, of which there is one, logs where a host's services do.
+    """
+    if config.log_file is not None:
+        return None if config.log_file == STANDARD_OUTPUT else config.log_file
+    if config.state_dir is None and _is_the_hosts(environ, uid):
+        return Path("/var/log/longshore/agent.log")
+    return None
+
+
+def _is_the_hosts(environ: Mapping[str, str], uid: int | None) -> bool:
+    return (os.getuid() if uid is None else uid) == 0 and not environ.get("XDG_STATE_HOME")
 
 
 def state_dir(config: Config, environ: Mapping[str, str], uid: int | None = None) -> Path:
     """The agent's state folder: as told, else /var/lib/longshore/agent for root, else under the user's state folder."""
     if config.state_dir is not None:
         return config.state_dir
-    if (os.getuid() if uid is None else uid) == 0 and not environ.get("XDG_STATE_HOME"):
+    if _is_the_hosts(environ, uid):
         return Path("/var/lib/longshore/agent")
     base = environ.get("XDG_STATE_HOME")
     home = Path(base) if base else Path.home() / ".local" / "state"

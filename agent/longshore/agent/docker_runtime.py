@@ -46,7 +46,16 @@ _NO_VOLUME = "no such volume"
 class DockerRuntime:
     """One Docker Engine. Made inside a running event loop."""
 
-    def __init__(self, host: str, credentials: registry_credentials.Credentials | None = None) -> None:
+    def __init__(
+        self,
+        host: str,
+        credentials: registry_credentials.Credentials | None = None,
+        *,
+        create_timeout_s: float = CREATE_TIMEOUT_S,
+        start_timeout_s: float = START_TIMEOUT_S,
+    ) -> None:
+        self._create_timeout_s = create_timeout_s
+        self._start_timeout_s = start_timeout_s
         # No limit on connections: a stop holds one for as long as the container takes to end.
         if host.startswith(_UNIX):
             self._connector: aiohttp.BaseConnector = aiohttp.UnixConnector(host.removeprefix(_UNIX), limit=0)
@@ -81,15 +90,15 @@ class DockerRuntime:
 
     async def create(self, name: str, body: Mapping[str, Any]) -> str:
         """Make a container; return its id."""
-        with docker_errors.translated(runtime.CannotCreateContainerError, "created", CREATE_TIMEOUT_S):
-            async with asyncio.timeout(CREATE_TIMEOUT_S):
+        with docker_errors.translated(runtime.CannotCreateContainerError, "created", self._create_timeout_s):
+            async with asyncio.timeout(self._create_timeout_s):
                 container = await self._docker.containers.create(dict(body), name=name)
         return container.id
 
     async def start(self, runtime_id: str) -> None:
         """Start a container."""
-        with docker_errors.translated(runtime.CannotStartContainerError, "started", START_TIMEOUT_S):
-            async with asyncio.timeout(START_TIMEOUT_S):
+        with docker_errors.translated(runtime.CannotStartContainerError, "started", self._start_timeout_s):
+            async with asyncio.timeout(self._start_timeout_s):
                 await self._docker.containers.container(runtime_id).start()
 
     async def stop(self, runtime_id: str, timeout_s: int | None) -> None:

@@ -30,6 +30,7 @@ from longshore.agent import (
     stored,
     task_commands,
     task_events,
+    task_limits,
     task_machine,
     task_record,
     task_state,
@@ -53,6 +54,8 @@ class Limits:
     max_launches: int
     stop_timeout_s: int = 30
     cleanup_wait_s: int = 3 * 3600
+    cleanup_jitter_s: int = 0
+    cpu_period_us: int = task_limits.PERIOD_US
     pull_behavior: pulls.Behavior = pulls.Behavior.DEFAULT
     publish_address: str = ""
     privileged: bool = True
@@ -113,6 +116,11 @@ class TaskEngine:
     def gpus(self) -> devices.Gpus:
         """The GPUs of this host."""
         return self.limits.gpus
+
+    @property
+    def cpu_period_us(self) -> int:
+        """Period in which the CPU time of whole tasks is limited."""
+        return self.limits.cpu_period_us
 
     @property
     def max_launches(self) -> int:

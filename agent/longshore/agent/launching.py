@@ -67,6 +67,10 @@ class Host(Protocol):
         """The GPUs of this host."""
 
     @property
+    def cpu_period_us(self) -> int:
+        """Period in which the CPU time of whole tasks is limited."""
+
+    @property
     def max_launches(self) -> int:
         """How many creates and starts are under way at a time."""
 
@@ -200,7 +204,9 @@ class Launcher:
 
     async def _limited(self, record: task_record.TaskRecord) -> str:
         """Have the limits of the whole task in place; its control group, empty where it has no limits."""
-        limits = task_limits.of(record.definition.message, record.assigned.overrides)
+        limits = task_limits.of(
+            record.definition.message, record.assigned.overrides, period_us=self._host.cpu_period_us
+        )
         groups = self._host.groups
         if not limits:
             return ""

@@ -24,6 +24,7 @@ class TaskLimits:
 
     cpu_units: int = 0
     memory_mib: int = 0
+    period_us: int = PERIOD_US
 
     def __bool__(self) -> bool:
         return bool(self.cpu_units or self.memory_mib)
@@ -31,7 +32,7 @@ class TaskLimits:
     @property
     def quota_us(self) -> int:
         """CPU time in each period."""
-        return max(LEAST_QUOTA_US, self.cpu_units * PERIOD_US // sizes.UNITS_PER_CPU)
+        return max(LEAST_QUOTA_US, self.cpu_units * self.period_us // sizes.UNITS_PER_CPU)
 
     @property
     def memory_bytes(self) -> int:
@@ -39,11 +40,14 @@ class TaskLimits:
         return self.memory_mib * _MEBIBYTE
 
 
-def of(definition: definition_pb2.TaskDefinition, overrides: task_pb2.TaskOverride) -> TaskLimits:
+def of(
+    definition: definition_pb2.TaskDefinition, overrides: task_pb2.TaskOverride, *, period_us: int = PERIOD_US
+) -> TaskLimits:
     """The limits of a task of a definition, its overrides laid over them."""
     return TaskLimits(
         cpu_units=sizes.cpu_units(overrides.cpu or definition.cpu) or 0,
         memory_mib=sizes.memory_mib(overrides.memory or definition.memory) or 0,
+        period_us=period_us,
     )
 
 
@@ -52,7 +56,7 @@ def files_of_v1(limits: TaskLimits) -> Mapping[str, Mapping[str, str]]:
     files: dict[str, dict[str, str]] = {}
     if limits.cpu_units:
         files["cpu"] = {
-            "cpu.cfs_period_us": str(PERIOD_US),
+            "cpu.cfs_period_us": str(limits.period_us),
             "cpu.cfs_quota_us": str(limits.quota_us),
             "cpu.shares": str(max(2, limits.cpu_units)),
         }
@@ -65,7 +69,7 @@ def files_of_v2(limits: TaskLimits) -> Mapping[str, str]:
     """Values by file."""
     files: dict[str, str] = {}
     if limits.cpu_units:
-        files["cpu.max"] = f"{limits.quota_us} {PERIOD_US}"
+        files["cpu.max"] = f"{limits.quota_us} {limits.period_us}"
     if limits.memory_mib:
         files["memory.max"] = str(limits.memory_bytes)
     return files

@@ -5,7 +5,6 @@ third parties) go the same way.
 """
 
 import logging
-import logging.handlers
 import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
@@ -13,9 +12,11 @@ from typing import Any, TextIO
 
 import structlog
 
-from longshore.rpc import settings
+from longshore.rpc import log_files, settings
 
-FILE_LIMIT = 10 * 1024 * 1024
+_MEBIBYTE = 1024 * 1024
+
+FILE_LIMIT = 10 * _MEBIBYTE
 """Bytes of a log file before it is rotated."""
 
 FILES_KEPT = 5
@@ -32,22 +33,33 @@ _DEPTH = 6
 
 
 def configure(
-    *, level: str = "info", file: Path | None = None, stream: TextIO | None = None, as_json: bool | None = None
+    *,
+    level: str = "info",
+    file: Path | None = None,
+    stream: TextIO | None = None,
+    as_json: bool | None = None,
+    logfmt: bool = False,
+    file_limit: int | None = None,
+    files_kept: int | None = None,
 ) -> None:
-    """Set up logging of the process.
+    """Set up logging of the process. Raises OSError where the file cannot be written.
 
     Args:
         level: least level, by name.
         file: write to this file instead of a stream, rotated by size. Its folder is made.
         stream: where to write, standard output unless given.
         as_json: one JSON object a line, or columns for people; decided by whether the stream is a terminal unless given.
+        logfmt: one line of `key=value` instead of either.
+        file_limit: bytes of the file before it is rotated.
+        files_kept: rotated files beside the current one.
     """
     target = stream if stream is not None else sys.stdout
     handler: logging.Handler
     if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handler = logging.handlers.RotatingFileHandler(
-            file, maxBytes=FILE_LIMIT, backupCount=FILES_KEPT, encoding="utf-8"
+        handler = log_files.RotatingFile(
+            file,
+            limit=FILE_LIMIT if file_limit is None else file_limit,
+            kept=FILES_KEPT if files_kept is None else files_kept,
         )
     else:
         handler = logging.StreamHandler(target)
@@ -56,7 +68,10 @@ def configure(
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(as_json=plain)],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_renderers(as_json=plain, logfmt=logfmt),
+            ],
         )
     )
     root = logging.getLogger()
@@ -79,6 +94,18 @@ def configure(
     )
 
 
+def configure_process(process: settings.Process, file: Path | None) -> None:
+    """Set up logging as a process's settings say, to this file where there is one. Raises OSError."""
+    configure(
+        level=process.log_level,
+        file=file,
+        as_json=True if process.log_format == "json" else None,
+        logfmt=process.log_format == "logfmt",
+        file_limit=process.log_max_file_size_mb * _MEBIBYTE,
+        files_kept=process.log_max_roll_count,
+    )
+
+
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A structlog processor: the values of secret-ish keys, at any depth, are replaced; passwords leave URLs."""
     for key, value in event.items():
@@ -98,7 +125,14 @@ def _shared_processors() -> list[Any]:
     ]
 
 
-def _renderers(*, as_json: bool) -> list[Any]:
+def _renderers(*, as_json: bool, logfmt: bool) -> list[Any]:
+    if logfmt:
+        return [
+            structlog.processors.format_exc_info,
+            structlog.processors.LogfmtRenderer(
+                key_order=["timestamp", "level", "event", "logger"], bool_as_flag=False
+            ),
+        ]
     if as_json:
         return [
             structlog.processors.format_exc_info,

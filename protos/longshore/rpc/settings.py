@@ -7,14 +7,15 @@
     config = settings.parse(Config, sys.argv[1:], os.environ, prog="longshore state-tracker")
 
 The field `lease_ms` is the variable LONGSHORE_LEASE_MS and the flag --lease-ms; a flag beats its variable, which beats the
-default. A field without a default is required. Types: str, int, float, bool, Path, tuple[str, ...] (comma-separated), and each of them
-with `| None` (an empty text is None). All faults are reported together. `--help` prints the table of settings and exits.
+default. A field without a default is required. Types: str, int, float, bool, Path, tuple[str, ...] (comma-separated, or a JSON list of
+texts), and each of them with `| None` (an empty text is None). All faults are reported together. `--help` prints the table of settings and exits.
 A class may have `def faults(self) -> Iterable[str]` for what concerns several fields.
 """
 
 import contextlib
 import dataclasses
 import difflib
+import json
 import sys
 import types
 import typing
@@ -108,6 +109,18 @@ def parse(cls: type[C], argv: Sequence[str], environ: Mapping[str, str], *, prog
     return parsed
 
 
+def chosen(cls: type[Settings], name: str, argv: Sequence[str], environ: Mapping[str, str]) -> str | None:
+    """The text of one setting before the others are read: it may say where they are. None where it was left out."""
+    given, _ = _flags(cls, argv)
+    field = next(field for field in _fields(cls) if field.name == name)
+    return _chosen(field, given, environ)[1]
+
+
+def names(cls: type[Settings]) -> list[str]:
+    """The fields of a configuration."""
+    return [field.name for field in _fields(cls)]
+
+
 def usage(cls: type[Settings], *, prog: str = "longshore") -> str:
     """The text of `--help`."""
     lines = [f"usage: {prog} [--flag VALUE ...]", ""]
@@ -158,6 +171,11 @@ class Process(Settings):
         default="info", help="least level that is logged", choices=("debug", "info", "warning", "error")
     )
     log_file: Path | None = option(default=None, help="write the log to this file, rotated, instead of standard output")
+    log_format: str = option(
+        default="", help="how lines are written; empty: JSON, columns on a terminal", choices=("", "json", "logfmt")
+    )
+    log_max_file_size_mb: int = option(default=10, help="MiB of the log file before it is rotated", minimum=1)
+    log_max_roll_count: int = option(default=5, help="rotated log files that are kept", minimum=0)
     server: str = option(default="127.0.0.1", help="host of the control plane, with its usual ports")
     registry: tuple[str, ...] = option(default=(), help="host:port of each registry, instead of --server's")
     scheduler: tuple[str, ...] = option(default=(), help="host:port of each scheduler, instead of --server's")
@@ -317,10 +335,20 @@ def _converted(hint: Any, text: str) -> Any:
     if core is Path:
         return Path(text).expanduser()
     if typing.get_origin(core) is tuple:
-        return tuple(part.strip() for part in text.split(",") if part.strip())
+        return _listed(text)
     if core is str:
         return text
     raise TypeError(f"settings of type {core} are not supported")
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """Items between commas; a JSON list of texts for items with commas in them, and for none at all."""
+    if text.lstrip().startswith("["):
+        with contextlib.suppress(ValueError):  # `[::1]:8701` is no JSON
+            found = json.loads(text)
+            if isinstance(found, list) and all(isinstance(item, str) for item in found):
+                return tuple(found)
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _boolean(text: str) -> bool:

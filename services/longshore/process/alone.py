@@ -33,7 +33,7 @@ def main(
     except settings.SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return USAGE
-    logs.configure(level=config.log_level, file=config.log_file)
+    logs.configure_process(config, config.log_file)
     try:
         loop_blocks.run(lambda blocks: run(config, blocks))
     except (*EXPECTED, *expected) as error:

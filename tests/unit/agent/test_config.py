@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from longshore.agent import config
+from longshore.agent import cleanup, config, resources, runtime, task_limits
 from longshore.rpc import settings
 
 
@@ -91,3 +91,62 @@ ARN = "arn:aws:ecs:us-east-1:123456789012:container-instance/web/0123456789abcde
 def test_an_instance_to_take_over_needs_its_whole_arn_and_a_credential(argv: tuple[str, ...], fault: str) -> None:
     with pytest.raises(settings.SettingsError, match=fault):
         parsed(*argv)
+
+
+def test_the_hosts_own_agent_logs_to_a_file_and_others_where_they_are_told() -> None:
+    assert config.log_file(parsed(), {}, uid=0) == Path("/var/log/longshore/agent.log")
+    assert config.log_file(parsed("--state-dir=/x"), {}, uid=0) is None
+    assert config.log_file(parsed(), {"XDG_STATE_HOME": "/s"}, uid=0) is None
+    assert config.log_file(parsed(), {}, uid=1000) is None
+    assert config.log_file(parsed("--log-file=/y"), {}, uid=1000) == Path("/y")
+    assert config.log_file(parsed("--log-file=-"), {}, uid=0) is None
+
+
+@pytest.mark.parametrize(
+    ("argv", "present", "absent"),
+    [
+        ((), {"capability.logging-driver.syslog", "capability.selinux"}, {"capability.apparmor"}),
+        (("--logging-drivers=json-file,gelf",), {"capability.logging-driver.none"}, {"capability.logging-driver.gelf"}),
+        (
+            ("--logging-drivers=json-file",),
+            {"capability.logging-driver.json-file"},
+            {"capability.logging-driver.syslog"},
+        ),
+        (("--no-selinux-capable", "--apparmor-capable"), {"capability.apparmor"}, {"capability.selinux"}),
+    ],
+)
+def test_the_operator_narrows_what_the_engine_offers(
+    argv: tuple[str, ...], present: set[str], absent: set[str]
+) -> None:
+    engine = runtime.EngineInfo(
+        engine_id="e",
+        name="h",
+        version="20.10",
+        api_version=(1, 41),
+        cpus=1,
+        memory_bytes=2**30,
+        os_type="linux",
+        architecture="x86_64",
+        logging_drivers=frozenset({"json-file", "syslog"}),
+        security_options=frozenset({"selinux", "seccomp"}),
+    )
+    names = {
+        attribute.name.removeprefix("com.amazonaws.ecs.")
+        for attribute in resources.attributes(config.narrowed(engine, parsed(*argv)))
+    }
+    assert present <= names
+    assert not absent & names
+
+
+def test_removals_are_spread_over_all_of_the_jitter_and_stay_where_they_are() -> None:
+    shares = [cleanup.share(f"{number:032x}") for number in range(200)]
+    assert shares == [cleanup.share(f"{number:032x}") for number in range(200)]
+    assert all(0 <= share < 1 for share in shares)
+    assert min(shares) < 0.1
+    assert max(shares) > 0.9
+
+
+def test_the_period_of_a_tasks_limit_is_the_operators() -> None:
+    limits = task_limits.TaskLimits(cpu_units=512, period_us=10_000)
+    assert task_limits.files_of_v1(limits)["cpu"]["cpu.cfs_period_us"] == "10000"
+    assert task_limits.files_of_v2(limits) == {"cpu.max": "5000 10000"}

@@ -201,3 +201,16 @@ def test_addresses_accounts_and_certificates_are_checked() -> None:
 def test_the_three_files_are_handed_to_channels_together() -> None:
     config = settings.parse(Scheduler, ["--tls-ca-file", "/ca"], {})
     assert config.tls == tls.Files(ca=Path("/ca"))
+
+
+def test_a_list_may_be_json_for_items_with_commas_and_for_none_at_all() -> None:
+    assert parsed(LONGSHORE_PEERS='["a,b", "c"]').peers == ("a,b", "c")
+    assert parsed(LONGSHORE_PEERS="[]").peers == ()
+    assert parsed(LONGSHORE_PEERS="[::1]:8701,[::2]:8701").peers == ("[::1]:8701", "[::2]:8701")
+    assert parsed(LONGSHORE_PEERS="[1]").peers == ("[1]",)
+
+
+def test_one_setting_can_be_asked_for_before_the_others() -> None:
+    assert settings.chosen(Sample, "folder", ("--folder", "/x", "--nonsense"), {}) == "/x"
+    assert settings.chosen(Sample, "folder", (), {"LONGSHORE_FOLDER": "/y"}) == "/y"
+    assert settings.chosen(Sample, "folder", (), {}) is None
