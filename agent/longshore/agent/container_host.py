@@ -40,7 +40,7 @@ def host_config(
     if container.readonly_root_filesystem:
         config["ReadonlyRootfs"] = True
     if container.docker_security_options:
-        config["SecurityOpt"] = list(container.docker_security_options)
+        config["SecurityOpt"] = [_security_option(option) for option in container.docker_security_options]
     if container.ulimits:
         config["Ulimits"] = [_ulimit(limit) for limit in container.ulimits]
     if container.system_controls:
@@ -56,6 +56,12 @@ def log_config(configuration: definition_pb2.LogConfiguration) -> dict[str, Any]
     if options.get("mode") == "non-blocking":
         options.setdefault("max-buffer-size", _LOG_BUFFER)
     return {"Type": configuration.log_driver, "Config": options}
+
+
+def _security_option(option: str) -> str:
+    """Docker's form of `label:user:me`: it still reads ECS's colon, and has long announced to give that up."""
+    name, colon, value = option.partition(":")
+    return f"{name}={value}" if colon and "=" not in name else option
 
 
 def _namespaces(definition: definition_pb2.TaskDefinition) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import grpc
@@ -105,6 +105,7 @@ class FakeTracker:
         definition: task_definition_pb2.TaskDefinition,
         *task_ids: str,
         overrides: task_pb2.TaskOverride | None = None,
+        resources: Sequence[agent_service_pb2.ContainerResources] = (),
     ) -> None:
         """Have tasks run, in one increment."""
         key = f"{definition.family}:{definition.revision}"
@@ -114,6 +115,7 @@ class FakeTracker:
             task = agent_service_pb2.AssignedTask(task_id=task_id, definition_key=key, cluster="default")
             if overrides is not None:
                 task.overrides.CopyFrom(overrides)
+            task.container_resources.extend(resources)
             tasks.append(task)
             self._tasks[task_id] = task
         definitions = [agent_service_pb2.AssignedDefinition(key=key, task_definition=definition)]
