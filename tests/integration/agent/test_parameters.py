@@ -240,7 +240,7 @@ async def test_the_containers_process_has_every_parameter(
     tracker: fake_tracker.FakeTracker, docker_engine: docker.DockerEngine
 ) -> None:
     task = definitions.task_id()
-    part = container(**WHOLE | {"stopTimeout": 1})
+    part = container(**{**WHOLE, "stopTimeout": 1})
     await tracker.assign(definitions.definition(part), task)
     runtime_id = (await tracker.running(task)).containers[0].runtime_id
     assert await inside(docker_engine, runtime_id, *INSIDE) == INSIDE
