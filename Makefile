@@ -97,6 +97,10 @@ bench: setup engines ## Measure the figures (ARGS='--json' for programs)
 dist: setup ## Build the wheel and a bundle that installs offline
 	@scripts/dist
 
+.PHONY: agent-image
+agent-image: setup images ## Build dist/longshore-agent-<version>.tar.gz, the agent for docker load
+	@scripts/agent-image
+
 .PHONY: clean
 clean: ## Remove build products (what was installed on the system stays)
 	rm -rf .venv .build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

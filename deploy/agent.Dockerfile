@@ -1,20 +1,19 @@
-# The agent of one host: the base and the `agent` extra, nothing of the control plane. The wheels come from `scripts/wheels`
-# (as in `make up`).
+# The agent of one host: the interpreter, the agent, its dependencies, and nothing else (docs/design/agent-package.md). The wheels come
+# from `scripts/wheels`. `make agent-image` packs what this builds into dist/longshore-agent-<version>.tar.gz.
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /build
-# pip stays outside: what is copied on holds Longshore and its dependencies alone.
-RUN python -m venv /pip && python -m venv --without-pip /opt/longshore
-COPY dist/wheels wheels
-RUN /pip/bin/pip --python /opt/longshore/bin/python install --quiet --no-index --find-links wheels --no-deps \
-      -r wheels/agent.txt
-COPY dist/longshore-*.whl .
-RUN /pip/bin/pip --python /opt/longshore/bin/python install --quiet --no-index --no-deps longshore-*.whl
+COPY dist dist
+COPY deploy/agent_rootfs.py .
+RUN python agent_rootfs.py dist /image
 
-FROM python:3.11-slim-bookworm
-COPY --from=build /opt/longshore /opt/longshore
-ENV PATH=/opt/longshore/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+FROM scratch
+COPY --from=build /image /
+ENV PATH=/usr/local/bin:/usr/bin \
+    PYTHONPATH=/opt/longshore \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    SSL_CERT_FILE=/opt/longshore/grpc/_cython/_credentials/roots.pem \
+    LANG=C.UTF-8
 # As root: it speaks to the host's Docker socket, which is as good as root on the host anyway.
 VOLUME /var/lib/longshore
-CMD ["python", "-m", "longshore.agent"]
+ENTRYPOINT ["python", "-m", "longshore.agent"]

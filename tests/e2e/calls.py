@@ -7,6 +7,8 @@ from longshore.client import client as clients
 from longshore.v1 import registry_service_pb2, scheduler_service_pb2, task_definition_pb2, task_pb2
 from tests.e2e import stacks
 
+NETWORK_MODE_NONE = task_definition_pb2.NETWORK_MODE_NONE
+
 
 def definition(family: str, command: str, **container: object) -> registry_service_pb2.RegisterTaskDefinitionRequest:
     """A definition of one small busybox container."""

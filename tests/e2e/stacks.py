@@ -180,19 +180,22 @@ def joined(stack: Stack) -> bool:
     return False
 
 
-def embedded(folder: Path, engine: docker.DockerEngine) -> Stack:
-    """`longshore up` with an agent, not yet started."""
+def embedded(folder: Path, engine: docker.DockerEngine, *, agent: bool = True) -> Stack:
+    """`longshore up`, with an agent unless told otherwise, not yet started."""
     base = ports.free_range(len(holder.ports(0)))
     stack = Stack("embedded", folder, control_plane.client_addresses(base), engine, gateway_port=base)
     folders = config.folders(folder / "state")
-    stack.agents.append(folders.agent)
     command = ["-m", "longshore.embedded", "up", "--state-dir", str(folders.state), "--port-base", str(base)]
 
     def ready() -> bool:
         running = holder.read(folders.state)
-        return running is not None and running.ready and joined(stack)
+        return running is not None and running.ready and (joined(stack) or not agent)
 
-    stack.introspection.append(f"{LOOPBACK}:{config.introspection_port(base)}")
+    if agent:
+        stack.agents.append(folders.agent)
+        stack.introspection.append(f"{LOOPBACK}:{config.introspection_port(base)}")
+    else:
+        command.append("--no-agent")
     stack.add("up", command, {"LONGSHORE_DOCKER_HOST": engine.url} | _metrics(stack), ready)
     return stack
 

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import pytest
 
+from tests.engines import agent_image as images
 from tests.engines import docker, dockerd, ports, postgres, redis
 from tests.engines.missing import missing
 
@@ -82,6 +83,14 @@ def docker_engine() -> docker.DockerEngine:
         missing("no Docker Engine answers on this machine")
     engine.ensure_busybox()
     return engine
+
+
+@pytest.fixture(scope="session")
+def agent_image(docker_engine: docker.DockerEngine) -> str:
+    """The agent's image, loaded from the archive that `make agent-image` builds."""
+    if not docker_engine.docker("images", "--quiet", "python:3.11-slim-bookworm"):
+        missing("no image python:3.11-slim-bookworm on this machine (`make images` makes a stand-in)")
+    return images.loaded(docker_engine)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from longshore.agent import (
     effects,
     engine,
     introspection,
+    orphans,
     ports,
     pulls,
     registration,
@@ -120,6 +121,8 @@ async def serving(
         stream = await watcher.adopt(before)
         if groups is not None:
             await groups.sweep(host.tasks)
+        if os.getpid() == orphans.INIT:
+            supervisor.start("orphans", orphans.reap)
         supervisor.start("docker events", lambda: watcher.follow(stream))
         supervisor.start("re-inspection", watcher.inspect_now_and_then)
         supervisor.start("cleanup", remover.run)

@@ -1,13 +1,29 @@
 """What docker-compose.yml relies on holds for the images on this machine, pulled or stand-ins."""
 
+import tarfile
 from collections.abc import Callable
+from pathlib import Path
 
 import asyncpg
 import pytest
 
-from tests.engines import docker, ports, waiting
+from tests.engines import docker, labels, ports, waiting
 
 _SERVES_WITHIN_S = 30.0
+# Servers are not the agent's; the others are for other platforms, for typing, or ask for what is optional.
+_IMPORT_ALL = """
+import importlib, pkgutil
+faults = []
+for package in ("longshore.agent", "longshore.rpc", "longshore.v1", "aiodocker", "aiohttp", "grpc", "structlog", "google.protobuf"):
+    for found in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
+        if found.name.endswith("__main__"):
+            continue
+        try:
+            importlib.import_module(found.name)
+        except ImportError as error:
+            faults.append((found.name, str(error)))
+print(faults)
+"""
 _ENVIRONMENT = (
     "--env=POSTGRES_USER=longshore",
     "--env=POSTGRES_PASSWORD=secret",
@@ -61,26 +77,68 @@ def test_redis_answers_the_health_check(start: Callable[..., str], docker_engine
 
 
 @pytest.mark.timeout(360)
-@pytest.mark.usefixtures("our_images")
 def test_the_agents_image_holds_the_agent_and_nothing_of_the_control_plane(
-    start: Callable[..., str], docker_engine: docker.DockerEngine
+    start: Callable[..., str], docker_engine: docker.DockerEngine, agent_image: str
 ) -> None:
     probe = "import importlib.util as u; print(sorted(n for n in {names} if u.find_spec(n)))"
-    names = ["aiodocker", "aiohttp", "asyncpg", "boto3", "grpc", "lark", "numpy", "pip", "redis", "starlette", "typer"]
-    container = start("longshore/agent", command=("python", "-c", probe.format(names=names)))
+    packages = [
+        "aiodocker",
+        "aiohttp",
+        "asyncpg",
+        "boto3",
+        "grpc",
+        "lark",
+        "numpy",
+        "pip",
+        "redis",
+        "starlette",
+        "typer",
+    ]
+    parts = [f"longshore.{name}" for name in ("agent", "cli", "client", "registry", "rpc", "storage", "v1")]
+    names = [*packages, *parts, "unittest"]
+    container = start(agent_image, "--network=none", "--entrypoint=python", command=("-c", probe.format(names=names)))
 
     docker_engine.docker("wait", container)
-    assert docker_engine.logs(container) == str(["aiodocker", "aiohttp", "grpc"])
+    expected = ["aiodocker", "aiohttp", "grpc", "longshore.agent", "longshore.rpc", "longshore.v1"]
+    assert docker_engine.logs(container) == str(expected)
+
+
+@pytest.mark.timeout(360)
+def test_every_module_of_the_agents_image_can_be_imported(
+    start: Callable[..., str], docker_engine: docker.DockerEngine, agent_image: str
+) -> None:
+    """What is left out of the standard library is missed by nobody, not even by what is imported late."""
+    container = start(agent_image, "--network=none", "--entrypoint=python", command=("-c", _IMPORT_ALL))
+
+    assert docker_engine.docker("wait", container) == "0", docker_engine.logs(container)
+    assert docker_engine.logs(container) == "[]"
+
+
+@pytest.mark.timeout(360)
+def test_the_agents_image_is_no_distribution(
+    docker_engine: docker.DockerEngine, agent_image: str, tmp_path: Path
+) -> None:
+    label = labels.unique()
+    container = docker_engine.docker("create", "--label", label, agent_image)
+    try:
+        docker_engine.docker("export", "--output", str(tmp_path / "image.tar"), container)
+    finally:
+        docker_engine.remove_labelled(label)
+    with tarfile.open(tmp_path / "image.tar") as exported:
+        listed = [member.name for member in exported if not member.isdir()]
+    programs = [name for name in listed if "bin/" in name]
+    assert {name.rpartition("/")[2] for name in programs} == {"python", "python3", "python3.11"}
+    assert not [name for name in listed if name.endswith((".py", ".pyi", ".proto", ".c")) or "/tests/" in name]
 
 
 @pytest.mark.timeout(360)
 @pytest.mark.usefixtures("our_images")
 def test_the_images_carry_the_fast_protobuf_runtime(
-    start: Callable[..., str], docker_engine: docker.DockerEngine
+    start: Callable[..., str], docker_engine: docker.DockerEngine, agent_image: str
 ) -> None:
     probe = "from google.protobuf.internal import api_implementation; print(api_implementation.Type())"
-    for image in ("longshore/agent", "longshore/services"):
-        container = start(image, command=("python", "-c", probe))
+    for image in (agent_image, "longshore/services"):
+        container = start(image, "--network=none", "--entrypoint=python", command=("-c", probe))
 
         docker_engine.docker("wait", container)
         assert docker_engine.logs(container) == "upb", image
