@@ -10,6 +10,8 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 # Extra arguments for a target, as in `make test-unit ARGS='-k arns -x'`.
 ARGS ?=
+# A process for each core, a whole file to each: fixtures of a file are made once, engines once for each process.
+PARALLEL := -n auto --dist loadfile
 
 .PHONY: help
 help: ## Show this list
@@ -50,15 +52,15 @@ check: setup ## Everything that is checked without running: format, lint, types,
 
 .PHONY: test
 test: setup engines images ## All tests, with real Docker, PostgreSQL, Redis and compose
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(PARALLEL) $(ARGS)
 
 .PHONY: test-unit
 test-unit: setup ## The tests that need nothing but Python
-	@$(BIN)/pytest tests/unit tests/property tests/rpc tests/conformance $(ARGS)
+	@$(BIN)/pytest tests/unit tests/property tests/rpc tests/conformance $(PARALLEL) $(ARGS)
 
 .PHONY: test-int
 test-int: setup engines images ## The tests with real Docker, PostgreSQL, Redis and compose
-	@$(BIN)/pytest tests/integration tests/e2e $(ARGS)
+	@$(BIN)/pytest tests/integration tests/e2e $(PARALLEL) $(ARGS)
 
 .PHONY: engines
 engines: ## Install and start what the tests need, if missing

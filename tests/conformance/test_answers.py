@@ -26,7 +26,9 @@ UNSEEN = frozenset(
 
 @pytest.fixture(scope="module")
 def toured(stack: world.World, tmp_path_factory: pytest.TempPathFactory) -> answers.Seen:
-    """What is seen of every operation."""
+    """What the tour sees of every operation: itself alone, whatever other tests have seen of the shared stack before."""
+    stack.seen.answers.clear()
+    stack.seen.members.clear()
     tour.take(stack, tmp_path_factory.mktemp("toured"))
     return stack.seen
 
