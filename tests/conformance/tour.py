@@ -147,6 +147,7 @@ def _tasks(stack: world.World, folder: Path) -> None:
                     "cpu": 2,
                     "memory": 32,
                     "memoryReservation": 9,
+                    "resourceRequirements": [{"type": "GPU", "value": "1"}],
                 }
             ],
         },

@@ -234,6 +234,7 @@ async def _agent(folder: Path, number: int, at: Mapping[str, str], *, cluster: s
         state_tracker=(at["state_tracker"],),
         instance_attributes=(f"ecs.availability-zone=zone-{'abc'[number]}",),
         instance_tags=("team=web",),
+        gpu_ids=tuple(f"GPU-{each}" for each in range(16)),
     )
     async with agent_app.serving(
         settings,

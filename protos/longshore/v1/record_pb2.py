@@ -22,13 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from longshore.v1 import agent_service_pb2 as longshore_dot_v1_dot_agent__service__pb2
 from longshore.v1 import common_pb2 as longshore_dot_v1_dot_common__pb2
 from longshore.v1 import event_pb2 as longshore_dot_v1_dot_event__pb2
 from longshore.v1 import options_pb2 as longshore_dot_v1_dot_options__pb2
 from longshore.v1 import task_pb2 as longshore_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19longshore/v1/record.proto\x12\x0clongshore.v1\x1a\x19longshore/v1/common.proto\x1a\x18longshore/v1/event.proto\x1a\x1alongshore/v1/options.proto\x1a\x17longshore/v1/task.proto\"\x88\x03\n\x10TaskIntentRecord\x12-\n\toverrides\x18\x01 \x01(\x0b\x32\x1a.longshore.v1.TaskOverride\x12\x1f\n\x04tags\x18\x02 \x03(\x0b\x32\x11.longshore.v1.Tag\x12\x41\n\x15network_configuration\x18\x03 \x01(\x0b\x32\".longshore.v1.NetworkConfiguration\x12-\n\x0blaunch_type\x18\x04 \x01(\x0e\x32\x18.longshore.v1.LaunchType\x12\x1e\n\x16\x65nable_execute_command\x18\x05 \x01(\x08\x12\x0b\n\x03\x63pu\x18\x06 \x01(\t\x12\x0e\n\x06memory\x18\x07 \x01(\t\x12\x11\n\tprincipal\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x14\n\x0creference_id\x18\n \x01(\t\x12\x18\n\x10platform_version\x18\x0b \x01(\t\x12\x1e\n\x16\x63\x61pacity_provider_name\x18\x0c \x01(\t\"\xae\x01\n\x0bPublication\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\x19\n\x11previous_sequence\x18\x02 \x01(\x03\x12\x10\n\x08sequence\x18\x03 \x01(\x03\x12#\n\x06\x65vents\x18\x04 \x03(\x0b\x32\x13.longshore.v1.Event\x12<\n\x0b\x61ssignments\x18\x05 \x03(\x0b\x32!.longshore.v1.PublishedAssignmentB\x04\x80\xe1\x18\x01\"t\n\x13PublishedAssignment\x12\x1d\n\x15\x63ontainer_instance_id\x18\x01 \x01(\t\x12\x15\n\rbase_revision\x18\x02 \x01(\x03\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x15\n\x07payload\x18\x04 \x01(\x0c\x42\x04\x80\xe1\x18\x01\"A\n\tPageToken\x12\x11\n\toperation\x18\x01 \x01(\t\x12\x0f\n\x07\x66ilters\x18\x02 \x01(\x0c\x12\x10\n\x08last_key\x18\x03 \x03(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19longshore/v1/record.proto\x12\x0clongshore.v1\x1a longshore/v1/agent_service.proto\x1a\x19longshore/v1/common.proto\x1a\x18longshore/v1/event.proto\x1a\x1alongshore/v1/options.proto\x1a\x17longshore/v1/task.proto\"\xc7\x03\n\x10TaskIntentRecord\x12-\n\toverrides\x18\x01 \x01(\x0b\x32\x1a.longshore.v1.TaskOverride\x12\x1f\n\x04tags\x18\x02 \x03(\x0b\x32\x11.longshore.v1.Tag\x12\x41\n\x15network_configuration\x18\x03 \x01(\x0b\x32\".longshore.v1.NetworkConfiguration\x12-\n\x0blaunch_type\x18\x04 \x01(\x0e\x32\x18.longshore.v1.LaunchType\x12\x1e\n\x16\x65nable_execute_command\x18\x05 \x01(\x08\x12\x0b\n\x03\x63pu\x18\x06 \x01(\t\x12\x0e\n\x06memory\x18\x07 \x01(\t\x12\x11\n\tprincipal\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x14\n\x0creference_id\x18\n \x01(\t\x12\x18\n\x10platform_version\x18\x0b \x01(\t\x12\x1e\n\x16\x63\x61pacity_provider_name\x18\x0c \x01(\t\x12=\n\x13\x63ontainer_resources\x18\r \x03(\x0b\x32 .longshore.v1.ContainerResources\"\xae\x01\n\x0bPublication\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\x19\n\x11previous_sequence\x18\x02 \x01(\x03\x12\x10\n\x08sequence\x18\x03 \x01(\x03\x12#\n\x06\x65vents\x18\x04 \x03(\x0b\x32\x13.longshore.v1.Event\x12<\n\x0b\x61ssignments\x18\x05 \x03(\x0b\x32!.longshore.v1.PublishedAssignmentB\x04\x80\xe1\x18\x01\"t\n\x13PublishedAssignment\x12\x1d\n\x15\x63ontainer_instance_id\x18\x01 \x01(\t\x12\x15\n\rbase_revision\x18\x02 \x01(\x03\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x15\n\x07payload\x18\x04 \x01(\x0c\x42\x04\x80\xe1\x18\x01\"A\n\tPageToken\x12\x11\n\toperation\x18\x01 \x01(\t\x12\x0f\n\x07\x66ilters\x18\x02 \x01(\x0c\x12\x10\n\x08last_key\x18\x03 \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,12 +40,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PUBLICATION'].fields_by_name['assignments']._serialized_options = b'\200\341\030\001'
   _globals['_PUBLISHEDASSIGNMENT'].fields_by_name['payload']._loaded_options = None
   _globals['_PUBLISHEDASSIGNMENT'].fields_by_name['payload']._serialized_options = b'\200\341\030\001'
-  _globals['_TASKINTENTRECORD']._serialized_start=150
-  _globals['_TASKINTENTRECORD']._serialized_end=542
-  _globals['_PUBLICATION']._serialized_start=545
-  _globals['_PUBLICATION']._serialized_end=719
-  _globals['_PUBLISHEDASSIGNMENT']._serialized_start=721
-  _globals['_PUBLISHEDASSIGNMENT']._serialized_end=837
-  _globals['_PAGETOKEN']._serialized_start=839
-  _globals['_PAGETOKEN']._serialized_end=904
+  _globals['_TASKINTENTRECORD']._serialized_start=184
+  _globals['_TASKINTENTRECORD']._serialized_end=639
+  _globals['_PUBLICATION']._serialized_start=642
+  _globals['_PUBLICATION']._serialized_end=816
+  _globals['_PUBLISHEDASSIGNMENT']._serialized_start=818
+  _globals['_PUBLISHEDASSIGNMENT']._serialized_end=934
+  _globals['_PAGETOKEN']._serialized_start=936
+  _globals['_PAGETOKEN']._serialized_end=1001
 # @@protoc_insertion_point(module_scope)

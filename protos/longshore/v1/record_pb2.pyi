@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from longshore.v1 import agent_service_pb2 as _agent_service_pb2
 from longshore.v1 import common_pb2 as _common_pb2
 from longshore.v1 import event_pb2 as _event_pb2
 from longshore.v1 import task_pb2 as _task_pb2
@@ -41,6 +42,7 @@ class TaskIntentRecord(_message.Message):
     REFERENCE_ID_FIELD_NUMBER: _builtins.int
     PLATFORM_VERSION_FIELD_NUMBER: _builtins.int
     CAPACITY_PROVIDER_NAME_FIELD_NUMBER: _builtins.int
+    CONTAINER_RESOURCES_FIELD_NUMBER: _builtins.int
     launch_type: _common_pb2.LaunchType.ValueType
     """Launch type that the caller asked for; EC2 where nothing was."""
     enable_execute_command: _builtins.bool
@@ -71,6 +73,10 @@ class TaskIntentRecord(_message.Message):
     def network_configuration(self) -> _common_pb2.NetworkConfiguration:
         """Network configuration of the request. Absent when there was none."""
 
+    @_builtins.property
+    def container_resources(self) -> _containers.RepeatedCompositeFieldContainer[_agent_service_pb2.ContainerResources]:
+        """What the containers were given of the resources that the instance offers by name. Empty when they asked for none."""
+
     def __init__(
         self,
         *,
@@ -86,10 +92,11 @@ class TaskIntentRecord(_message.Message):
         reference_id: _builtins.str = ...,
         platform_version: _builtins.str = ...,
         capacity_provider_name: _builtins.str = ...,
+        container_resources: _abc.Iterable[_agent_service_pb2.ContainerResources] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["network_configuration", b"network_configuration", "overrides", b"overrides"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity_provider_name", b"capacity_provider_name", "cpu", b"cpu", "enable_execute_command", b"enable_execute_command", "launch_type", b"launch_type", "memory", b"memory", "network_configuration", b"network_configuration", "overrides", b"overrides", "platform_version", b"platform_version", "principal", b"principal", "reference_id", b"reference_id", "request_id", b"request_id", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity_provider_name", b"capacity_provider_name", "container_resources", b"container_resources", "cpu", b"cpu", "enable_execute_command", b"enable_execute_command", "launch_type", b"launch_type", "memory", b"memory", "network_configuration", b"network_configuration", "overrides", b"overrides", "platform_version", b"platform_version", "principal", b"principal", "reference_id", b"reference_id", "request_id", b"request_id", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -147,6 +147,7 @@ TABLE: tuple[Row, ...] = (
         _when(_CONTAINERS + "repositoryCredentials.credentialsParameter"),
     ),
     Row(ECS + "firelens.", _each(_CONTAINERS + "firelensConfiguration.type")),
+    Row(ECS + "gpu-sharing", _when(_CONTAINERS + "resourceRequirements[].sharingStrategy")),
     Row(ECS + "gmsa", _when(_CONTAINERS + "credentialSpecs")),
     Row(ECS + "efs", _when("volumes[].efsVolumeConfiguration")),
     Row(ECS + "s3files", _when("volumes[].s3filesVolumeConfiguration")),

@@ -15,13 +15,14 @@ from longshore.scheduler import (
     definition_rules,
     instances,
     leadership,
-    ports,
+    requirements,
+    resources,
     snapshot,
     stops,
     tokens,
     work,
 )
-from longshore.storage import clusters, definitions, log, steps, tasks
+from longshore.storage import clusters, definitions, held, log, ports, steps, tasks
 from longshore.storage.dialect import Dialect
 from longshore.v1 import event_pb2, record_pb2, task_definition_pb2, task_pb2
 from longshore.views import visible
@@ -35,6 +36,7 @@ class _Verdict:
 
     kept: tuple[work.Decided, ...]
     deferred: set[int] = field(default_factory=set)
+    behind: set[int] = field(default_factory=set)
     refused: dict[int, errors.ServiceError] = field(default_factory=dict)
     providers: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """The capacity provider of each task, by its request's number; empty where there is none."""
@@ -53,6 +55,7 @@ def commit(dialect: Dialect, batch: work.Batch) -> steps.Step[work.Outcome]:
     verdict = _Verdict(batch.placements, seen=batch.footing.seen)
     if batch.placements:
         yield from _check_membership(dialect, batch, verdict)
+        yield from _check_ports(dialect, verdict)
         yield from _check_cluster(dialect, batch.cluster, verdict)
         yield from _check_definitions(dialect, verdict)
     intents = {
@@ -73,6 +76,7 @@ def commit(dialect: Dialect, batch: work.Batch) -> steps.Step[work.Outcome]:
         intents=intents,
         answers=answers,
         deferred=frozenset(verdict.deferred),
+        behind=frozenset(verdict.behind),
         refused=verdict.refused,
         stopped=stopped,
         known=stopping.known,
@@ -83,15 +87,29 @@ def commit(dialect: Dialect, batch: work.Batch) -> steps.Step[work.Outcome]:
     )
 
 
-def still_fits(fact: instances.Instance, reserved: snapshot.Reserved, wanted: work.Wanted) -> bool:
+def still_fits(
+    fact: instances.Instance,
+    reserved: snapshot.Reserved,
+    needs: requirements.Needs,
+    given: Sequence[resources.Given] = (),
+) -> bool:
     """Whether an instance that has changed since the decision still takes what was decided for it. Pure."""
     return (
         fact.placeable
-        and not fact.lacks(wanted.needs.attributes)
+        and not fact.lacks(needs.attributes)
         and reserved.cpu <= fact.cpu
         and reserved.memory <= fact.memory
-        and not (reserved.ports & fact.reserved_ports)
+        and fact.reserved_ports.isdisjoint(needs.ports)
+        and all(_has(fact, reserved, one) for one in given)
     )
+
+
+def _has(fact: instances.Instance, reserved: snapshot.Reserved, given: resources.Given) -> bool:
+    """Whether an instance still offers what a container was given: these ids, or as many as are held."""
+    offer = fact.offers.get(given.name, 0)
+    if isinstance(offer, int):
+        return resources.free(offer, reserved.named.get(given.name, resources.NOTHING)) >= 0
+    return bool(given.ids) and set(given.ids) <= set(offer)
 
 
 def _check_membership(dialect: Dialect, batch: work.Batch, verdict: _Verdict) -> steps.Step[None]:
@@ -108,8 +126,31 @@ def _check_membership(dialect: Dialect, batch: work.Batch, verdict: _Verdict) ->
     for decided in verdict.kept:
         for slot in decided.slots:
             fact = facts.get(slot.instance_id)
-            if fact is not None and not still_fits(fact, batch.footing.reserved[slot.instance_id], decided.wanted):
+            if fact is not None and not still_fits(
+                fact, batch.footing.reserved[slot.instance_id], decided.wanted.needs, slot.given
+            ):
                 verdict.deferred.add(decided.number)
+    verdict.drop()
+
+
+def _check_ports(dialect: Dialect, verdict: _Verdict) -> steps.Step[None]:
+    """Set aside what wants a static port that an agent has reported as taken, and the view may not have heard of yet."""
+    concerned = {slot.instance_id for decided in verdict.kept if decided.wanted.needs.ports for slot in decided.slots}
+    if not concerned:
+        return
+    rows = yield from steps.fetch(
+        f"SELECT instance_id, ports FROM task_observations WHERE {dialect.member('instance_id', 1)}"  # noqa: S608 - the dialect's own
+        " AND released = 0 AND ports <> ''",
+        sorted(concerned),
+    )
+    taken: dict[str, set[int]] = {}
+    for row in rows:
+        taken.setdefault(row["instance_id"], set()).update(ports.from_column(row["ports"]))
+    for decided in verdict.kept:
+        wanted = decided.wanted.needs.ports
+        if any(not taken.get(slot.instance_id, set()).isdisjoint(wanted) for slot in decided.slots):
+            verdict.behind.add(decided.number)
+    verdict.deferred |= verdict.behind
     verdict.drop()
 
 
@@ -170,15 +211,23 @@ def _intents(cluster: str, decided: work.Decided, providers: Sequence[str], now:
             cpu=wanted.needs.cpu,
             memory=wanted.needs.memory,
             ports=taken,
-            body=wanted.body + (_through(providers[index]) if providers else b""),
+            body=wanted.body + _own(providers[index] if providers else "", slot.given),
+            resources=held.to_column(resources.amounts(slot.given)),
         )
         for index, slot in enumerate(decided.slots)
     )
 
 
-def _through(provider: str) -> bytes:
+def _own(provider: str, given: Sequence[resources.Given]) -> bytes:
     """The part of a record that differs among a request's tasks: serialised messages that follow each other are one."""
-    return record_pb2.TaskIntentRecord(capacity_provider_name=provider).SerializeToString()
+    if not provider and not given:
+        return b""
+    own = record_pb2.TaskIntentRecord(capacity_provider_name=provider)
+    for one in given:
+        if not one.ids:
+            continue  # only counted: there is nothing to tell the agent
+        own.container_resources.add(container_name=one.container, type=one.name, ids=one.ids)
+    return own.SerializeToString()
 
 
 def _numbered(group: Iterable[tasks.Intent], raised: Mapping[str, work.Raised]) -> tuple[tasks.Intent, ...]:

@@ -83,9 +83,8 @@ class Decider:
     def _plan(self, job: jobs.PlacementJob, decision: placement.Decision, decided: Decided) -> None:
         number = len(decided.placements)
         task_ids = self._ids.batch(self._now_us(), len(decision.instances))
-        slots = tuple(
-            work.Slot(task_id, instance_id) for task_id, instance_id in zip(task_ids, decision.instances, strict=True)
-        )
+        given = decision.given or ((),) * len(decision.instances)
+        slots = tuple(map(work.Slot, task_ids, decision.instances, given))
         hosts = {
             instance_id: answers.host_of(fact)
             for instance_id in decision.instances
@@ -115,7 +114,7 @@ class Decider:
     def _move(self, one: work.Decided, move: Callable[[str, snapshot.Load], None]) -> None:
         load = one.wanted.load()
         for slot in one.slots:
-            move(slot.instance_id, load)
+            move(slot.instance_id, one.wanted.load(slot.given) if slot.given else load)
 
     def _count(self, refused: Iterable[refusals.Refusal]) -> None:
         for refusal in refused:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from longshore.rpc import codec_schema, errors
 from longshore.scheduler import asked, overrides
-from longshore.v1 import common_pb2, task_definition_pb2
+from longshore.v1 import common_pb2, task_definition_pb2, task_pb2
 
 NOT_FOUND = "TaskDefinition not found."
 INACTIVE = "TaskDefinition is inactive"
@@ -17,15 +17,15 @@ _COMPATIBILITY = {
 
 def check(wanted: asked.Asked, definition: task_definition_pb2.TaskDefinition) -> None:
     """Raise what keeps this request from being placed with this definition."""
-    _check_unsupported(definition)
+    _check_unsupported(definition, wanted.overrides)
     _check_launch_type(wanted.launch_type, definition)
     _check_network(definition, given=wanted.has_network)
     if found := tuple(overrides.faults(definition, wanted.overrides)):
         raise errors.InvalidParameterException(" ".join(found))
 
 
-def _check_unsupported(definition: task_definition_pb2.TaskDefinition) -> None:
-    for reason in _unsupported(definition):
+def _check_unsupported(definition: task_definition_pb2.TaskDefinition, given: task_pb2.TaskOverride) -> None:
+    for reason in _unsupported(definition, given):
         raise errors.UnsupportedFeatureException(
             f"Task definition {definition.family}:{definition.revision} cannot be run: {reason}.",
             family=definition.family,
@@ -33,14 +33,12 @@ def _check_unsupported(definition: task_definition_pb2.TaskDefinition) -> None:
         )
 
 
-def _unsupported(definition: task_definition_pb2.TaskDefinition) -> Iterator[str]:
+def _unsupported(definition: task_definition_pb2.TaskDefinition, given: task_pb2.TaskOverride) -> Iterator[str]:
     if definition.placement_constraints:
         yield "placement constraints of type memberOf are not supported"
     if definition.inference_accelerators:
         yield "inference accelerators are not supported"
-    for container in definition.container_definitions:
-        if container.resource_requirements:
-            yield f"container {container.name} has resourceRequirements (GPU), which are not supported"
+    yield from overrides.unsupported(definition, given)
 
 
 def _check_launch_type(

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from longshore.scheduler import ports, requirements
-from longshore.storage import steps
+from longshore.scheduler import requirements, resources
+from longshore.storage import ports, steps
 from longshore.storage.dialect import Dialect
 from longshore.v1 import container_instance_pb2
 
@@ -17,7 +17,7 @@ DRAINING = container_instance_pb2.CONTAINER_INSTANCE_STATUS_DRAINING
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """What an instance has and is. CPU in units, memory in MiB, ports those that no task may take."""
+    """What an instance has and is. CPU in units, memory in MiB, ports those that no task may take, offers what else it has by name."""
 
     instance_id: str
     status: int
@@ -26,6 +26,7 @@ class Instance:
     cpu: int
     memory: int
     reserved_ports: frozenset[int] = frozenset()
+    offers: Mapping[str, resources.Offer] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
     connected_at: int | None = None
 
@@ -81,9 +82,24 @@ def parse(row: steps.Row) -> Instance:
         cpu=amounts.get("CPU", 0),
         memory=amounts.get("MEMORY", 0),
         reserved_ports=frozenset(_reserved_ports(body)),
+        offers=dict(_offers(body)),
         attributes={attribute.name: attribute.value for attribute in body.attributes},
         connected_at=row["connected_at"],
     )
+
+
+_OWN = frozenset({"CPU", "MEMORY", "PORTS", "PORTS_UDP"})
+
+
+def _offers(body: container_instance_pb2.ContainerInstance) -> Iterator[tuple[str, resources.Offer]]:
+    """The resources by name. Those with fractions (DOUBLE) cannot be counted with."""
+    for resource in body.registered_resources:
+        if resource.name in _OWN:
+            continue
+        if resource.type == "STRINGSET":
+            yield resource.name, tuple(dict.fromkeys(resource.string_set_value))
+        elif resource.type in {"INTEGER", "LONG"}:
+            yield resource.name, resource.integer_value if resource.type == "INTEGER" else resource.long_value
 
 
 def _reserved_ports(body: container_instance_pb2.ContainerInstance) -> Iterator[int]:

@@ -12,7 +12,7 @@ from longshore.events import bus as buses
 from longshore.events import tail
 from longshore.rpc import backoff
 from longshore.scheduler import settling, snapshot, view
-from longshore.storage import errors
+from longshore.storage import errors, ports
 from longshore.storage.database import Database
 from longshore.v1 import record_pb2
 
@@ -95,7 +95,13 @@ class LiveView:
                     self._heard.set()
             elif event.task.released:
                 released.append(event.task.task_id)
+            elif event.task.containers:
+                # In the log's order, so nothing of a task comes after its release but what says so.
+                taken = tuple(ports.observed(event.task.containers))
+                if taken:
+                    self.snapshot.observe(event.task.container_instance_id, event.task.task_id, taken)
         self.settler.add(released)
 
     def _give_back(self, held: view.Held) -> None:
         self.snapshot.give_back(held.instance_id, held.load)
+        self.snapshot.forget(held.task_id)

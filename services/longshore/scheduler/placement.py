@@ -5,13 +5,14 @@ requests; `place` decides a whole list. Within one placement room only shrinks, 
 did not fit a shape once never will again, so it is struck out, and the draw among the others stays uniform.
 """
 
+import copy
 import random as random_module
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from longshore.scheduler import refusals, requirements, snapshot, strategies
+from longshore.scheduler import refusals, requirements, resources, snapshot, strategies
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Request:
 
     @property
     def load(self) -> snapshot.Load:
-        """What one of the tasks takes."""
+        """What one of the tasks takes, but for what it is given by name."""
         return snapshot.Load(self.needs.cpu, self.needs.memory, self.needs.ports, self.group)
 
 
@@ -37,6 +38,8 @@ class Decision:
 
     instances: tuple[str, ...]
     refused: tuple[refusals.Refusal, ...] = ()
+    given: tuple[tuple[resources.Given, ...], ...] = ()
+    """What each task was given of resources by name; empty where the shape asks for none."""
 
 
 @dataclass(slots=True)
@@ -60,6 +63,8 @@ class Trial:
     cpu_free: snapshot.Ints
     memory_free: snapshot.Ints
     ports: dict[int, set[int]] = field(default_factory=dict)
+    used: dict[int, dict[str, resources.Used]] = field(default_factory=dict)
+    """What tasks hold by name in the rows that this trial has changed, the snapshot's part included."""
     groups: dict[str, snapshot.Ints] = field(default_factory=dict)
 
     @classmethod
@@ -71,20 +76,48 @@ class Trial:
         """Whether what changes within a trial still allows it. Attributes and the like do not change."""
         if self.cpu_free[row] < needs.cpu or self.memory_free[row] < needs.memory:
             return False
+        if any(self.free(row, name) < count for name, count in needs.resources):
+            return False
         return not any(self.port_taken(row, port) for port in needs.ports)
+
+    def free(self, row: int, name: str) -> int:
+        """How many of a resource are free in a row."""
+        if row not in self.used:
+            return self.base.free(row, name)
+        fact = self.base.facts[row]
+        offer = fact.offers.get(name, 0) if fact is not None else 0
+        return resources.free(offer, self.used[row].get(name, resources.NOTHING))
+
+    def give(self, row: int, shares: tuple[resources.Share, ...]) -> tuple[resources.Given, ...]:
+        """Deal resources out to one task in a row that has enough."""
+        fact = self.base.facts[row]
+        if not shares or fact is None:
+            return ()
+        used = self.used.setdefault(row, {}) or copy.deepcopy(dict(self.base.used(row)))
+        given = resources.give(shares, fact.offers, used)
+        for name, amount in resources.amounts(given):
+            used.setdefault(name, resources.Used()).add(amount, 1)
+        self.used[row] = used
+        return given
 
     def port_taken(self, row: int, port: int) -> bool:
         """Whether a task, or the instance itself, has this port."""
-        taken = self.base.ports_of(port)
-        return (taken is not None and bool(taken[row] > 0)) or row in self.ports.get(port, ())
+        return self.base.ports_of(port).get(row, 0) > 0 or row in self.ports.get(port, ())
 
     def port_mask(self, port: int) -> snapshot.Bools:
         """Per row, whether the port is taken."""
-        taken = self.base.ports_of(port)
-        mask = np.zeros(len(self.cpu_free), np.bool_) if taken is None else taken > 0
-        rows = self.ports.get(port)
-        if rows:
-            mask[list(rows)] = True
+        mask = np.zeros(len(self.cpu_free), np.bool_)
+        rows = [row for row, count in self.base.ports_of(port).items() if count > 0]
+        rows += self.ports.get(port, ())
+        mask[rows] = True
+        return mask
+
+    def has(self, name: str, count: int) -> snapshot.Bools:
+        """Per row, whether so many of a resource are free. Few instances offer any, so rows are looked at one by one."""
+        mask = np.zeros(len(self.cpu_free), np.bool_)
+        for row, fact in enumerate(self.base.facts):
+            if fact is not None and name in fact.offers:
+                mask[row] = self.free(row, name) >= count
         return mask
 
     def group(self, name: str) -> snapshot.Ints:
@@ -114,6 +147,8 @@ class Trial:
         mask &= self.memory_free >= needs.memory
         for port in needs.ports:
             mask &= ~self.port_mask(port)
+        for name, count in needs.resources:
+            mask &= self.has(name, count)
         if request.distinct:
             mask &= self.group(request.group) == 0
         return mask
@@ -135,29 +170,35 @@ class Placement:
         if request.targets:
             return self._decide_targets(request)
         chosen: list[str] = []
+        given: list[tuple[resources.Given, ...]] = []
+        refused: tuple[refusals.Refusal, ...] = ()
         for _ in range(request.count):
             row = self._choose(request)
             if row is None:
-                return Decision(tuple(chosen), self._refusals(request))
-            self._take(row, request)
+                refused = self._refusals(request)
+                break
+            self._take(row, request, given)
             chosen.append(self.trial.base.ids[row])
-        return Decision(tuple(chosen))
+        return Decision(tuple(chosen), refused, tuple(given))
 
     def _decide_targets(self, request: Request) -> Decision:
         chosen: list[str] = []
         refused: list[refusals.Refusal] = []
+        given: list[tuple[resources.Given, ...]] = []
         for target in request.targets:
             row = self.trial.base.rows.get(target)
             refusal = refusals.of_target(self.trial, target, row, request)
             if refusal is None and row is not None:
-                self._take(row, request)
+                self._take(row, request, given)
                 chosen.append(target)
             elif refusal is not None:
                 refused.append(refusal)
-        return Decision(tuple(chosen), tuple(refused))
+        return Decision(tuple(chosen), tuple(refused), tuple(given))
 
-    def _take(self, row: int, request: Request) -> None:
+    def _take(self, row: int, request: Request, given: list[tuple[resources.Given, ...]]) -> None:
         self.trial.take(row, request)
+        if request.needs.shares:
+            given.append(self.trial.give(row, request.needs.shares))
         self._refused.clear()
 
     def _choose(self, request: Request) -> int | None:

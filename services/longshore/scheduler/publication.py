@@ -68,6 +68,8 @@ def _assigned(wanted: work.Wanted, intent: tasks.Intent) -> agent_service_pb2.As
         request_id=wanted.cause.request_id,
         cluster=intent.cluster,
     )
+    if intent.resources is not None:
+        assigned.container_resources.extend(intent.record().container_resources)
     if wanted.asked.record.HasField("overrides"):
         assigned.overrides.CopyFrom(wanted.asked.overrides)
     return assigned

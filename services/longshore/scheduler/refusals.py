@@ -10,7 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
-from longshore.scheduler import instances, ports, requirements, snapshot
+from longshore.scheduler import instances, requirements, resources, snapshot
+from longshore.storage import ports
 from longshore.v1 import container_instance_pb2
 
 AGENT = "AGENT"
@@ -21,6 +22,9 @@ PORTS = "RESOURCE:PORTS"
 DISTINCT = "DistinctInstance placement constraint unsatisfied."
 MISSING = "MISSING"
 INACTIVE = "INACTIVE"
+
+RESOURCE = "RESOURCE:"
+"""What a resource by name is refused with: `RESOURCE:GPU`."""
 
 ORDER = (AGENT, ATTRIBUTE, CPU, MEMORY, PORTS, DISTINCT)
 """The order of the tests."""
@@ -70,6 +74,12 @@ class Room(Protocol):
     def group(self, name: str) -> snapshot.Ints:
         """Per row, how many tasks of a group it holds."""
 
+    def free(self, row: int, name: str) -> int:
+        """How many of a resource by name are free in a row."""
+
+    def has(self, name: str, count: int) -> snapshot.Bools:
+        """Per row, whether so many of a resource by name are free."""
+
 
 def of_target(room: Room, target: str, row: int | None, wanted: Wanted) -> Refusal | None:
     """Why one named instance cannot take a task; None where it can."""
@@ -110,9 +120,17 @@ def _tests(room: Room, row: int, fact: instances.Instance, wanted: Wanted) -> li
         )
     if taken := [ports.render(port) for port in needs.ports if room.port_taken(row, port)]:
         failed.append((PORTS, f"needs ports that are taken: {', '.join(taken)}"))
+    for name, count in needs.resources:
+        if (free := room.free(row, name)) < count:
+            failed.append((RESOURCE + name, f"needs {count} {name}, {_stock(max(0, free), fact.offers.get(name, 0))}"))
     if wanted.distinct and (held := int(room.group(wanted.group)[row])):
         failed.append((DISTINCT, f"holds {held} of group {wanted.group} already"))
     return failed
+
+
+def _stock(free: int, offer: resources.Offer) -> str:
+    total = offer if isinstance(offer, int) else len(offer)
+    return f"{free} of {total} free" if total else "the instance has none"
 
 
 def _free(free: snapshot.Ints, row: int) -> int:
@@ -131,7 +149,8 @@ def of_all(room: Room, wanted: Wanted) -> tuple[Refusal, ...]:
     listed = [refusal for row in nearest[:LISTED] if (refusal := of_row(room, int(row), wanted)) is not None]
     rest = nearest[LISTED:]
     if listed and len(rest):
-        counts = Counter(ORDER[int(first)] for first in failing[:, rest].argmax(axis=0))
+        order = (*ORDER[:-1], *(RESOURCE + name for name, _ in wanted.needs.resources), ORDER[-1])
+        counts = Counter(order[int(first)] for first in failing[:, rest].argmax(axis=0))
         summary = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
         last = listed[-1]
         listed[-1] = Refusal(last.instance, last.reason, f"{last.detail}; and {len(rest)} more instances: {summary}")
@@ -139,7 +158,7 @@ def of_all(room: Room, wanted: Wanted) -> tuple[Refusal, ...]:
 
 
 def _failing(room: Room, wanted: Wanted) -> snapshot.Bools:
-    """A line per test in `ORDER`, a column per row: True where the row fails it."""
+    """A line per test in `ORDER`, resources by name before the last, a column per row: True where the row fails it."""
     needs = wanted.needs
     taken = np.zeros(len(room.cpu_free), np.bool_)
     for port in needs.ports:
@@ -152,6 +171,7 @@ def _failing(room: Room, wanted: Wanted) -> snapshot.Bools:
             room.cpu_free < needs.cpu,
             room.memory_free < needs.memory,
             taken,
+            *(~room.has(name, count) for name, count in needs.resources),
             held,
         ]
     )

@@ -157,11 +157,6 @@ def _container_overrides(given: Iterable[task_pb2.ContainerOverride]) -> Iterato
             if override.HasField(field) and value <= 0:  # type: ignore[arg-type] # one of two names, both literals
                 name = "memoryReservation" if field == "memory_reservation" else field
                 yield Fault(f"Override for container {override.name}: {name} is {value} MiB, at least 1 is allowed.")
-        if override.resource_requirements:
-            yield Fault(
-                f"Override for container {override.name}: resourceRequirements (GPU) are not supported.",
-                errors.UnsupportedFeatureException,
-            )
 
 
 # ------------------------------------------------------------------------------------------- rules of RunTask

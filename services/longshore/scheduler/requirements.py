@@ -1,11 +1,13 @@
-"""What an instance must have for a task: CPU, memory, static host ports, attributes. Pure; ECS's formula (ecs.md section 1.2)."""
+"""What an instance must have for a task: CPU, memory, static host ports, attributes, GPUs. Pure; ECS's formula (ecs.md section 1.2)."""
 
 import functools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from longshore.scheduler import overrides as overriding
-from longshore.scheduler import ports
+from longshore.scheduler import resources
+from longshore.storage import ports
 from longshore.v1 import task_definition_pb2, task_pb2
 
 ENI_ATTRIBUTE = "ecs.capability.task-eni"
@@ -13,6 +15,7 @@ ARCHITECTURE_ATTRIBUTE = "ecs.cpu-architecture"
 OS_ATTRIBUTE = "ecs.os-type"
 TASK_LIMIT_ATTRIBUTE = "ecs.capability.task-cpu-mem-limit"
 ENVIRONMENT_FILES_ATTRIBUTE = "ecs.capability.env-files.s3"
+SHARING_ATTRIBUTE = "ecs.capability.gpu-sharing"
 
 # A role is kept with the task and shown; there is no AWS here that it would be a role of, so nothing on the instance is needed for it.
 _ROLES = frozenset(
@@ -44,6 +47,10 @@ class Needs:
     memory: int
     ports: tuple[int, ...] = ()
     attributes: tuple[Attribute, ...] = ()
+    shares: tuple[resources.Share, ...] = ()
+    """What its containers take of the resources that instances offer by name."""
+    resources: tuple[tuple[str, int], ...] = ()
+    """The sums of the shares."""
 
 
 def of(definition: task_definition_pb2.TaskDefinition, overrides: task_pb2.TaskOverride) -> Needs:
@@ -59,13 +66,23 @@ def of(definition: task_definition_pb2.TaskDefinition, overrides: task_pb2.TaskO
                 key=lambda attribute: (attribute.name, attribute.value or ""),
             )
         ),
+        amounts.shares,
     )
 
 
 @functools.lru_cache(maxsize=4096)
-def _interned(cpu: int, memory: int, wanted: tuple[int, ...], attributes: tuple[Attribute, ...]) -> Needs:
+def _interned(
+    cpu: int,
+    memory: int,
+    wanted: tuple[int, ...],
+    attributes: tuple[Attribute, ...],
+    shares: tuple[resources.Share, ...],
+) -> Needs:
     """One object per shape, so that tasks in their thousands share it."""
-    return Needs(cpu, memory, wanted, attributes)
+    totals: Counter[str] = Counter()
+    for share in shares:
+        totals[share.name] += share.count
+    return Needs(cpu, memory, wanted, attributes, shares, tuple(sorted(totals.items())))
 
 
 def _ports(definition: task_definition_pb2.TaskDefinition) -> Iterator[int]:
@@ -104,3 +121,9 @@ def _override_attributes(overrides: task_pb2.TaskOverride) -> Iterator[Attribute
         yield Attribute(TASK_LIMIT_ATTRIBUTE)
     if any(container.environment_files for container in overrides.container_overrides):
         yield Attribute(ENVIRONMENT_FILES_ATTRIBUTE)
+    if any(
+        wanted.HasField("sharing_strategy")
+        for container in overrides.container_overrides
+        for wanted in container.resource_requirements
+    ):
+        yield Attribute(SHARING_ATTRIBUTE)

@@ -135,7 +135,7 @@ class Rounds:
             view.take_in(self._live.snapshot, outcome.changed, outcome.seen)
         await self._publish(batch, outcome)
         published_at = clock()
-        self._answer(current, outcome)
+        behind = self._answer(current, outcome)
         sequence = outcome.head.sequence if outcome.head is not None else None
         for job in stopping:
             known = job.stop.task_id in outcome.known
@@ -143,6 +143,8 @@ class Rounds:
             if not job.future.done():
                 job.future.set_result(jobs.Stopped(known, sequence if moved else None))
         self._measure(current, outcome, decided_at, committed_at, published_at)
+        if behind:
+            await self._look_again(behind)
 
     async def _publish(self, batch: work.Batch, outcome: work.Outcome) -> None:
         if outcome.head is None:
@@ -157,8 +159,10 @@ class Rounds:
         await self._around.bus.publish(self._fence.cluster, told.SerializeToString())
         self._around.measured.last_published = self._around.now_us() / _MICROSECONDS
 
-    def _answer(self, current: deciding.Decided, outcome: work.Outcome) -> None:
+    def _answer(self, current: deciding.Decided, outcome: work.Outcome) -> list[jobs.PlacementJob]:
+        """Answer what is settled and put back what is not; gives those for which the view has to catch up first."""
         again: list[jobs.PlacementJob] = []
+        behind: list[jobs.PlacementJob] = []
         for one in current.placements:
             job = current.asking[one.number]
             if one.number in outcome.intents:
@@ -176,18 +180,24 @@ class Rounds:
             self._decider.take_back(one)
             if one.number in outcome.refused:
                 jobs.fail(job, outcome.refused[one.number])
-            else:
+            elif one.number in outcome.behind and not self._gives_up(job):
+                behind.append(job)
+            elif not job.future.done():
                 again.append(job)
         self._decide_again(again)
+        return behind
 
     def _decide_again(self, again: Sequence[jobs.PlacementJob]) -> None:
         """Put deferred requests back; whoever has been put back too often is told to come again."""
-        for job in again:
-            job.rounds += 1
-            self._around.measured.deferred += 1
-            if job.rounds > MAX_ROUNDS:
-                jobs.fail(job, errors.Unavailable("The container instances keep changing; repeat the call."))
-        self._queue.put_back([job for job in again if not job.future.done()])
+        self._queue.put_back([job for job in again if not self._gives_up(job)])
+
+    def _gives_up(self, job: jobs.PlacementJob) -> bool:
+        """Count one more round of a request; true, and it is answered, where it has had too many."""
+        job.rounds += 1
+        self._around.measured.deferred += 1
+        if job.rounds > MAX_ROUNDS:
+            jobs.fail(job, errors.Unavailable("The container instances keep changing; repeat the call."))
+        return job.future.done()
 
     async def _look_again(self, aside: Sequence[jobs.PlacementJob]) -> None:
         """Before anybody is refused for want of room: see all that was committed until now, then decide once more."""

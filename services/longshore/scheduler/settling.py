@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import structlog
 
 from longshore.rpc import backoff
-from longshore.scheduler import leadership, ports, snapshot, view
-from longshore.storage import errors, steps
+from longshore.scheduler import leadership, snapshot, view
+from longshore.storage import errors, held, ports, steps
 from longshore.storage.database import Database
 from longshore.storage.dialect import Dialect
 
@@ -44,7 +44,7 @@ def settle(dialect: Dialect, fence: Fence, released: Sequence[str]) -> steps.Ste
     yield from leadership.hold(dialect, fence.cluster, fence.holder, fence.epoch)
     # Locked by id first, as stopping does it: an UPDATE alone would lock in any order.
     rows = yield from steps.fetch(
-        "SELECT task_id, instance_id, group_name, cpu, memory, ports FROM task_intents"  # noqa: S608 - the dialect's own
+        "SELECT task_id, instance_id, group_name, cpu, memory, ports, resources FROM task_intents"  # noqa: S608 - the dialect's own
         f" WHERE {dialect.member('task_id', 1)} AND cluster = $2 AND settled = 0 ORDER BY task_id {dialect.exclusive_lock}",
         sorted(released),
         fence.cluster,
@@ -56,7 +56,14 @@ def settle(dialect: Dialect, fence: Fence, released: Sequence[str]) -> steps.Ste
     return [
         view.Held(
             row["instance_id"],
-            snapshot.Load(row["cpu"], row["memory"], ports.from_column(row["ports"]), row["group_name"]),
+            snapshot.Load(
+                row["cpu"],
+                row["memory"],
+                ports.from_column(row["ports"]),
+                row["group_name"],
+                named=held.from_column(row["resources"]),
+            ),
+            row["task_id"],
         )
         for row in rows
     ]
@@ -96,7 +103,7 @@ class Settler:
             await self._added.wait()
             some = list(self._pending)[:SETTLED_AT_ONCE]
             try:
-                held = await self._database.run(lambda dialect, some=some: settle(dialect, self._fence, some))  # type: ignore[misc] # bound now
+                gone = await self._database.run(lambda dialect, some=some: settle(dialect, self._fence, some))  # type: ignore[misc] # bound now
             except errors.CommitUnknown as error:
                 raise SettlingUnknown(str(error)) from error
             except errors.Unavailable as error:
@@ -105,7 +112,7 @@ class Settler:
                 await self._pauses.sleep()
                 continue
             self._pauses.reset()
-            for one in held:
+            for one in gone:
                 self._give_back(one)
             for task_id in some:
                 del self._pending[task_id]

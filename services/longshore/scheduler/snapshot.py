@@ -5,19 +5,20 @@ that are gone keep theirs, not ACTIVE, because what was placed on them counts un
 commute, so their order does not matter; `apply` takes an instance only when it is newer than the one it has.
 """
 
+import copy
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from longshore.scheduler import instances, requirements
+from longshore.scheduler import instances, requirements, resources
+from longshore.storage import held
 
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
-Counts: TypeAlias = NDArray[np.int16]
 
 _FIRST_CAPACITY = 64
 
@@ -35,6 +36,7 @@ class Load:
     ports: tuple[int, ...] = ()
     group: str = ""
     tasks: int = 1
+    named: held.Resources = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Reserved:
 
     cpu: int
     memory: int
-    ports: frozenset[int]
+    named: Mapping[str, resources.Used] = field(default_factory=dict)
 
 
 class Snapshot:
@@ -60,8 +62,10 @@ class Snapshot:
         self.memory_reserved: Ints = np.zeros(_FIRST_CAPACITY, np.int64)
         self.active: Bools = np.zeros(_FIRST_CAPACITY, np.bool_)
         self.connected: Bools = np.zeros(_FIRST_CAPACITY, np.bool_)
-        self._ports: dict[int, Counts] = {}
-        self._task_ports: dict[int, dict[int, int]] = {}
+        # By port the rows that have it, and how often: dynamic ports are many and each in a few rows.
+        self._ports: dict[int, dict[int, int]] = {}
+        self._observed: dict[str, tuple[int, tuple[int, ...]]] = {}
+        self._used: dict[int, dict[str, resources.Used]] = {}
         self._groups: dict[str, dict[int, int]] = {}
         self._masks: OrderedDict[tuple[requirements.Attribute, ...], Bools] = OrderedDict()
         self._columns: OrderedDict[str, Ints] = OrderedDict()
@@ -91,12 +95,22 @@ class Snapshot:
         return Reserved(
             int(self.cpu_reserved[row]),
             int(self.memory_reserved[row]),
-            frozenset(port for port, count in self._task_ports.get(row, {}).items() if count > 0),
+            {name: copy.deepcopy(used) for name, used in self._used.get(row, {}).items()},
         )
 
-    def ports_of(self, port: int) -> Counts | None:
-        """Per row, how often a port is taken; None where it is nowhere."""
-        return self._ports.get(port)
+    def ports_of(self, port: int) -> Mapping[int, int]:
+        """Rows in which a port is taken, by the instance itself, by a task or by a report, and how often."""
+        return self._ports.get(port, {})
+
+    def used(self, row: int) -> Mapping[str, resources.Used]:
+        """What tasks hold in a row of the resources that are offered by name."""
+        return self._used.get(row, {})
+
+    def free(self, row: int, name: str) -> int:
+        """How many of a resource are free in a row."""
+        fact = self.facts[row]
+        offer = fact.offers.get(name, 0) if fact is not None else 0
+        return resources.free(offer, self.used(row).get(name, resources.NOTHING))
 
     def group_counts(self, group: str) -> Mapping[int, int]:
         """Rows with tasks of a group, and how many."""
@@ -161,16 +175,25 @@ class Snapshot:
         """The reverse of `reserve`, once for each."""
         self._move(self._row(instance_id), load, -1)
 
+    def observe(self, instance_id: str, task_id: str, ports: tuple[int, ...]) -> None:
+        """Count the host ports that a task's agent reports, until `forget`: the more it has reported, the more are counted."""
+        row, known = self._observed.get(task_id, (self._row(instance_id), ()))
+        new = set(ports).difference(known)
+        if new:
+            self._observed[task_id] = (row, (*known, *sorted(new)))
+            self._count_ports(row, new, 1)
+
+    def forget(self, task_id: str) -> None:
+        """A task's release is settled: what its agent had reported is free."""
+        row, ports = self._observed.pop(task_id, (0, ()))
+        self._count_ports(row, ports, -1)
+
     def _move(self, row: int, load: Load, sign: int) -> None:
         self.cpu_reserved[row] += sign * load.cpu
         self.memory_reserved[row] += sign * load.memory
-        if load.ports:
-            self._count_ports(row, load.ports, sign)
-            held = self._task_ports.setdefault(row, {})
-            for port in load.ports:
-                held[port] = held.get(port, 0) + sign
-                if not held[port]:
-                    del held[port]
+        self._count_ports(row, load.ports, sign)
+        for name, amount in load.named:
+            self._use(row, name, amount, sign)
         if load.tasks:
             group = self._groups.setdefault(load.group, {})
             group[row] = group.get(row, 0) + sign * load.tasks
@@ -181,10 +204,21 @@ class Snapshot:
 
     def _count_ports(self, row: int, ports: Iterable[int], sign: int) -> None:
         for port in ports:
-            taken = self._ports.get(port)
-            if taken is None:
-                taken = self._ports[port] = np.zeros(len(self.cpu), np.int16)
-            taken[row] += sign
+            taken = self._ports.setdefault(port, {})
+            taken[row] = taken.get(row, 0) + sign
+            if not taken[row]:
+                del taken[row]
+                if not taken:
+                    del self._ports[port]
+
+    def _use(self, row: int, name: str, amount: held.Amount, sign: int) -> None:
+        names = self._used.setdefault(row, {})
+        used = names.setdefault(name, resources.Used())
+        used.add(amount, sign)
+        if used.nothing:
+            del names[name]
+            if not names:
+                del self._used[row]
 
     def _set_code(self, attribute: str, column: Ints, row: int) -> None:
         fact = self.facts[row]
@@ -209,7 +243,6 @@ class Snapshot:
             setattr(self, name, np.concatenate([getattr(self, name), np.zeros(more, np.int64)]))
         for name in ("active", "connected"):
             setattr(self, name, np.concatenate([getattr(self, name), np.zeros(more, np.bool_)]))
-        self._ports = {port: np.concatenate([taken, np.zeros(more, np.int16)]) for port, taken in self._ports.items()}
         for required, mask in self._masks.items():
             self._masks[required] = np.concatenate([mask, np.zeros(more, np.bool_)])
         for attribute, column in self._columns.items():

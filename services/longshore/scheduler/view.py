@@ -6,20 +6,30 @@ Steps of read-only transactions, and pure functions that put their results into 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from longshore.scheduler import instances, ports, snapshot
-from longshore.storage import clusters, definitions, log, steps
+from longshore.scheduler import instances, snapshot
+from longshore.storage import clusters, definitions, held, log, ports, steps
 from longshore.storage.dialect import Dialect
-from longshore.v1 import container_instance_pb2, task_definition_pb2
+from longshore.v1 import agent_service_pb2, container_instance_pb2, task_definition_pb2
 
 _GONE = container_instance_pb2.CONTAINER_INSTANCE_STATUS_INACTIVE
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What is reserved on one instance: sums of one group, or the ports of one task."""
+    """What is reserved on one instance: sums of one group, or what one task has of ports and resources by name."""
 
     instance_id: str
     load: snapshot.Load
+    task_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The host ports that a task's agent reports."""
+
+    instance_id: str
+    task_id: str
+    ports: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +41,7 @@ class Loaded:
     facts: tuple[instances.Instance, ...]
     held: tuple[Held, ...]
     released: tuple[str, ...]
+    observed: tuple[Observed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +69,14 @@ def load(cluster: str) -> steps.Step[Loaded]:
         cluster,
     )
     taken = yield from steps.fetch(
-        "SELECT instance_id, ports FROM task_intents WHERE cluster = $1 AND settled = 0 AND ports IS NOT NULL", cluster
+        "SELECT instance_id, ports, resources FROM task_intents WHERE cluster = $1 AND settled = 0"
+        " AND (ports IS NOT NULL OR resources IS NOT NULL)",
+        cluster,
+    )
+    observed = yield from steps.fetch(
+        "SELECT instance_id, task_id, ports, CASE WHEN ports IS NULL THEN body END AS body FROM task_observations"
+        " WHERE cluster = $1 AND released = 0 AND (ports IS NULL OR ports <> '')",
+        cluster,
     )
     released = yield from steps.fetch(
         "SELECT i.task_id FROM task_intents i JOIN task_observations o ON o.task_id = i.task_id"
@@ -69,8 +87,9 @@ def load(cluster: str) -> steps.Step[Loaded]:
         position=position,
         seen=seen,
         facts=tuple(instances.parse(row) for row in rows),
-        held=(*(_sum(row) for row in sums), *(_ports(row) for row in taken)),
+        held=(*(_sum(row) for row in sums), *(_taken(row) for row in taken)),
         released=tuple(row["task_id"] for row in released),
+        observed=tuple(_observed(row) for row in observed),
     )
 
 
@@ -79,8 +98,10 @@ def build(loaded: Loaded) -> snapshot.Snapshot:
     base = snapshot.Snapshot()
     for fact in loaded.facts:
         base.apply(fact)
-    for held in loaded.held:
-        base.reserve(held.instance_id, held.load)
+    for one in loaded.held:
+        base.reserve(one.instance_id, one.load)
+    for seen in loaded.observed:
+        base.observe(seen.instance_id, seen.task_id, seen.ports)
     base.seen = loaded.seen
     return base
 
@@ -131,5 +152,14 @@ def _sum(row: steps.Row) -> Held:
     return Held(row["instance_id"], load)
 
 
-def _ports(row: steps.Row) -> Held:
-    return Held(row["instance_id"], snapshot.Load(0, 0, ports.from_column(row["ports"]), tasks=0))
+def _taken(row: steps.Row) -> Held:
+    load = snapshot.Load(0, 0, ports.from_column(row["ports"]), tasks=0, named=held.from_column(row["resources"]))
+    return Held(row["instance_id"], load)
+
+
+def _observed(row: steps.Row) -> Observed:
+    """By the column; by the body where a release wrote the row that did not know of the column."""
+    if row["ports"] is not None:
+        return Observed(row["instance_id"], row["task_id"], ports.from_column(row["ports"]))
+    body = agent_service_pb2.TaskObservation.FromString(row["body"])
+    return Observed(row["instance_id"], row["task_id"], tuple(ports.observed(body.containers)))

@@ -1,10 +1,11 @@
 """What goes through the placement loop, as values: what is wanted, what was decided, what came of it. Pure data."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from longshore.rpc import arns, errors
-from longshore.scheduler import asked, instances, placement, refusals, requirements, snapshot, tokens
+from longshore.scheduler import asked, instances, placement, refusals, requirements, resources, snapshot, tokens
 from longshore.storage import definitions, log, tasks
 from longshore.v1 import event_pb2, task_definition_pb2, task_pb2
 
@@ -49,9 +50,10 @@ class Wanted:
             targets=self.asked.targets,
         )
 
-    def load(self) -> snapshot.Load:
+    def load(self, given: tuple[resources.Given, ...] = ()) -> snapshot.Load:
         """What one task of it takes."""
-        return self.request().load
+        load = self.request().load
+        return dataclasses.replace(load, named=resources.amounts(given)) if given else load
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class Slot:
 
     task_id: str
     instance_id: str
+    given: tuple[resources.Given, ...] = ()
+    """What its containers were given of the resources that the instance offers by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,8 @@ class Outcome:
     """What their tokens remember, for those that have one."""
     deferred: frozenset[int] = frozenset()
     """Requests that the changed membership no longer allows: nothing of them was committed."""
+    behind: frozenset[int] = frozenset()
+    """Those among them that want a port which an agent has reported meanwhile: the log has to be read on first."""
     refused: Mapping[int, errors.ServiceError] = field(default_factory=dict)
     stopped: Mapping[str, tasks.Intent] = field(default_factory=dict)
     """Tasks whose intent moved to STOPPED, as they are now."""

@@ -106,6 +106,7 @@ def _assigned(half: tasks.Halves, *, stopping: bool) -> agent_service_pb2.Assign
         request_id=record.request_id,
         cluster=intent.cluster,
         stopping=stopping,
+        container_resources=record.container_resources,
     )
 
 

@@ -6,7 +6,7 @@ Whoever changes an instance so that placement must know calls `bump` first (lock
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from longshore.storage import steps
+from longshore.storage import held, ports, steps
 from longshore.storage.dialect import Dialect
 from longshore.v1 import container_instance_pb2, event_pb2
 from longshore.views import container_instance
@@ -120,17 +120,18 @@ def update(instances: Sequence[container_instance.Stored], membership: int) -> s
 
 def usage(dialect: Dialect, ids: Sequence[str]) -> steps.Step[dict[str, container_instance.Usage]]:
     """What the tasks of these instances hold until they are released, and the counts, from the counters."""
-    held = yield from steps.fetch(
+    amounts = yield from steps.fetch(
         "SELECT i.instance_id, CAST(SUM(i.cpu) AS BIGINT) AS cpu, CAST(SUM(i.memory) AS BIGINT) AS memory"  # noqa: S608 - the dialect's own
         " FROM task_intents i LEFT JOIN task_observations o ON o.task_id = i.task_id"
         f" WHERE {dialect.member('i.instance_id', 1)} AND i.settled = 0 AND (o.released IS NULL OR o.released = 0)"
         " GROUP BY i.instance_id",
         list(ids),
     )
-    ports = yield from steps.fetch(
-        "SELECT i.instance_id, i.ports FROM task_intents i LEFT JOIN task_observations o ON o.task_id = i.task_id"  # noqa: S608 - the dialect's own
-        f" WHERE {dialect.member('i.instance_id', 1)} AND i.settled = 0 AND i.ports IS NOT NULL"
-        " AND (o.released IS NULL OR o.released = 0)",
+    taken = yield from steps.fetch(
+        "SELECT i.instance_id, i.ports, i.resources, o.ports AS observed FROM task_intents i"  # noqa: S608 - the dialect's own
+        " LEFT JOIN task_observations o ON o.task_id = i.task_id"
+        f" WHERE {dialect.member('i.instance_id', 1)} AND i.settled = 0 AND (o.released IS NULL OR o.released = 0)"
+        " AND (i.ports IS NOT NULL OR i.resources IS NOT NULL OR o.ports <> '')",
         list(ids),
     )
     counts = yield from steps.fetch(
@@ -139,7 +140,7 @@ def usage(dialect: Dialect, ids: Sequence[str]) -> steps.Step[dict[str, containe
         f" WHERE {dialect.member('s.instance_id', 1)}",
         list(ids),
     )
-    return _usage(ids, held, ports, counts)
+    return _usage(ids, amounts, taken, counts)
 
 
 def event(stored: container_instance.Stored, membership: int) -> event_pb2.ContainerInstanceEvent:
@@ -170,22 +171,27 @@ def _instance(row: steps.Row) -> Instance:
 
 
 def _usage(
-    ids: Sequence[str], held: Sequence[steps.Row], ports: Sequence[steps.Row], counts: Sequence[steps.Row]
+    ids: Sequence[str], amounts: Sequence[steps.Row], taken: Sequence[steps.Row], counts: Sequence[steps.Row]
 ) -> dict[str, container_instance.Usage]:
-    amounts: Mapping[str, steps.Row] = {row["instance_id"]: row for row in held}
+    sums: Mapping[str, steps.Row] = {row["instance_id"]: row for row in amounts}
     counters: Mapping[str, steps.Row] = {row["instance_id"]: row for row in counts}
-    taken: dict[str, dict[str, set[int]]] = {}
-    for row in ports:
-        # The scheduler's text form: `80/tcp,53/udp`.
-        for part in row["ports"].split(","):
-            number, _, protocol = part.partition("/")
-            taken.setdefault(row["instance_id"], {}).setdefault(protocol, set()).add(int(number))
+    used: dict[str, set[int]] = {}
+    resources: dict[str, list[tuple[str, held.Amount]]] = {}
+    for row in taken:
+        mine = used.setdefault(row["instance_id"], set())
+        mine.update(ports.from_column(row["ports"]))
+        mine.update(ports.from_column(row["observed"]))
+        resources.setdefault(row["instance_id"], []).extend(held.from_column(row["resources"]))
     return {
         instance_id: container_instance.Usage(
-            cpu=amounts[instance_id]["cpu"] if instance_id in amounts else 0,
-            memory=amounts[instance_id]["memory"] if instance_id in amounts else 0,
-            tcp_ports=frozenset(taken.get(instance_id, {}).get("tcp", ())),
-            udp_ports=frozenset(taken.get(instance_id, {}).get("udp", ())),
+            cpu=sums[instance_id]["cpu"] if instance_id in sums else 0,
+            memory=sums[instance_id]["memory"] if instance_id in sums else 0,
+            tcp_ports=frozenset(ports.numbers(used.get(instance_id, ()), udp_ones=False)),
+            udp_ports=frozenset(ports.numbers(used.get(instance_id, ()), udp_ones=True)),
+            held={
+                name: amount if isinstance(amount, int) else frozenset(amount)
+                for name, amount in held.of(resources.get(instance_id, ()))
+            },
             running=counters[instance_id]["running"] if instance_id in counters else 0,
             pending=counters[instance_id]["pending"] if instance_id in counters else 0,
         )

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from longshore.rpc import codec_schema
-from longshore.storage import tasks
+from longshore.storage import ports, tasks
 from longshore.v1 import agent_service_pb2, event_pb2, task_pb2
 from longshore.views import times
 
@@ -175,6 +175,7 @@ def _change(
             released=released,
             revision=stored.revision + 1 if stored is not None else 1,
             body=body.SerializeToString(),
+            ports="" if released else ports.to_ranges(ports.observed(body.containers)),
         ),
         containers=moved,
         pending=-1 if before == _PENDING < status else 0,
@@ -234,6 +235,7 @@ def _released(
         released=released,
         revision=stored.revision + 1,
         body=stored.body if body is None else body.SerializeToString(),
+        ports="" if released else stored.ports,
     )
     return Change(observation=after, containers=moved, pending=0, running=0, is_new=False)
 

@@ -103,4 +103,5 @@ def _values(row: tasks.Observation) -> tuple[object, ...]:
         int(row.released),
         row.revision,
         row.body,
+        row.ports,
     )

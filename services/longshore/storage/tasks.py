@@ -15,7 +15,7 @@ from longshore.v1 import agent_service_pb2, common_pb2, record_pb2, task_pb2
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A row of `task_intents`. Times are microseconds by the database's clock; `ports` is as the scheduler wrote it."""
+    """A row of `task_intents`. Times are microseconds by the database's clock; `ports` and `resources` are as the scheduler wrote them."""
 
     task_id: str
     cluster: str
@@ -37,6 +37,7 @@ class Intent:
     memory: int
     ports: str | None
     body: bytes
+    resources: str | None = None
 
     def record(self) -> record_pb2.TaskIntentRecord:
         """The body, parsed at each call."""
@@ -59,6 +60,7 @@ class Observation:
     released: bool
     revision: int
     body: bytes
+    ports: str | None = ""
 
     def record(self) -> agent_service_pb2.TaskObservation:
         """The body, parsed at each call."""
@@ -93,13 +95,13 @@ class Filters:
 INTENT_COLUMNS = (
     "task_id", "cluster", "instance_id", "family", "definition_revision", "group_name", "started_by", "launch_type",
     "desired_status", "stop_code", "stopped_reason", "created_at", "stopping_at", "revision", "assignment_revision", "settled",
-    "cpu", "memory", "ports", "body",
+    "cpu", "memory", "ports", "body", "resources",
 )  # fmt: skip
 """Columns of `task_intents` in the order of `Intent`."""
 
 OBSERVATION_COLUMNS = (
     "task_id", "cluster", "instance_id", "last_status", "stop_code", "stopped_reason", "stop_cause_at", "started_at",
-    "stopped_at", "released", "revision", "body",
+    "stopped_at", "released", "revision", "body", "ports",
 )  # fmt: skip
 """Columns of `task_observations` in the order of `Observation`."""
 

@@ -1,6 +1,6 @@
 """A container instance as ECS shows it: its stored body, its row, and what is in use on it. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from longshore.rpc import arns
@@ -19,6 +19,8 @@ class Usage:
     memory: int = 0
     tcp_ports: frozenset[int] = frozenset()
     udp_ports: frozenset[int] = frozenset()
+    held: Mapping[str, frozenset[str] | int] = field(default_factory=dict)
+    """Of other resources by name: the ids that are taken, or how many are."""
     running: int = 0
     pending: int = 0
 
@@ -63,7 +65,7 @@ def render(
 
 
 def remaining(registered: Iterable[common_pb2.Resource], usage: Usage) -> list[common_pb2.Resource]:
-    """What remains of the resources; of ports, as ECS shows them, those that are in use, the reserved ones included."""
+    """What remains of the resources; of ports, as ECS shows them, those that are in use, reserved and dynamic ones included."""
     left: list[common_pb2.Resource] = []
     for resource in registered:
         after = common_pb2.Resource()
@@ -74,8 +76,23 @@ def remaining(registered: Iterable[common_pb2.Resource], usage: Usage) -> list[c
             used = usage.tcp_ports if _PORTS[resource.name] == "tcp" else usage.udp_ports
             ports = sorted({int(port) for port in resource.string_set_value} | used)
             after.string_set_value[:] = [str(port) for port in ports]
+        elif resource.name in usage.held:
+            _take(after, usage.held[resource.name])
         left.append(after)
     return left
+
+
+def _take(resource: common_pb2.Resource, held: frozenset[str] | int) -> None:
+    """Take from a resource what tasks hold of it: of ids those that are not taken remain."""
+    if resource.type == "STRINGSET":
+        taken = held if isinstance(held, frozenset) else frozenset()
+        resource.string_set_value[:] = [one for one in resource.string_set_value if one not in taken]
+        return
+    count = held if isinstance(held, int) else len(held)
+    if resource.type == "INTEGER":
+        resource.integer_value -= count
+    elif resource.type == "LONG":
+        resource.long_value -= count
 
 
 def _health(stored: Stored) -> container_instance_pb2.ContainerInstanceHealthStatus:

@@ -19,6 +19,7 @@ def render(
     observation: agent_service_pb2.TaskObservation | None,
     stopped: bool,
     place: arns.Place,
+    given: Iterable[agent_service_pb2.ContainerResources] = (),
 ) -> list[task_pb2.Container]:
     """The containers in the definition's order; those observed, where the definition is gone. `stopped`: the task is."""
     observed = {seen.name: seen for seen in observation.containers} if observation is not None else {}
@@ -28,7 +29,7 @@ def render(
         if definition is not None
         else [task_definition_pb2.ContainerDefinition(name=name) for name in observed]
     )
-    return [
+    shown = [
         _container(
             container,
             overridden.get(container.name),
@@ -40,6 +41,17 @@ def render(
         )
         for container in declared
     ]
+    _add_given(shown, given)
+    return shown
+
+
+def _add_given(shown: Iterable[task_pb2.Container], given: Iterable[agent_service_pb2.ContainerResources]) -> None:
+    """The ids of the GPUs that containers were given; of other resources ECS shows nothing."""
+    by_name = {container.name: container for container in shown}
+    for resource in given:
+        container = by_name.get(resource.container_name)
+        if container is not None and resource.type == "GPU":
+            container.gpu_ids.extend(resource.ids)
 
 
 def identifier(task_id: str, name: str) -> str:

@@ -70,6 +70,7 @@ def render(
             observation=seen,
             stopped=shown.last_status == task_pb2.TASK_STATUS_STOPPED,
             place=place,
+            given=asked.container_resources,
         ),
         tags=asked.tags if tags else (),
     )

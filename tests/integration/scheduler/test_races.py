@@ -43,7 +43,7 @@ def batch(instance_id: str, *, seen: int, epoch: int = 1, holder: str = "old", t
         cluster="web",
         holder=holder,
         epoch=epoch,
-        footing=work.Footing(seen, {instance_id: snapshot.Reserved(256, 128, frozenset())}),
+        footing=work.Footing(seen, {instance_id: snapshot.Reserved(256, 128)}),
         placements=(work.Decided(0, wanted, (work.Slot(task_id, instance_id),), ()),),
         stops=(),
     )

@@ -51,11 +51,7 @@ def shown(base: snapshot.Snapshot) -> dict[str, object]:
             bool(base.connected[row]),
             bool(base.mask(ZONE)[row]),
             values.get(int(column[row])),
-            {
-                port: int(taken[row])
-                for port in (22, 80, 443)
-                if (taken := base.ports_of(port)) is not None and taken[row]
-            },
+            {port: base.ports_of(port)[row] for port in (22, 80, 443) if row in base.ports_of(port)},
             {group: base.group_counts(group).get(row, 0) for group in ("g", "h")},
         )
         for name, row in sorted(base.rows.items())

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from longshore.events import bus as buses
-from longshore.storage import log, steps, tasks
+from longshore.storage import log, ports, steps, tasks
 from longshore.storage.database import Database
 from longshore.storage.dialect import Dialect
 from longshore.v1 import (
+    agent_service_pb2,
     cluster_pb2,
     common_pb2,
     container_instance_pb2,
@@ -34,6 +35,7 @@ def definition(
     memory: int = 128,
     ports: Sequence[int] = (),
     attributes: Sequence[tuple[str, str | None]] = (),
+    gpus: int = 0,
 ) -> task_definition_pb2.TaskDefinition:
     """A definition of one container."""
     made = task_definition_pb2.TaskDefinition(
@@ -55,6 +57,8 @@ def definition(
             )
         ],
     )
+    if gpus:
+        made.container_definitions[0].resource_requirements.add(type=common_pb2.RESOURCE_TYPE_GPU, value=str(gpus))
     for name, value in attributes:
         made.requires_attributes.add(name=name, value=value)
     return made
@@ -136,6 +140,7 @@ class World:
         attributes: Sequence[tuple[str, str]] = (),
         status: int = ACTIVE,
         connected: bool = True,
+        resources: Sequence[common_pb2.Resource] = (),
     ) -> str:
         instance_id = name or f"{next(iter(self._ids)):032x}"
         body = container_instance_pb2.ContainerInstance(
@@ -144,6 +149,7 @@ class World:
                 common_pb2.Resource(name="MEMORY", type="INTEGER", integer_value=memory),
                 common_pb2.Resource(name="PORTS", type="STRINGSET", string_set_value=RESERVED_PORTS),
                 common_pb2.Resource(name="PORTS_UDP", type="STRINGSET"),
+                *resources,
             ],
             attributes=[common_pb2.Attribute(name=key, value=value) for key, value in attributes],
         )
@@ -192,7 +198,9 @@ class World:
         yield from steps.execute(
             "INSERT INTO task_observations (task_id, cluster, instance_id, last_status, stop_code, stopped_reason,"
             " stop_cause_at, started_at, stopped_at, released, revision, body)"
-            " VALUES ($1, $2, $3, $4, $5, 'Essential container in task exited', 1, 1, 1, 1, 1, $6)",
+            " VALUES ($1, $2, $3, $4, $5, 'Essential container in task exited', 1, 1, 1, 1, 1, $6)"
+            " ON CONFLICT (task_id) DO UPDATE SET last_status = $4, stop_code = $5, released = 1, ports = '',"
+            " revision = task_observations.revision + 1",
             task_id,
             self.cluster,
             intent.instance_id,
@@ -210,6 +218,41 @@ class World:
 
     async def release(self, task_id: str) -> None:
         await self._publish(await self.database.run(lambda dialect: self.releasing(dialect, task_id)))
+
+    def observing(
+        self, dialect: Dialect, task_id: str, bindings: Sequence[task_pb2.NetworkBinding]
+    ) -> "steps.Step[record_pb2.Publication]":
+        """What the state-tracker does in its transaction when an agent reports that a task runs, with these ports."""
+        intent = (yield from tasks.intents(dialect, [task_id]))[task_id]
+        containers = [event_pb2.ContainerObservation(name="main", network_bindings=bindings)]
+        yield from steps.execute(
+            "INSERT INTO task_observations (task_id, cluster, instance_id, last_status, stop_code, stopped_reason,"
+            " stop_cause_at, started_at, stopped_at, released, revision, body, ports)"
+            " VALUES ($1, $2, $3, $4, 0, '', NULL, 1, NULL, 0, 1, $5, $6)",
+            task_id,
+            self.cluster,
+            intent.instance_id,
+            task_pb2.TASK_STATUS_RUNNING,
+            agent_service_pb2.TaskObservation(containers=containers).SerializeToString(),
+            ports.to_ranges(ports.observed(containers)),
+        )
+        head = yield from log.take(dialect, self.cluster, 1)
+        observed = (yield from tasks.observations(dialect, [task_id]))[task_id]
+        event = event_pb2.Event(task=visible.task_event(intent, observed, containers))
+        yield from log.append(self.cluster, head, [event])
+        return record_pb2.Publication(
+            cluster=self.cluster, previous_sequence=head.previous, sequence=head.sequence, events=[event]
+        )
+
+    async def observe(self, task_id: str, bindings: Sequence[task_pb2.NetworkBinding], *, told: bool = True) -> None:
+        """An agent's report; with `told` False the publication is lost."""
+        publication = await self.database.run(lambda dialect: self.observing(dialect, task_id, bindings))
+        if told:
+            await self._publish(publication)
+
+    async def forget_ports(self) -> None:
+        """As a release leaves the rows that does not know the column."""
+        await self.database.run(lambda _: steps.execute("UPDATE task_observations SET ports = NULL"))
 
     async def tell_again(self, task_id: str) -> None:
         """Something more about a task that was released: a late exit code, say."""

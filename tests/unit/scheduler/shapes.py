@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from longshore.scheduler import instances, placement, requirements, snapshot
+from longshore.scheduler import instances, placement, requirements, resources, snapshot
 
 
 def instance(
@@ -15,6 +15,7 @@ def instance(
     revision: int = 1,
     reserved_ports: frozenset[int] = frozenset(),
     attributes: Mapping[str, str] | None = None,
+    offers: Mapping[str, resources.Offer] | None = None,
 ) -> instances.Instance:
     """An instance as a row would say."""
     return instances.Instance(
@@ -26,6 +27,7 @@ def instance(
         memory=memory,
         reserved_ports=reserved_ports,
         attributes=attributes or {},
+        offers=offers or {},
     )
 
 

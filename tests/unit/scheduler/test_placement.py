@@ -1,7 +1,8 @@
 import random
 from collections import Counter
 
-from longshore.scheduler import instances, placement, ports, refusals, requirements, snapshot, strategies
+from longshore.scheduler import instances, placement, refusals, requirements, snapshot, strategies
+from longshore.storage import ports
 from tests.unit.scheduler.shapes import cluster, instance, request
 
 

@@ -117,15 +117,6 @@ def strategy(kind: str, field: str = "") -> task_pb2.PlacementStrategy:
             INVALID,
             "characters of JSON, 8192 are allowed",
         ),
-        (
-            {
-                "overrides": container_override(
-                    name="a", resource_requirements=[task_definition_pb2.ResourceRequirement(value="1")]
-                )
-            },
-            UNSUPPORTED,
-            "GPU",
-        ),
     ],
 )
 def test_a_run_task_that_makes_no_sense_is_refused_with_the_reason(

@@ -1,6 +1,7 @@
 import pytest
 
-from longshore.scheduler import overrides, ports, requirements
+from longshore.scheduler import overrides, requirements
+from longshore.storage import ports
 from longshore.v1 import common_pb2, task_definition_pb2, task_pb2
 
 BRIDGE = task_definition_pb2.NETWORK_MODE_BRIDGE

@@ -45,6 +45,20 @@ def test_remaining_resources_list_the_ports_in_use_and_leave_unknown_resources_a
     assert (shown.registered_at.seconds, shown.registered_at.nanos) == (2, 500_000_000)
 
 
+def test_of_resources_by_name_remains_what_no_task_holds() -> None:
+    body = container_instance_pb2.ContainerInstance(
+        registered_resources=[
+            common_pb2.Resource(name="GPU", type="STRINGSET", string_set_value=["a", "b", "c"]),
+            common_pb2.Resource(name="licences", type="INTEGER", integer_value=3),
+            common_pb2.Resource(name="bytes", type="LONG", long_value=3),
+        ]
+    )
+    usage = container_instance.Usage(held={"GPU": frozenset({"b", "gone"}), "licences": 2, "bytes": 1})
+    shown = container_instance.render(stored(body=body), usage, place=PLACE)
+    gpus, licences, size = shown.remaining_resources
+    assert (list(gpus.string_set_value), licences.integer_value, size.long_value) == (["a", "c"], 1, 2)
+
+
 def test_the_stored_body_is_not_touched() -> None:
     before = stored()
     container_instance.render(before, container_instance.Usage(cpu=1), place=PLACE, health=True)
