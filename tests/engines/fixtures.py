@@ -8,7 +8,7 @@ from typing import Protocol
 import pytest
 
 from tests.engines import agent_image as images
-from tests.engines import docker, dockerd, ports, postgres, redis
+from tests.engines import docker, dockerd, image_registry, ports, postgres, redis
 from tests.engines.missing import missing
 
 
@@ -93,6 +93,18 @@ def agent_image(docker_engine: docker.DockerEngine) -> str:
     return images.loaded(docker_engine)
 
 
+@pytest.fixture(scope="session")
+def registry_session() -> Iterator[image_registry.ImageRegistry]:
+    with image_registry.ImageRegistry(_registry_program(), locked=False) as registry:
+        yield registry
+
+
+@pytest.fixture(scope="session")
+def locked_registry_session() -> Iterator[image_registry.ImageRegistry]:
+    with image_registry.ImageRegistry(_registry_program(), locked=True) as registry:
+        yield registry
+
+
 @pytest.fixture
 def private_docker() -> Iterator[dockerd.PrivateDockerd]:
     executable = dockerd.program()
@@ -108,3 +120,10 @@ def _postgres_programs() -> Path:
     if programs is None:
         missing("no PostgreSQL server on this machine")
     return programs
+
+
+def _registry_program() -> str:
+    executable = image_registry.program()
+    if executable is None:
+        missing("no image registry on this machine (package docker-registry)")
+    return executable

@@ -150,6 +150,7 @@ def _docker(settings: config.Config, environ: Mapping[str, str], address: str) -
     return docker_runtime.DockerRuntime(
         address,
         _credentials(settings, environ),
+        pull_limits=_pull_limits(settings),
         create_timeout_s=settings.create_timeout,
         start_timeout_s=settings.start_timeout,
     )
@@ -158,6 +159,14 @@ def _docker(settings: config.Config, environ: Mapping[str, str], address: str) -
 def _credentials(settings: config.Config, environ: Mapping[str, str]) -> registry_credentials.Credentials:
     told = registry_credentials.parse(settings.engine_auth_type, settings.engine_auth_data)
     return registry_credentials.Credentials(told, config.docker_config(environ))
+
+
+def _pull_limits(settings: config.Config) -> pulls.Limits:
+    return pulls.Limits(
+        concurrent=settings.max_pulls,
+        inactivity_s=settings.image_pull_inactivity_timeout,
+        total_s=settings.image_pull_timeout,
+    )
 
 
 async def _described(used: runtime.ContainerRuntime, address: str) -> runtime.EngineInfo:

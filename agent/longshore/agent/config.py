@@ -83,6 +83,13 @@ class Config(settings.Process):
     image_pull_behavior: str = settings.option(
         default="default", help="when images are pulled", choices=tuple(behavior.value for behavior in pulls.Behavior)
     )
+    image_pull_inactivity_timeout: int = settings.option(
+        default=60, help="seconds of a pull's silence after which it is given up", minimum=1
+    )
+    image_pull_timeout: int = settings.option(
+        default=2 * 3600, help="seconds that all tries of a pull may take", minimum=1
+    )
+    max_pulls: int = settings.option(default=10, help="images that are pulled at the same time", minimum=1)
     stop_timeout: int = settings.option(
         default=30, help="seconds a container has to end by itself, unless it says", minimum=1
     )

@@ -45,8 +45,12 @@ def body(
     cgroup_parent: str = "",
     gpus: devices.Gpus = devices.NONE,
     gpu_ids: Sequence[str] = (),
+    image: str = "",
 ) -> dict[str, Any]:
-    """Body of the create call for one container of a task. `cgroup_parent`: the task's own group, where it has limits."""
+    """Body of the create call for one container of a task.
+
+    `cgroup_parent`: the task's own group, where it has limits. `image`: what names exactly the image that was pulled for it.
+    """
     sizes = effective_sizes(container, override)
     host: dict[str, Any] = {
         "CpuShares": min(max(sizes.cpu, _CPU_SHARES.start), _CPU_SHARES.stop - 1),
@@ -59,7 +63,7 @@ def body(
     if files := devices.files(gpus, gpu_ids):
         host["Devices"] = [*host.get("Devices", ()), *files]
     spec: dict[str, Any] = {
-        "Image": container.image,
+        "Image": image or container.image,
         "Env": environment(container, override, gpu_ids),
         "Labels": container_names.labels(owner, task, container.name, container.docker_labels),
         "HostConfig": host,

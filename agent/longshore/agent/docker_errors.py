@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import aiodocker
 import aiohttp
 
-from longshore.agent import docker_values, runtime
+from longshore.agent import docker_values, pulls, runtime
 
 _PORT_TEXTS = ("port is already allocated", "address already in use", "failed to bind host port")
 _MEMORY_TEXTS = ("OOM-killed", "oom-kill", "memory limit too low")
@@ -23,8 +23,7 @@ def translated(refused: type[runtime.RuntimeFailure], what: str, timeout_s: floa
     except aiodocker.DockerError as error:
         raise _refusal(refused, error) from error
     except TimeoutError as error:
-        waited = _duration(timeout_s)
-        raise runtime.DockerTimeoutError(f"Could not transition to {what}; timed out after waiting {waited}") from error
+        raise runtime.DockerTimeoutError(runtime.timed_out(what, timeout_s)) from error
     except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
         raise runtime.EngineUnavailable(str(error) or type(error).__name__) from error
 
@@ -43,9 +42,6 @@ def _refusal(refused: type[runtime.RuntimeFailure], error: aiodocker.DockerError
             return runtime.PortTaken(text)
         if any(part in message for part in _MEMORY_TEXTS):
             return runtime.OutOfMemoryError(f"Container killed due to memory usage: {text}")
+    if refused is runtime.CannotPullContainerError:
+        return runtime.PULL_FAILURES[pulls.failure(message)](text)
     return refused(text)
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes}m{rest}s" if minutes else f"{rest}s"

@@ -51,6 +51,7 @@ class DockerRuntime:
         host: str,
         credentials: registry_credentials.Credentials | None = None,
         *,
+        pull_limits: pulls.Limits | None = None,
         create_timeout_s: float = CREATE_TIMEOUT_S,
         start_timeout_s: float = START_TIMEOUT_S,
     ) -> None:
@@ -65,7 +66,7 @@ class DockerRuntime:
             url = host
         self._docker = aiodocker.Docker(url=url, connector=self._connector)
         nobody = registry_credentials.Credentials({}, None)
-        self._images = docker_images.Images(self._docker, credentials or nobody)
+        self._images = docker_images.Images(self._docker, credentials or nobody, pull_limits)
         self._events = docker_events.Events(self._docker, self._images)
 
     async def describe(self) -> runtime.EngineInfo:
@@ -84,9 +85,11 @@ class DockerRuntime:
         """Ask whether the image is on the host."""
         return await self._images.find(image)
 
-    async def pull(self, image: str, *, patient: bool) -> pulls.CachedImage:
+    async def pull(
+        self, image: str, *, patient: bool, on_progress: docker_images.OnProgress = docker_images.unheard
+    ) -> pulls.CachedImage:
         """Fetch an image."""
-        return await self._images.pull(image, patient=patient)
+        return await self._images.pull(image, patient=patient, on_progress=on_progress)
 
     async def create(self, name: str, body: Mapping[str, Any]) -> str:
         """Make a container; return its id."""

@@ -61,6 +61,10 @@ RULES: Mapping[str, Rule] = {
     "ECS_IMAGE_PULL_BEHAVIOR": Rule(
         "image_pull_behavior", forms.one_of(*(behavior.value for behavior in pulls.Behavior)), "ImagePullBehavior"
     ),
+    "ECS_IMAGE_PULL_INACTIVITY_TIMEOUT": Rule(
+        "image_pull_inactivity_timeout", forms.seconds(least="1m"), "ImagePullInactivityTimeout"
+    ),
+    "ECS_IMAGE_PULL_TIMEOUT": Rule("image_pull_timeout", forms.seconds(least="1m"), "ImagePullTimeout"),
     "ECS_ENGINE_AUTH_TYPE": Rule(
         "engine_auth_type",
         forms.one_of(*(kind for kind in registry_credentials.AUTH_TYPES if kind)),
@@ -142,9 +146,7 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "ECS_IMAGE_CLEANUP_INTERVAL": _LATER,
     "ECS_IMAGE_MINIMUM_CLEANUP_AGE": _LATER,
     "ECS_NUM_IMAGES_DELETE_PER_CYCLE": _LATER,
-    "ECS_IMAGE_PULL_INACTIVITY_TIMEOUT": _LATER,
-    "ECS_IMAGE_PULL_TIMEOUT": _LATER,
-    "ECS_MANIFEST_PULL_TIMEOUT": _LATER,
+    "ECS_MANIFEST_PULL_TIMEOUT": "a manifest comes with its image, see ECS_IMAGE_PULL_INACTIVITY_TIMEOUT",
     "ECS_ENABLE_UNTRACKED_IMAGE_CLEANUP": "what is not ours is never removed",
     "ECS_EXCLUDE_UNTRACKED_IMAGE": "what is not ours is never removed",
     "NON_ECS_IMAGE_MINIMUM_CLEANUP_AGE": "what is not ours is never removed",

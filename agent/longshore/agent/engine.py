@@ -18,6 +18,7 @@ from longshore.agent import (
     container_names,
     devices,
     effects,
+    image_ledger,
     launching,
     observations,
     ports,
@@ -45,6 +46,7 @@ _SAVE_FIRST_PAUSE_S = 0.2
 _SAVE_LONGEST_PAUSE_S = 10.0
 _MICROSECONDS = 1_000_000
 _STOPPED = states.ContainerPhase.STOPPED
+_PULLING = states.ContainerPhase.PULLING
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class TaskEngine:
         """Where tasks with limits of their own have them; None where this host cannot limit tasks."""
         self.runtime = container_runtime
         self.store = store
+        self.images = image_ledger.Ledger(store)
         self.clock = clock
         self.timings = timings.Timings(clock)
         self.on_settled: Callable[[task_record.TaskRecord], None] = lambda _: None
@@ -146,6 +149,8 @@ class TaskEngine:
                 self.ports.release(set(old.bindings) - set(new.bindings))
             if new.phase is _STOPPED and old.phase is not _STOPPED:
                 self.ports.release(new.bindings)
+            if old.phase is _PULLING and new.phase is _STOPPED:
+                self._launcher.abandon(record, plan.name)
             if old.phase is not new.phase:
                 self.timings.moved(record.task_id, new.phase)
                 _log.debug(

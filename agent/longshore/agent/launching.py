@@ -4,6 +4,8 @@ What must not happen here is a second start. So a start is repeated only after a
 take place, and a create is never repeated under another name.
 """
 
+import asyncio
+import contextlib
 import functools
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
@@ -16,7 +18,9 @@ from longshore.agent import (
     container_spec,
     devices,
     effects,
+    image_ledger,
     ports,
+    pull_progress,
     pulls,
     runtime,
     slots,
@@ -49,6 +53,8 @@ class Host(Protocol):
     runtime: runtime.ContainerRuntime
     ports: ports.Ports
     owner: container_names.Owner
+    images: image_ledger.Ledger
+    clock: Callable[[], int]
 
     @property
     def groups(self) -> cgroups.Groups | None:
@@ -88,7 +94,7 @@ class Launcher:
         self._host = host
         self._calls = calls
         self._slots = slots.Slots(host.max_launches)
-        self._pulled: set[str] = set()
+        self._pulling: dict[tuple[str, str], asyncio.Timeout] = {}
 
     # ---------------------------------------------------------------- images
 
@@ -101,7 +107,23 @@ class Launcher:
         else:
             self._calls.spawn("pull", self._pull(record, command.container, image))
 
+    def abandon(self, record: task_record.TaskRecord, container: str) -> None:
+        """Nobody wants the container's image any more: its task was stopped."""
+        scope = self._pulling.get((record.task_id, container))
+        if scope is not None:
+            scope.reschedule(asyncio.get_running_loop().time())
+
     async def _pull(self, record: task_record.TaskRecord, container: str, image: str) -> None:
+        key = (record.task_id, container)
+        with contextlib.suppress(TimeoutError):  # abandoned: the calls below have limits of their own
+            async with asyncio.timeout(None) as scope:
+                self._pulling[key] = scope
+                try:
+                    await self._fetch(record, container, image)
+                finally:
+                    del self._pulling[key]
+
+    async def _fetch(self, record: task_record.TaskRecord, container: str, image: str) -> None:
         host = self._host
         try:
             cached = await self._retried(lambda: host.runtime.find_image(image))
@@ -111,14 +133,16 @@ class Launcher:
                 return
             host.post(record, task_events.PullBegan(container))
             try:
-                found = await self._retried(lambda: host.runtime.pull(image, patient=not decision.fall_back))
+                found = await self._retried(
+                    lambda: host.runtime.pull(image, patient=not decision.fall_back, on_progress=_unheard)
+                )
             except runtime.RuntimeFailure as error:
                 if cached is None or not decision.fall_back:
                     raise
                 _log.warning("image_not_refreshed", image=image, error_reason=error.reason)
                 found = cached
             else:
-                self._pulled.add(image)
+                await host.images.pulled(image, found, host.clock())
             host.post(record, _ready(container, found, pulled=True))
         except runtime.RuntimeFailure as error:
             failure = error
@@ -127,7 +151,7 @@ class Launcher:
             host.post(record, task_events.PullFailed(container, failure.reason))
 
     def _decide(self, image: str, cached: pulls.CachedImage | None) -> pulls.Decision:
-        return pulls.decide(self._host.pull_behavior, image, cached, pulled_before=image in self._pulled)
+        return pulls.decide(self._host.pull_behavior, image, cached, pulled_before=self._host.images.has_pulled(image))
 
     # ---------------------------------------------------------------- create
 
@@ -182,6 +206,7 @@ class Launcher:
             cgroup_parent=await self._limited(record),
             gpus=self._host.gpus,
             gpu_ids=self._gpu_ids(record, container, override),
+            image=record.state.container(container).pin,
         )
         name = container_names.container_name(record.names, container)
         await self._provide_volumes(record, container)
@@ -369,8 +394,12 @@ class Launcher:
             await pauses.sleep()
 
 
+def _unheard(_: pull_progress.Progress) -> None:
+    """How far it is is not told yet."""
+
+
 def _ready(container: str, image: pulls.CachedImage, *, pulled: bool) -> task_events.ImageReady:
-    return task_events.ImageReady(container, image.digest, pulled=pulled, image_id=image.image_id)
+    return task_events.ImageReady(container, image.digest, pulled=pulled, image_id=image.image_id, pin=image.pin)
 
 
 def died(container: str, found: runtime.ContainerSnapshot) -> task_events.ContainerDied:

@@ -1,10 +1,10 @@
 """What the agent needs of a container engine, and how it fails. Docker and the simulation implement the same Protocol."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from longshore.agent import pulls, task_events, task_state
+from longshore.agent import pull_progress, pulls, task_events, task_state
 
 REASON_LIMIT = 1024
 
@@ -29,6 +29,25 @@ class CannotPullContainerError(RuntimeFailure):
     """The image could not be fetched."""
 
     error_name = "CannotPullContainerError"
+
+
+class CannotPullContainerAuthError(CannotPullContainerError):
+    """The registry wants to know who asks, and was told nobody it knows."""
+
+    error_name = "CannotPullContainerAuthError"
+
+
+class CannotPullImageManifestError(CannotPullContainerError):
+    """The registry has no such image, or none for this host's platform."""
+
+    error_name = "CannotPullImageManifestError"
+
+
+PULL_FAILURES: Mapping[pulls.Failure, type[CannotPullContainerError]] = {
+    pulls.Failure.PULL: CannotPullContainerError,
+    pulls.Failure.AUTH: CannotPullContainerAuthError,
+    pulls.Failure.MANIFEST: CannotPullImageManifestError,
+}
 
 
 class CannotCreateContainerError(RuntimeFailure):
@@ -97,6 +116,13 @@ class DockerTimeoutError(RuntimeFailure):
     """The engine did not answer in time; what was asked for may have happened."""
 
     error_name = "DockerTimeoutError"
+
+
+def timed_out(what: str, seconds: float) -> str:
+    """ECS's words for a call without an answer. `what` names the aim of the call."""
+    minutes, rest = divmod(int(seconds), 60)
+    waited = f"{minutes}m{rest}s" if minutes else f"{rest}s"
+    return f"Could not transition to {what}; timed out after waiting {waited}"
 
 
 class EngineUnavailable(RuntimeFailure):
@@ -188,8 +214,13 @@ class ContainerRuntime(Protocol):
     async def find_image(self, image: str) -> pulls.CachedImage | None:
         """Ask whether the image is on the host."""
 
-    async def pull(self, image: str, *, patient: bool) -> pulls.CachedImage:
-        """Fetch an image from its registry. `patient`: try several times, because without it nothing runs."""
+    async def pull(
+        self, image: str, *, patient: bool, on_progress: Callable[[pull_progress.Progress], None]
+    ) -> pulls.CachedImage:
+        """Fetch an image from its registry. `patient`: try several times, because without it nothing runs.
+
+        `on_progress` hears how far it is, often. Several calls for one image are one pull, which ends with the last of them.
+        """
 
     async def create(self, name: str, body: Mapping[str, Any]) -> str:
         """Make a container; return its id. NameTaken if there is one of this name."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from longshore.agent import docker_values, pulls, runtime, task_events, task_limits
+from longshore.agent import docker_values, pull_progress, pulls, runtime, task_events, task_limits
 
 _KILLED = 137
 _TERMINATED = 143
@@ -96,6 +96,7 @@ class SimulatedRuntime:
     ) -> None:
         self._info = info
         self._images = dict(images)
+        self._pins = {image.pin for image in self._images.values()}
         self._registry = dict(registry or {})
         self._source = source
         self._clock = clock
@@ -119,21 +120,24 @@ class SimulatedRuntime:
         """An image that is here."""
         return self._images.get(image)
 
-    async def pull(self, image: str, *, patient: bool) -> pulls.CachedImage:
-        """Fetch an image from the made-up registry, which never thinks better of it."""
-        del patient
+    async def pull(
+        self, image: str, *, patient: bool, on_progress: Callable[[pull_progress.Progress], None] = lambda _: None
+    ) -> pulls.CachedImage:
+        """Fetch an image from the made-up registry, which never thinks better of it and sends it in one piece."""
+        del patient, on_progress
         await self._take(self._timing.pull_s)
         found = self._registry.get(image)
         if found is None:
             raise runtime.CannotPullContainerError(f"pull access denied for {image}, repository does not exist")
         self._images[image] = found
+        self._pins.add(found.pin)
         return found
 
     async def create(self, name: str, body: Mapping[str, Any]) -> str:
         """Make a container."""
         if name in self._names:
             raise runtime.NameTaken(f"The container name /{name} is already in use by container {self._names[name]}")
-        if body["Image"] not in self._images:
+        if body["Image"] not in self._images and body["Image"] not in self._pins:
             raise runtime.CannotCreateContainerError(f"No such image: {body['Image']}")
         runtime_id = f"{self._source.getrandbits(256):064x}"
         self._names[name] = runtime_id

@@ -37,6 +37,12 @@ CREATE TABLE IF NOT EXISTS tasks (
   acknowledged INTEGER NOT NULL DEFAULT 0,
   stopped_at INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS images (
+  image_id TEXT PRIMARY KEY,
+  names TEXT NOT NULL,
+  pulled_at INTEGER NOT NULL,
+  last_used_at INTEGER NOT NULL
+) WITHOUT ROWID;
 """
 
 _PRAGMAS = (
@@ -168,6 +174,24 @@ class StateFile:
 
         await self._submit(work)
 
+    async def save_images(self, images: Iterable[stored.PulledImage]) -> None:
+        """Write what was pulled; names are separated by spaces, which no name of an image has."""
+        rows = [(i.image_id, " ".join(sorted(i.names)), i.pulled_at, i.last_used_at) for i in images]
+
+        def work(database: sqlite3.Connection) -> None:
+            database.executemany("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?)", rows)
+
+        await self._submit(work)
+
+    async def forget_images(self, image_ids: Iterable[str]) -> None:
+        """Remove images that are gone."""
+        rows = [(image_id,) for image_id in image_ids]
+
+        def work(database: sqlite3.Connection) -> None:
+            database.executemany("DELETE FROM images WHERE image_id = ?", rows)
+
+        await self._submit(work)
+
     async def close(self) -> None:
         """Finish what was begun."""
         self._queue.put(None)
@@ -287,6 +311,12 @@ def _load(database: sqlite3.Connection) -> stored.Stored:
         )
         for assigned, observed, stopping, acknowledged, stopped_at in rows
     )
+    images = tuple(
+        stored.PulledImage(image_id, frozenset(names.split()), pulled_at, last_used_at)
+        for image_id, names, pulled_at, last_used_at in database.execute(
+            "SELECT image_id, names, pulled_at, last_used_at FROM images ORDER BY image_id"
+        )
+    )
     return stored.Stored(
-        identity=identity, revision=int(facts.get("revision", 0)), definitions=definitions, tasks=tasks
+        identity=identity, revision=int(facts.get("revision", 0)), definitions=definitions, tasks=tasks, images=images
     )

@@ -1,10 +1,13 @@
 """What outlives the agent's process, and the interface of the place it is kept in."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from longshore.v1 import agent_service_pb2, task_definition_pb2
+
+Write = Coroutine[Any, Any, None]
+"""A write under way."""
 
 
 class StateFileError(Exception):
@@ -33,6 +36,17 @@ class StoredTask:
 
 
 @dataclass(frozen=True, slots=True)
+class PulledImage:
+    """An image that this agent has pulled. Times are microseconds by this host's clock."""
+
+    image_id: str
+    names: frozenset[str]
+    """The names under which it was pulled and that no later pull gave to another image."""
+    pulled_at: int
+    last_used_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """Everything that was written down."""
 
@@ -40,6 +54,7 @@ class Stored:
     revision: int = 0
     definitions: Mapping[str, task_definition_pb2.TaskDefinition] = field(default_factory=dict)
     tasks: tuple[StoredTask, ...] = ()
+    images: tuple[PulledImage, ...] = ()
 
 
 class Store(Protocol):
@@ -72,6 +87,12 @@ class Store(Protocol):
 
     async def forget(self, task_ids: Iterable[str]) -> None:
         """Remove tasks, and definitions that no task refers to any more."""
+
+    async def save_images(self, images: Iterable[PulledImage]) -> None:
+        """Write what was pulled, and when it was last used."""
+
+    async def forget_images(self, image_ids: Iterable[str]) -> None:
+        """Remove images that are gone."""
 
     async def close(self) -> None:
         """Finish what was begun."""
@@ -106,6 +127,12 @@ class MemoryStore:
         """Accept and forget."""
 
     async def forget(self, task_ids: Iterable[str]) -> None:
+        """Accept and forget."""
+
+    async def save_images(self, images: Iterable[PulledImage]) -> None:
+        """Accept and forget."""
+
+    async def forget_images(self, image_ids: Iterable[str]) -> None:
         """Accept and forget."""
 
     async def close(self) -> None:

@@ -40,6 +40,8 @@ class ImageReady:
     digest: str
     pulled: bool
     image_id: str = ""
+    pin: str = ""
+    """What the container is to be made from, so that it is this image and no other."""
 
 
 @dataclass(frozen=True, slots=True)

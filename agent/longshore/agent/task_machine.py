@@ -230,7 +230,7 @@ def _image_ready(work: _Work, event: task_events.ImageReady) -> None:
         return
     if event.pulled:
         work.state = replace(work.state, pull_stopped_at=work.now)
-    work.move(position, _C.PULLED, image_digest=event.digest, image_id=event.image_id)
+    work.move(position, _C.PULLED, image_digest=event.digest, image_id=event.image_id, pin=event.pin)
 
 
 def _pull_failed(work: _Work, event: task_events.PullFailed) -> None:

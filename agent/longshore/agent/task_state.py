@@ -97,6 +97,8 @@ class ContainerState:
     ran: bool = False
     image_digest: str = ""
     image_id: str = ""
+    pin: str = ""
+    """What names exactly this image at the engine; empty: the definition's name for it."""
     bindings: tuple[Binding, ...] = ()
     health: Health = Health.UNSPECIFIED
     stop_attempts: int = 0

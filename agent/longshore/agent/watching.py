@@ -55,6 +55,7 @@ class Watcher:
 
         The stream is opened first: what happens while we look is in it, and is applied after what we saw.
         """
+        self._host.images.restore(before.images)
         stream = self._host.runtime.events()
         await anext(stream)
         found = await self._ours()

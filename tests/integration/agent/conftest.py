@@ -14,8 +14,8 @@ import pytest
 
 from longshore.agent import app, config, container_names
 from longshore.rpc import settings
-from tests.engines import docker
-from tests.integration.agent import definitions, fake_tracker
+from tests.engines import docker, image_registry
+from tests.integration.agent import definitions, fake_tracker, registry
 
 START_WAIT_S = 20.0
 
@@ -133,3 +133,21 @@ async def agent_process(
     await made.start()
     yield made
     await made.end()
+
+
+@pytest.fixture
+async def front(
+    registry_session: image_registry.ImageRegistry, docker_engine: docker.DockerEngine
+) -> AsyncIterator[registry.Front]:
+    """A registry that can fail, with an image in it."""
+    async with registry.serving(registry_session, docker_engine) as made:
+        yield made
+
+
+@pytest.fixture
+async def locked_front(
+    locked_registry_session: image_registry.ImageRegistry, docker_engine: docker.DockerEngine
+) -> AsyncIterator[registry.Front]:
+    """One that asks for a password."""
+    async with registry.serving(locked_registry_session, docker_engine) as made:
+        yield made

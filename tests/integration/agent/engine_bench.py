@@ -13,6 +13,7 @@ from longshore.agent import (
     effects,
     engine,
     ports,
+    pull_progress,
     pulls,
     runtime,
     simulated_runtime,
@@ -58,10 +59,12 @@ class FaultyRuntime(simulated_runtime.SimulatedRuntime):
         await super().stop(runtime_id, timeout_s)
         self._end("stop")
 
-    async def pull(self, image: str, *, patient: bool) -> pulls.CachedImage:
+    async def pull(
+        self, image: str, *, patient: bool, on_progress: Callable[[pull_progress.Progress], None] = lambda _: None
+    ) -> pulls.CachedImage:
         """Pull, or fail."""
         self._begin("pull")
-        return await super().pull(image, patient=patient)
+        return await super().pull(image, patient=patient, on_progress=on_progress)
 
     def _begin(self, call: str) -> None:
         self.calls.append(call)

@@ -162,7 +162,7 @@ async def test_an_image_that_is_nowhere(engine: Engine) -> None:
     assert engine.runtime.cached_image(image) is None
     assert await engine.runtime.find_image(image) is None
     with pytest.raises(runtime.CannotPullContainerError):
-        await engine.runtime.pull(image, patient=False)
+        await engine.runtime.pull(image, patient=False, on_progress=lambda _: None)
     with pytest.raises(runtime.CannotCreateContainerError):
         await engine.runtime.create(f"contract-{uuid.uuid4().hex}", {**engine.body("exit 3"), "Image": image})
 

@@ -43,7 +43,7 @@ def failure(
             runtime.NameTaken,
             "CannotCreate",
         ),
-        (500, "manifest unknown", runtime.CannotPullContainerError, runtime.CannotPullContainerError, "CannotPull"),
+        (500, "i/o timeout", runtime.CannotPullContainerError, runtime.CannotPullContainerError, "CannotPull"),
     ],
 )
 def test_refusals_have_ecss_names(

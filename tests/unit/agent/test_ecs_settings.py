@@ -33,6 +33,8 @@ CARRIED_OVER = [
     ("ECS_CONTAINER_START_TIMEOUT", "45s", "start_timeout", 45),
     ("ECS_CONTAINER_CREATE_TIMEOUT", "10m", "create_timeout", 600),
     ("ECS_IMAGE_PULL_BEHAVIOR", "prefer-cached", "image_pull_behavior", "prefer-cached"),
+    ("ECS_IMAGE_PULL_INACTIVITY_TIMEOUT", "2m", "image_pull_inactivity_timeout", 120),
+    ("ECS_IMAGE_PULL_TIMEOUT", "1h", "image_pull_timeout", 3600),
     ("ECS_LOGLEVEL", "warn", "log_level", "warning"),
     ("ECS_LOGLEVEL", "crit", "log_level", "error"),
     ("ECS_LOGFILE", "/log/ecs-agent.log", "log_file", Path("/log/ecs-agent.log")),

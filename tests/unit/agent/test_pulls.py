@@ -1,6 +1,6 @@
 import pytest
 
-from longshore.agent import pulls
+from longshore.agent import pulls, runtime
 
 B = pulls.Behavior
 LOCAL = pulls.CachedImage("sha256:i", "")
@@ -57,12 +57,51 @@ def test_the_repository_is_the_name_without_tag_and_digest(image: str, name: str
     assert pulls.repository(image) == name
 
 
-def test_the_digest_is_that_of_the_name_asked_for() -> None:
-    digests = ["other@sha256:1", "docker.io/library/busybox@sha256:2", "host:5000/a@sha256:3"]
-    assert pulls.digest_of("host:5000/a:x", digests) == "sha256:3"
-    assert pulls.digest_of("busybox", digests) == "sha256:2"
-    assert pulls.digest_of("renamed", digests) == "sha256:1"
-    assert pulls.digest_of("busybox", []) == ""
+def test_the_digest_is_that_of_the_name_asked_for_and_names_the_image() -> None:
+    digests = ["other@sha256:1", "docker.io/library/busybox@sha256:2", "host:5000/a@sha256:3", "host:5000/a@sha256:4"]
+    by_name = "host:5000/a@sha256:3"
+    assert pulls.found("host:5000/a:x", "sha256:i", digests) == pulls.CachedImage("sha256:i", "sha256:3", by_name)
+    assert pulls.found("host:5000/a:x", "sha256:i", digests, "sha256:4").pin == "host:5000/a@sha256:4"
+    assert pulls.found("busybox", "sha256:i", digests).digest == "sha256:2"
+    renamed = pulls.found("renamed", "sha256:i", digests)
+    assert (renamed.digest, renamed.pin) == ("sha256:1", "sha256:i")
+    assert pulls.found("busybox", "sha256:i", []) == pulls.CachedImage("sha256:i", "")
+
+
+@pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        ("manifest for r/app:2 not found: manifest unknown: manifest unknown", "CannotPullImageManifestError"),
+        ("no matching manifest for linux/arm64 in the manifest list entries", "CannotPullImageManifestError"),
+        ('Head "http://r/v2/app/manifests/1": no basic auth credentials', "CannotPullContainerAuthError"),
+        ("unauthorized: authentication required", "CannotPullContainerAuthError"),
+        (
+            "pull access denied for app, repository does not exist or may require 'docker login'",
+            "CannotPullContainerError",
+        ),
+        ("dial tcp: lookup r.io: no such host", "CannotPullContainerError"),
+    ],
+)
+def test_a_failure_has_ecss_name(message: str, name: str) -> None:
+    assert pulls.failure(message) == name
+    assert runtime.PULL_FAILURES[pulls.failure(message)].error_name == name
+
+
+@pytest.mark.parametrize(
+    ("message", "wait_s"),
+    [
+        ("toomanyrequests: retry-after: 824.149µs, allowed: 44000/minute", 824.149e-6),
+        ("toomanyrequests: Retry-After: 7", 7.0),
+        ("toomanyrequests: retry after 2m", 120.0),
+        ("toomanyrequests: You have reached your pull rate limit", None),
+        ("received unexpected HTTP status: 429 Too Many Requests", None),
+        ('error parsing HTTP 429 response body: unexpected end of JSON input: ""', None),
+    ],
+)
+def test_how_long_a_busy_registry_wants_to_be_left_alone_is_read(message: str, wait_s: float | None) -> None:
+    assert pulls.is_busy(message)
+    assert not pulls.is_final(message)
+    assert pulls.retry_after(message) == (None if wait_s is None else pytest.approx(wait_s))
 
 
 @pytest.mark.parametrize(
