@@ -48,6 +48,12 @@ _LAUNCHES_PER_CPU = 4
 _FEWEST_LAUNCHES = 8
 
 
+_NO_PIDS_LIMIT = (
+    "The processes of a task cannot be limited here (LONGSHORE_TASK_PIDS_LIMIT): that needs control groups of the tasks' own, "
+    "--task-cpu-mem-limit and an engine with the cgroupfs driver. Leave the setting out, or put that right."
+)
+
+
 class Unusable(Exception):  # noqa: N818 - named by what is wrong
     """The agent cannot work here. The message says what to do about it; `lasting`: before that, no restart helps."""
 
@@ -104,6 +110,8 @@ async def serving(
         due = asyncio.Event()
         home = container_names.home_of(socket.gethostname(), str(folder.resolve()))
         groups = (task_groups or cgroups.found(described, home)) if settings.task_cpu_mem_limit else None
+        if settings.task_pids_limit and groups is None:
+            raise Unusable(_NO_PIDS_LIMIT, lasting=True)
         host = engine.TaskEngine(
             container_runtime=used,
             store=store,
@@ -188,10 +196,12 @@ def _limits(settings: config.Config, described: runtime.EngineInfo) -> engine.Li
         cleanup_wait_s=settings.cleanup_wait,
         cleanup_jitter_s=settings.cleanup_wait_jitter,
         cpu_period_us=settings.cgroup_cpu_period_ms * 1000,
+        task_pids_limit=settings.task_pids_limit,
         pull_behavior=pulls.Behavior(settings.image_pull_behavior),
         publish_address=settings.publish_address,
         privileged=settings.privileged,
         gpus=devices.found(settings.gpu_ids, described.runtimes),
+        pulls_upfront=settings.pull_dependent_containers_upfront,
     )
 
 

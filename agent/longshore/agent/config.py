@@ -64,6 +64,9 @@ class Config(settings.Process):
     cgroup_cpu_period_ms: int = settings.option(
         default=100, help="period in which the CPU time of whole tasks is limited, milliseconds", minimum=8, maximum=100
     )
+    task_pids_limit: int = settings.option(
+        default=0, help="processes that each task may have; 0 for no limit", minimum=0, maximum=4_194_304
+    )
     privileged: bool = settings.option(default=True, help="run privileged containers")
     logging_drivers: tuple[str, ...] | None = settings.option(
         default=None, help="log drivers that tasks may name, of those that the engine has; else all of them"
@@ -90,6 +93,9 @@ class Config(settings.Process):
         default=2 * 3600, help="seconds that all tries of a pull may take", minimum=1
     )
     max_pulls: int = settings.option(default=10, help="images that are pulled at the same time", minimum=1)
+    pull_dependent_containers_upfront: bool = settings.option(
+        default=False, help="pull images of containers that wait for others at once, not only when their turn comes"
+    )
     stop_timeout: int = settings.option(
         default=30, help="seconds a container has to end by itself, unless it says", minimum=1
     )

@@ -59,7 +59,8 @@ def _holds(other: task_state.ContainerState, condition: task_state.Condition) ->
     stopped = other.phase is _C.STOPPED
     match condition:
         case task_state.Condition.START:
-            return other.phase in {_C.RUNNING, _C.RESTARTING, _C.STOPPING} or (stopped and other.ran)
+            # Not one that is being stopped because nobody knows whether its start came about.
+            return other.ran
         case task_state.Condition.COMPLETE:
             return stopped and other.ran and other.exit_code is not None
         case task_state.Condition.SUCCESS:

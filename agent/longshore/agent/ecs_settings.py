@@ -51,6 +51,10 @@ RULES: Mapping[str, Rule] = {
     "ECS_CGROUP_CPU_PERIOD": Rule(
         "cgroup_cpu_period_ms", forms.milliseconds(least="8ms", most="100ms"), "CgroupCPUPeriod"
     ),
+    "ECS_TASK_PIDS_LIMIT": Rule("task_pids_limit", forms.whole(least=1, most=4_194_304), "TaskPidsLimit"),
+    "ECS_PULL_DEPENDENT_CONTAINERS_UPFRONT": Rule(
+        "pull_dependent_containers_upfront", forms.truth, "DependentContainersPullUpfront"
+    ),
     "ECS_ENGINE_TASK_CLEANUP_WAIT_DURATION": Rule("cleanup_wait", forms.seconds(least="1s"), "TaskCleanupWaitDuration"),
     "ECS_ENGINE_TASK_CLEANUP_WAIT_DURATION_JITTER": Rule(
         "cleanup_wait_jitter", forms.seconds(), "TaskCleanupWaitDurationJitter"
@@ -122,7 +126,6 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "ECS_AWSVPC_ADDITIONAL_LOCAL_ROUTES": "tasks are routed by their host",
     "ECS_EXCLUDE_IPV6_PORTBINDING": "one binding is reported for each port",
     "ECS_CGROUP_PATH": "it is /sys/fs/cgroup",
-    "ECS_PULL_DEPENDENT_CONTAINERS_UPFRONT": "images are always pulled at once",
     "ECS_DISABLE_DOCKER_HEALTH_CHECK": "a health check that a definition declares is run",
     "ECS_ENABLE_RUNTIME_STATS": "there is no pprof; /v1/timings tells where time goes",
     "ECS_ENABLE_CPU_UNBOUNDED_WINDOWS_WORKAROUND": _WINDOWS,
@@ -137,7 +140,6 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "ECS_SHARED_VOLUME_MATCH_FULL_CONFIG": _LATER,
     "ECS_ENABLE_GPU_SUPPORT": "GPUs are found, or named by LONGSHORE_GPU_IDS",
     "ECS_NVIDIA_RUNTIME": "it is nvidia",
-    "ECS_TASK_PIDS_LIMIT": _LATER,
     "ECS_TASK_METADATA_RPS_LIMIT": _LATER,
     "ECS_DISABLE_METRICS": _LATER,
     "ECS_POLL_METRICS": _LATER,

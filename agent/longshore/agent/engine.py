@@ -58,10 +58,12 @@ class Limits:
     cleanup_wait_s: int = 3 * 3600
     cleanup_jitter_s: int = 0
     cpu_period_us: int = task_limits.PERIOD_US
+    task_pids_limit: int = 0
     pull_behavior: pulls.Behavior = pulls.Behavior.DEFAULT
     publish_address: str = ""
     privileged: bool = True
     gpus: devices.Gpus = devices.NONE
+    pulls_upfront: bool = False
 
 
 class TaskEngine:
@@ -124,6 +126,11 @@ class TaskEngine:
     def cpu_period_us(self) -> int:
         """Period in which the CPU time of whole tasks is limited."""
         return self.limits.cpu_period_us
+
+    @property
+    def task_pids_limit(self) -> int:
+        """Processes that any task may have; zero for no limit."""
+        return self.limits.task_pids_limit
 
     @property
     def max_launches(self) -> int:
@@ -269,6 +276,7 @@ class TaskEngine:
                 stop_timeout_s=self.limits.stop_timeout_s,
                 privileged=self.limits.privileged,
                 limits_tasks=self.groups is not None,
+                pulls_upfront=self.limits.pulls_upfront,
             )
             if message is not None:
                 self._definitions[key] = found

@@ -77,6 +77,10 @@ class Host(Protocol):
         """Period in which the CPU time of whole tasks is limited."""
 
     @property
+    def task_pids_limit(self) -> int:
+        """Processes that any task may have; zero for no limit."""
+
+    @property
     def max_launches(self) -> int:
         """How many creates and starts are under way at a time."""
 
@@ -230,7 +234,10 @@ class Launcher:
     async def _limited(self, record: task_record.TaskRecord) -> str:
         """Have the limits of the whole task in place; its control group, empty where it has no limits."""
         limits = task_limits.of(
-            record.definition.message, record.assigned.overrides, period_us=self._host.cpu_period_us
+            record.definition.message,
+            record.assigned.overrides,
+            period_us=self._host.cpu_period_us,
+            pids=self._host.task_pids_limit,
         )
         groups = self._host.groups
         if not limits:

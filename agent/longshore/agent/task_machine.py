@@ -18,9 +18,13 @@ TASK_FAILED_TO_START = "Task failed to start"
 ESSENTIAL_CONTAINER_EXITED = "Essential container in task exited"
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 VANISHED = "ContainerVanishedError: No container matching saved ID found"
+STOPPED_BEFORE_PULL = "TaskStoppedBeforePullBeginError: Task stopped before image pull could begin for task: "
 
 # A dependant that can never start is shown as ECS shows it: as if it had been told to end.
 _EXIT_CODE_NEVER_STARTED = 143
+
+# Goes on when those that it depends on have got where they must.
+_WAITING = frozenset({_C.PENDING, _C.PULLED})
 
 # No call to the engine is under way, and nothing of the container runs.
 _IDLE = frozenset({_C.PENDING, _C.PULLING, _C.PULLED, _C.CREATED})
@@ -113,13 +117,14 @@ class _Work:
 
     def _forward(self, position: int) -> bool:
         plan, container = self.state.plans[position], self.containers[position]
-        if container.phase is _C.PENDING:
-            self.move(position, _C.PULLING)
-            self.commands.append(task_commands.Pull(plan.name))
-        elif container.phase is _C.PULLED:
+        if container.phase is _C.PENDING and plan.pulls_upfront:
+            self._pull(position)
+        elif container.phase in _WAITING:
             verdict = dependencies.verdict(self.state.plans, self.containers, position, self.now)
             if verdict.blocked_for_ever:
                 self.move(position, _C.STOPPED, reason=verdict.reason, exit_code=_EXIT_CODE_NEVER_STARTED)
+            elif verdict.satisfied and container.phase is _C.PENDING:
+                self._pull(position)
             elif verdict.satisfied:
                 self.move(position, _C.CREATING)
                 self.commands.append(task_commands.Create(plan.name))
@@ -128,12 +133,16 @@ class _Work:
             self.commands.append(task_commands.Start(plan.name, container.runtime_id))
         return self.containers[position].phase is not container.phase
 
+    def _pull(self, position: int) -> None:
+        self.move(position, _C.PULLING)
+        self.commands.append(task_commands.Pull(self.state.plans[position].name))
+
     def _wake_when_due(self) -> None:
         """Have the next time told at which somebody has waited long enough."""
         times = [
             dependencies.verdict(self.state.plans, self.containers, position, self.now).until
             for position, container in enumerate(self.containers)
-            if container.phase is _C.PULLED
+            if container.phase in _WAITING
         ]
         at = min((time for time in times if time), default=0)
         if at and at != self.state.wake_at:
@@ -162,7 +171,9 @@ class _Work:
 
     def _wind_down(self) -> None:
         for position, container in enumerate(self.containers):
-            if container.phase in _IDLE:
+            if container.phase is _C.PENDING:
+                self.move(position, _C.STOPPED, reason=f"{STOPPED_BEFORE_PULL}{self.state.task_id}")
+            elif container.phase in _IDLE:
                 self.move(position, _C.STOPPED)
         for position, container in enumerate(self.containers):
             free = dependencies.may_stop(self.state.plans, self.containers, position)

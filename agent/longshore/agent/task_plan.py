@@ -20,6 +20,7 @@ def plan(
     stop_timeout_s: int = DEFAULT_STOP_TIMEOUT_S,
     privileged: bool = True,
     limits_tasks: bool = True,
+    pulls_upfront: bool = False,
 ) -> tuple[task_state.ContainerPlan, ...]:
     """Plan of the definition's containers, in its order. UnsupportedDefinition names everything that is in the way."""
     faults = [*_task_faults(definition, limits_tasks=limits_tasks)]
@@ -27,7 +28,10 @@ def plan(
         faults.extend(f"container {container.name}: {fault}" for fault in _container_faults(container))
         if container.privileged and not privileged:
             faults.append(f"container {container.name}: privileged containers are disabled on this host")
-    plans = tuple(_container_plan(container, stop_timeout_s) for container in definition.container_definitions)
+    plans = tuple(
+        _container_plan(container, stop_timeout_s, pulls_upfront=pulls_upfront)
+        for container in definition.container_definitions
+    )
     faults.extend(_order_faults(plans))
     if faults:
         raise UnsupportedDefinition("; ".join(faults))
@@ -42,7 +46,9 @@ def bare_plan(definition: definition_pb2.TaskDefinition) -> tuple[task_state.Con
     )
 
 
-def _container_plan(container: definition_pb2.ContainerDefinition, stop_timeout_s: int) -> task_state.ContainerPlan:
+def _container_plan(
+    container: definition_pb2.ContainerDefinition, stop_timeout_s: int, *, pulls_upfront: bool
+) -> task_state.ContainerPlan:
     start = task_state.Condition.START
     waits = [task_state.Dependency(link.partition(":")[0], start) for link in container.links]
     waits += [task_state.Dependency(source.source_container, start) for source in container.volumes_from]
@@ -59,6 +65,7 @@ def _container_plan(container: definition_pb2.ContainerDefinition, stop_timeout_
         checks_health=container.HasField("health_check"),
         start_timeout_s=container.start_timeout if container.HasField("start_timeout") else None,
         restart_policy=_restart_policy(container.restart_policy),
+        pulls_upfront=pulls_upfront,
     )
 
 

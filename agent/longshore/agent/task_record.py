@@ -47,7 +47,12 @@ class TaskRecord:
 
 
 def definition_of(
-    message: task_definition_pb2.TaskDefinition | None, *, stop_timeout_s: int, privileged: bool, limits_tasks: bool
+    message: task_definition_pb2.TaskDefinition | None,
+    *,
+    stop_timeout_s: int,
+    privileged: bool,
+    limits_tasks: bool,
+    pulls_upfront: bool,
 ) -> Definition:
     """Make ready a definition. One that is missing or cannot be honoured still gives its containers their names."""
     if message is None:
@@ -55,7 +60,13 @@ def definition_of(
             task_definition_pb2.TaskDefinition(), (), "the assignment did not carry the task's definition"
         )
     try:
-        plans = task_plan.plan(message, stop_timeout_s=stop_timeout_s, privileged=privileged, limits_tasks=limits_tasks)
+        plans = task_plan.plan(
+            message,
+            stop_timeout_s=stop_timeout_s,
+            privileged=privileged,
+            limits_tasks=limits_tasks,
+            pulls_upfront=pulls_upfront,
+        )
     except task_plan.UnsupportedDefinition as error:
         return Definition(message, task_plan.bare_plan(message), str(error))
     return Definition(message, plans)

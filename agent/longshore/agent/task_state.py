@@ -83,6 +83,8 @@ class ContainerPlan:
     start_timeout_s: int | None = None
     """Seconds after its start within which others that wait for it to end or be healthy expect that; None: for ever."""
     restart_policy: RestartPolicy | None = None
+    pulls_upfront: bool = False
+    """Whether its image is fetched at once, and not only when it may be created."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,17 +76,18 @@ async def test_the_group_has_the_limits_under_overrides_and_goes_with_the_task(
 ) -> None:
     task, home = definitions.task_id(), conftest.home(state_dir)
     overrides = task_pb2.TaskOverride(memory="96")
-    async with make_agent("--cleanup-wait=1"):
+    async with make_agent("--cleanup-wait=1", "--task-pids-limit=50"):
         await tracker.assign(whole(definitions.container(), cpu=".25 vCPU", memory="64"), task, overrides=overrides)
         await tracker.running(task)
         values = {
             name: (folder / name).read_text().split()
             for folder in group(home, task)
-            for name in ("cpu.cfs_quota_us", "memory.limit_in_bytes", "cpu.max", "memory.max")
+            for name in ("cpu.cfs_quota_us", "memory.limit_in_bytes", "cpu.max", "memory.max", "pids.max")
             if (folder / name).exists()
         }
         assert "25000" in (values.get("cpu.cfs_quota_us") or values["cpu.max"])
         assert (values.get("memory.limit_in_bytes") or values["memory.max"]) == [str(96 << 20)]
+        assert values["pids.max"] == ["50"]
         await tracker.end(task)
         await tracker.stopped(task)
         async with asyncio.timeout(20):

@@ -54,6 +54,40 @@ def test_a_tiny_share_still_has_a_quota_that_the_kernel_takes() -> None:
     assert task_limits.files_of_v1(task_limits.TaskLimits(cpu_units=1))["cpu"]["cpu.cfs_quota_us"] == "1000"
 
 
+def test_the_processes_of_any_task_may_be_limited() -> None:
+    limits = task_limits.of(definition_pb2.TaskDefinition(), task_pb2.TaskOverride(), pids=100)
+    assert limits
+    assert task_limits.files_of_v1(limits) == {"cpu": {"cpu.shares": "2"}, "pids": {"pids.max": "100"}}
+    assert task_limits.files_of_v2(limits) == {"cpu.weight": "1", "pids.max": "100"}
+
+
+@pytest.mark.parametrize(
+    ("task", "containers", "overridden", "shares", "weight"),
+    [
+        ("512", (100, 200), None, "512", "20"),
+        ("", (100, 200), None, "300", "12"),
+        ("", (100, 200), 1024, "1124", "43"),
+        ("", (0, 0), None, "2", "1"),
+        ("196608", (), None, "196608", "7500"),
+        ("", (300_000,), None, "262144", "10000"),
+    ],
+)
+def test_a_task_weighs_among_others_what_it_or_its_containers_ask_for(
+    task: str, containers: tuple[int, ...], overridden: int | None, shares: str, weight: str
+) -> None:
+    definition = definition_pb2.TaskDefinition(cpu=task, memory="64")
+    for number, cpu in enumerate(containers):
+        definition.container_definitions.add(name=f"c{number}", cpu=cpu)
+    overrides = task_pb2.TaskOverride()
+    if overridden is not None:
+        overrides.container_overrides.add(name="c0", memory=8)
+        overrides.container_overrides[0].cpu = overridden - 100
+        overrides.container_overrides.add(name="c1", cpu=200)
+    limits = task_limits.of(definition, overrides)
+    assert task_limits.files_of_v1(limits)["cpu"]["cpu.shares"] == shares
+    assert task_limits.files_of_v2(limits)["cpu.weight"] == weight
+
+
 async def test_v1_limits_each_controller_that_has_something_to_limit(tmp_path: Path) -> None:
     groups = v1(tmp_path)
     await groups.limit(TASK, HALF)

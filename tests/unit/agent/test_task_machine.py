@@ -221,3 +221,47 @@ def test_pull_times_cover_all_pulls_of_the_task() -> None:
     life.see(task_events.PullBegan("b"), task_events.ImageReady("a", "", pulled=True))
     life.see(task_events.ImageReady("b", "", pulled=True))
     assert (life.state.pull_started_at, life.state.pull_stopped_at) == (began, life.now)
+
+
+def test_a_container_is_pulled_when_its_turn_comes_unless_told_upfront() -> None:
+    life = build.Life(build.plan("first"), build.plan(waits_for="first", pulls_upfront=False))
+    life.see(task_events.Assigned())
+    assert (life.phase("first"), life.phase()) == (C.PULLING, C.PENDING)
+    life.run("first")
+    assert life.phase() is C.PULLING
+    life.see(task_events.ImageReady("app", "", pulled=True))
+    assert life.phase() is C.CREATING
+
+
+def test_a_container_whose_turn_never_comes_is_not_pulled() -> None:
+    life = build.Life(
+        build.plan("first", essential=False), build.plan(waits_for="first", on="SUCCESS", pulls_upfront=False)
+    )
+    life.see(task_events.Assigned())
+    life.run("first")
+    life.see(task_events.ContainerDied("first", 3))
+    assert life.state.container("app").exit_code == 143
+    assert life.state.container("app").reason.startswith("CannotStartContainerError: container app waits for first")
+    assert task_commands.Pull("app") not in life.asked
+
+
+def test_a_stop_before_the_pull_says_so() -> None:
+    life = build.Life(build.plan("first"), build.plan(waits_for="first", pulls_upfront=False))
+    life.see(task_events.Assigned(), task_events.StopRequested())
+    assert life.state.container("first").reason == ""
+    assert life.state.container("app").reason == (
+        f"TaskStoppedBeforePullBeginError: Task stopped before image pull could begin for task: {life.state.task_id}"
+    )
+
+
+def test_a_start_whose_outcome_nobody_knows_is_no_start_to_who_waits_for_it() -> None:
+    life = build.Life(build.plan("first", essential=False), build.plan(waits_for="first"))
+    life.see(task_events.Assigned(), task_events.ImageReady("app", "", pulled=False))
+    life.see(
+        task_events.ImageReady("first", "", pulled=False),
+        task_events.ContainerCreated("first", "id-first"),
+        task_events.StartFailed("first", "timed out", uncertain=True),
+    )
+    assert (life.phase("first"), life.phase()) == (C.STOPPING, C.PULLED)
+    life.see(task_events.ContainerDied("first", None))
+    assert life.state.container("app").exit_code == 143
