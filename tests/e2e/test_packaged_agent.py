@@ -1,12 +1,18 @@
 """The agent as `make agent-image` packs it: loaded, started as a container, killed, started again, updated."""
 
 import asyncio
+import contextlib
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from longshore.agent import leaving
+from longshore.cli import exits
 from tests.e2e import calls, containers, stacks, waits
 from tests.engines import docker, labels, ports, waiting
 
@@ -24,7 +30,7 @@ class Packaged:
     folder: Path
     label: str
 
-    def start(self) -> str:
+    def start(self, *flags: str) -> str:
         """Start it as deploy/agent does; its container."""
         introspection = self.stack.introspection[-1].rpartition(":")[2]
         settings = self.stack.components | {
@@ -41,7 +47,7 @@ class Packaged:
             f"--volume={self.folder}:{self.folder}",
             *(f"--env={name}={value}" for name, value in settings.items()),
         ]
-        container = self.stack.engine.docker("run", "--detach", *options, self.image)
+        container = self.stack.engine.docker("run", "--detach", *options, self.image, *flags)
         waiting.until(lambda: stacks.joined(self.stack), within_s=SAYS_WITHIN_S, what="the packaged agent has joined")
         return container
 
@@ -110,3 +116,103 @@ def test_a_packaged_agent_runs_tasks_and_adopts_them_after_a_kill_and_an_update(
     (instance,) = calls.run_json(stack, "instance", "list")["containerInstanceArns"]
     assert calls.task(stack, staying)["containerInstanceArn"] == instance
     assert "agent_started" in (packaged.folder / "log/agent.log").read_text()
+
+
+def test_an_agent_that_is_told_to_drain_on_a_stop_gives_its_tasks_up_and_leaves_its_instance_draining(
+    packaged: Packaged,
+) -> None:
+    engine, stack = packaged.stack.engine, packaged.stack
+    engine.remove_labelled(packaged.label)
+    container = packaged.start("--drain-on-stop")
+    (arn,) = calls.run_json(stack, "instance", "list")["containerInstanceArns"]
+    stack.command("instance", "activate", arn)
+    task = run(stack, "trap 'exit 3' TERM; while :; do sleep 0.1; done")
+    waits.until_running(stack, [task])
+
+    engine.docker("stop", "--time=60", container)
+
+    assert engine.docker("inspect", "--format", "{{.State.ExitCode}}", container) == "0"
+    described = calls.task(stack, task)
+    assert (described["lastStatus"], described["stopCode"]) == ("STOPPED", "TerminationNotice")
+    assert described["stoppedReason"] == leaving.REASON
+    assert exit_code(stack, task) == 3
+    assert calls.only_instance(stack)["status"] == "DRAINING"
+
+
+def test_a_second_signal_ends_the_leaving_at_once(packaged: Packaged) -> None:
+    engine, stack = packaged.stack.engine, packaged.stack
+    engine.remove_labelled(packaged.label)
+    container = packaged.start("--drain-on-stop")
+    (arn,) = calls.run_json(stack, "instance", "list")["containerInstanceArns"]
+    stack.command("instance", "activate", arn)
+    task = run(stack, "trap '' TERM; while :; do sleep 0.1; done")
+    waits.until_running(stack, [task])
+
+    engine.docker("kill", "--signal=TERM", container)
+    waiting.until(
+        lambda: calls.only_instance(stack)["status"] == "DRAINING", within_s=SAYS_WITHIN_S, what="the agent has drained"
+    )
+    engine.docker("kill", "--signal=TERM", container)
+
+    assert engine.docker("wait", container) == "0"
+    (witness,) = containers.of_task(engine, task)
+    assert witness.running
+    engine.docker("kill", witness.container_id)
+    packaged.start()
+    waits.until_stopped(stack, [task])
+
+
+def test_draining_waits_until_nothing_runs_and_tells_how_far_it_is(packaged: Packaged) -> None:
+    engine, stack = packaged.stack.engine, packaged.stack
+    engine.remove_labelled(packaged.label)
+    packaged.start()
+    (arn,) = calls.run_json(stack, "instance", "list")["containerInstanceArns"]
+    stack.command("instance", "activate", arn)
+    task = run(stack, "trap 'exit 0' TERM; while :; do sleep 0.1; done")
+    waits.until_running(stack, [task])
+
+    with drain(stack, arn) as interrupted:
+        told = until_told(interrupted, "1 task is left")
+        interrupted.send_signal(signal.SIGINT)
+        _, rest = interrupted.communicate(timeout=SAYS_WITHIN_S)
+    assert interrupted.returncode == exits.INTERRUPTED
+    assert "stay DRAINING" in rest
+    assert calls.only_instance(stack)["status"] == "DRAINING"
+
+    with drain(stack, arn) as waited:
+        told = until_told(waited, "1 task is left")
+        assert waited.poll() is None
+        stack.command("stop", task)
+        _, rest = waited.communicate(timeout=SAYS_WITHIN_S)
+    assert waited.returncode == 0, told + rest
+    assert "nothing runs here any more" in rest
+    assert calls.task(stack, task)["lastStatus"] == "STOPPED"
+    assert stack.command("instance", "drain", arn, "--wait").returncode == 0
+
+
+@contextlib.contextmanager
+def drain(stack: stacks.Stack, instance: str) -> Iterator["subprocess.Popen[str]"]:
+    """`longshore instance drain --wait` beside the test."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "longshore.cli", "instance", "drain", instance, "--wait"],
+        env=stacks.environment() | stack.variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def until_told(process: "subprocess.Popen[str]", text: str) -> str:
+    """Read what a process tells until it has told that; bounded by the test's own limit."""
+    assert process.stderr is not None
+    told = ""
+    while text not in told:
+        line = process.stderr.readline()
+        assert line, told
+        told += line
+    return told

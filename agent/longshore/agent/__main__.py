@@ -1,4 +1,6 @@
-"""`python -m longshore.agent`: the agent's process. SIGTERM and SIGINT end it and leave every container running."""
+"""`python -m longshore.agent`: the agent's process. SIGTERM and SIGINT end it and leave every container running,
+unless it was told to drain on a stop.
+"""
 
 import asyncio
 import contextlib
@@ -43,6 +45,8 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] | None = 
         return _fail(EXIT_TERMINAL, str(error))
     except app.Unusable as error:
         return _fail(EXIT_TERMINAL if error.lasting else EXIT_RESTART, str(error))
+    except stored.NewerFormat as error:
+        return _fail(EXIT_TERMINAL, str(error))
     except (introspection.PortInUseError, state_file.FolderInUseError, stored.StateFileError) as error:
         return _fail(EXIT_RESTART, str(error))
     except runtime.RuntimeFailure as error:
@@ -64,23 +68,43 @@ def _log_to(parsed: config.Config, file: Path | None) -> None:
 
 
 async def _run(parsed: config.Config, environ: Mapping[str, str]) -> None:
-    signalled = asyncio.Event()
+    """Serve until a signal comes; with --drain-on-stop the first begins the leaving, and the second ends that."""
+    signals: asyncio.Queue[int] = asyncio.Queue()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, signalled.set)
-    serving = loop.create_task(_serve(parsed, environ), name="agent")
-    ending = loop.create_task(signalled.wait(), name="signal")
-    await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
-    ending.cancel()
+        loop.add_signal_handler(number, signals.put_nowait, number)
+    leave = asyncio.Event()
+    serving = loop.create_task(_serve(parsed, environ, leave), name="agent")
+    for begin in (leave.set, None) if parsed.drain_on_stop else (None,):
+        ending = loop.create_task(signals.get(), name="signal")
+        await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
+        ending.cancel()
+        if begin is None or serving.done():
+            break
+        begin()
     # Also while it still starts: an engine that hangs must not keep the agent from ending.
     serving.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await serving
 
 
-async def _serve(parsed: config.Config, environ: Mapping[str, str]) -> None:
+async def _serve(parsed: config.Config, environ: Mapping[str, str], leave: asyncio.Event) -> None:
+    """Serve until a loop dies, or until this agent has left."""
     async with app.serving(parsed, environ=environ, version=metadata.version("longshore")) as agent:
-        await agent.wait()
+        failing = asyncio.create_task(agent.wait(), name="failure")
+        leaving = asyncio.create_task(_left(agent, leave), name="leaving")
+        try:
+            done, _ = await asyncio.wait({failing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            for ended in done:
+                ended.result()
+        finally:
+            failing.cancel()
+            leaving.cancel()
+
+
+async def _left(agent: app.Agent, leave: asyncio.Event) -> None:
+    await leave.wait()
+    await agent.leave()
 
 
 def _fail(status: int, message: str) -> int:

@@ -23,6 +23,7 @@ from longshore.agent import (
     effects,
     engine,
     introspection,
+    leaving,
     orphans,
     ports,
     pulls,
@@ -70,10 +71,15 @@ class Agent:
     sessions: session.Sessions
     introspection_port: int
     supervisor: loops.Supervisor
+    leaving: leaving.Leaving
 
     async def wait(self) -> NoReturn:
         """Wait until a loop dies, and raise why."""
         await self.supervisor.failed()
+
+    async def leave(self) -> None:
+        """Drain this host and stop its tasks; return when that is recorded."""
+        await self.leaving.leave()
 
 
 def now_us() -> int:
@@ -149,9 +155,10 @@ async def serving(
         )
         registrar = registration.Registrar(tracker=speaking.trackers, registry=speaking.registries, host=offered)
         given = None if before.identity is not None else _given(settings)
-        supervisor.start("sessions", lambda: _speak(host, store, registrar, sessions, before.identity, given))
+        leaver = leaving.Leaving(host, speaking.trackers)
+        supervisor.start("sessions", lambda: _speak(host, store, registrar, sessions, leaver, before.identity, given))
         _log.info("agent_started", cluster=settings.cluster, docker=described.version, introspection_port=port)
-        yield Agent(host, sessions, port, supervisor)
+        yield Agent(host, sessions, port, supervisor, leaver)
 
 
 def _docker(settings: config.Config, environ: Mapping[str, str], address: str) -> docker_runtime.DockerRuntime:
@@ -279,6 +286,7 @@ async def _speak(
     store: stored.Store,
     registrar: registration.Registrar,
     sessions: session.Sessions,
+    leaver: leaving.Leaving,
     identity: stored.Identity | None,
     given: stored.Identity | None,
 ) -> NoReturn:
@@ -292,6 +300,7 @@ async def _speak(
             given = None
             await store.save_identity(identity)
             host.owner = _owner(identity, host.owner.home)
+            leaver.identity = identity
             _log.info("registered", instance_id=identity.instance_id, cluster=identity.cluster)
             await sessions.keep(identity)
         except registration.Deregistered as error:
@@ -300,6 +309,7 @@ async def _speak(
                     f"the container instance {given.instance_arn} cannot be taken over: {error}"
                 ) from error
             _log.warning("deregistered", error=str(error))
+            leaver.identity = None
             host.disown()
             await host.drained()
             identity = None

@@ -111,6 +111,9 @@ class Config(settings.Process):
     cleanup_wait_jitter: int = settings.option(
         default=0, help="seconds over which those removals are spread further", minimum=0
     )
+    drain_on_stop: bool = settings.option(
+        default=False, help="on SIGTERM set the instance DRAINING and stop its tasks before ending; else they run on"
+    )
     introspection_port: int = settings.option(
         default=INTROSPECTION_PORT,
         help="port on 127.0.0.1 of /v1/metadata and /v1/tasks; 0 takes a free one",

@@ -99,7 +99,10 @@ class TaskEngine:
         self.timings = timings.Timings(clock)
         self.on_settled: Callable[[task_record.TaskRecord], None] = lambda _: None
         """Called for a task that has stopped and whose end is recorded: what is left of it may go after the wait."""
-        self._stopped = asyncio.Event()
+        self._ended = asyncio.Event()
+        """Set whenever a task has stopped, or its end is recorded."""
+        self._leaving = ""
+        """Why this host leaves; empty while it stays."""
         self._calls = calls
         self._on_due = on_due
         self._by_runtime_id: dict[str, tuple[task_record.TaskRecord, str]] = {}
@@ -169,7 +172,7 @@ class TaskEngine:
                     reason=new.reason,
                 )
         if record.state.stopped and not before.stopped:
-            self._stopped.set()
+            self._ended.set()
             if record.foreign:
                 self.on_settled(record)
 
@@ -233,6 +236,8 @@ class TaskEngine:
             fault = record.definition.fault
             event: task_events.Event = task_events.Refused(refusal(fault)) if fault else task_events.Assigned()
             self.post(record, event)
+        if self._leaving:
+            self.leave(self._leaving)
         for assigned in tombstones:
             self._bury(assigned)
         self.orphans.claim(task.task_id for task in changes.starts)
@@ -303,6 +308,7 @@ class TaskEngine:
                 ended.append(item.task_id)
                 self.on_settled(record)
         if ended:
+            self._ended.set()
             self._calls.spawn("save acknowledged", self._save_acknowledged(ended))
 
     async def _save_acknowledged(self, task_ids: list[str]) -> None:
@@ -364,8 +370,30 @@ class TaskEngine:
     async def drained(self) -> None:
         """Wait until all tasks of former identities have stopped, and the host's resources are free again."""
         while any(record.foreign and not record.stopped for record in self.tasks.values()):
-            self._stopped.clear()
-            await self._stopped.wait()
+            self._ended.clear()
+            await self._ended.wait()
+
+    def leave(self, reason: str) -> None:
+        """Stop all tasks, and whatever is still assigned: this host leaves."""
+        self._leaving = reason
+        for record in tuple(self.tasks.values()):
+            if not record.foreign:
+                self.post(record, task_events.StopRequested(reason, task_state.StopCode.TERMINATION_NOTICE))
+
+    @property
+    def running(self) -> int:
+        """How many tasks have not stopped yet."""
+        return sum(not record.stopped for record in self.tasks.values())
+
+    @property
+    def untold(self) -> int:
+        """How many tasks have stopped and are not known to be recorded."""
+        return sum(record.stopped and not record.acknowledged and not record.foreign for record in self.tasks.values())
+
+    async def until_ended(self) -> None:
+        """Wait until a task has stopped or its end is recorded, from now on."""
+        self._ended.clear()
+        await self._ended.wait()
 
 
 def refusal(fault: str) -> str:

@@ -19,6 +19,7 @@ _STOP_CODE = {
     task_state.StopCode.REQUESTED: task_pb2.TASK_STOP_CODE_UNSPECIFIED,
     task_state.StopCode.TASK_FAILED_TO_START: task_pb2.TASK_STOP_CODE_TASK_FAILED_TO_START,
     task_state.StopCode.ESSENTIAL_CONTAINER_EXITED: task_pb2.TASK_STOP_CODE_ESSENTIAL_CONTAINER_EXITED,
+    task_state.StopCode.TERMINATION_NOTICE: task_pb2.TASK_STOP_CODE_TERMINATION_NOTICE,
 }
 _STOP_CAUSE = {code: cause for cause, code in _STOP_CODE.items()}
 _HEALTH = {

@@ -24,7 +24,11 @@ _Work = tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]
 WRITE_TIMEOUT_S = 30.0
 """A disk that takes longer for a few kilobytes is as good as gone; the session ends and the control plane sends again."""
 
-_FORMAT = "1"
+FORMAT = 1
+"""Format of the file that this agent writes. What an older agent can go on reading, as a further table, needs no new one."""
+
+UPGRADES: Mapping[int, str] = {}
+"""By format, the statements that make the next one of it. An agent reads every format that has ever been released."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -101,7 +105,7 @@ class StateFile:
     async def save_identity(self, identity: stored.Identity) -> None:
         """Write who we are; forgets everything of a former identity."""
         facts = {
-            "format": _FORMAT,
+            "format": str(FORMAT),
             "instance_id": identity.instance_id,
             "instance_arn": identity.instance_arn,
             "cluster": identity.cluster,
@@ -213,6 +217,9 @@ class StateFile:
     def _write_for_ever(self) -> None:
         try:
             database = _opened(self._path)
+        except stored.StateFileError as error:
+            self._refuse_for_ever(error)
+            return
         except (sqlite3.Error, OSError) as error:
             self._refuse_for_ever(stored.StateFileError(f"{self._path}: {error}"))
             return
@@ -274,14 +281,42 @@ def _opened(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     database = sqlite3.connect(path, isolation_level=None, cached_statements=16)
+    try:
+        _prepare(database, path)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _prepare(database: sqlite3.Connection, path: Path) -> None:
     for pragma in _PRAGMAS:
         database.execute(pragma)
+    found = _format(database)
+    if found is not None and found > FORMAT:
+        raise stored.NewerFormat(
+            f"{path} was written by a newer agent (format {found}, this one reads up to {FORMAT}): start that one again, "
+            "or give this one a fresh --state-dir, with which it joins as a new instance"
+        )
+    if found is not None:
+        _upgrade(database, found)
     database.executescript(_SCHEMA)
+
+
+def _format(database: sqlite3.Connection) -> int | None:
+    """The format of the file; None while nothing has been written."""
+    if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'facts'").fetchone():
+        return None
     found = database.execute("SELECT value FROM facts WHERE name = 'format'").fetchone()
-    if found is not None and found[0] != _FORMAT:
-        database.close()
-        raise OSError(f"written by another version of the agent (format {found[0]}, this one reads {_FORMAT})")
-    return database
+    return None if found is None else int(found[0])
+
+
+def _upgrade(database: sqlite3.Connection, found: int) -> None:
+    """Make the file one of this agent's format, all or nothing."""
+    if found < FORMAT:
+        statements = "".join(UPGRADES[number] for number in range(found, FORMAT))
+        stamp = f"UPDATE facts SET value = '{FORMAT}' WHERE name = 'format';"  # noqa: S608 - a number of ours
+        database.executescript(f"BEGIN IMMEDIATE; {statements} {stamp} COMMIT;")
 
 
 def _load(database: sqlite3.Connection) -> stored.Stored:

@@ -14,6 +14,10 @@ class StateFileError(Exception):
     """The state could not be read or written. The message says where and why."""
 
 
+class NewerFormat(StateFileError):  # noqa: N818 - named by what is wrong
+    """The state was written by a newer agent than this one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Who this agent is to the control plane."""

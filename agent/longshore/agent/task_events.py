@@ -13,9 +13,10 @@ class Assigned:
 
 @dataclass(frozen=True, slots=True)
 class StopRequested:
-    """The control plane no longer wants the task here."""
+    """The task is no longer wanted here: by the control plane, or because the host leaves, which only this agent knows."""
 
     reason: str = ""
+    code: task_state.StopCode = task_state.StopCode.REQUESTED
 
 
 @dataclass(frozen=True, slots=True)

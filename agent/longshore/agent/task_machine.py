@@ -220,7 +220,7 @@ def _assigned(work: _Work, event: task_events.Assigned) -> None:
 
 def _stop_requested(work: _Work, event: task_events.StopRequested) -> None:
     if work.state.phase is not _T.STOPPED:
-        work.require_stop(task_state.StopCause(task_state.StopCode.REQUESTED, event.reason))
+        work.require_stop(task_state.StopCause(event.code, event.reason))
 
 
 def _refused(work: _Work, event: task_events.Refused) -> None:

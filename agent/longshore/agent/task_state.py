@@ -30,6 +30,7 @@ class StopCode(StrEnum):
     REQUESTED = ""
     TASK_FAILED_TO_START = "TaskFailedToStart"
     ESSENTIAL_CONTAINER_EXITED = "EssentialContainerExited"
+    TERMINATION_NOTICE = "TerminationNotice"
 
 
 @dataclass(frozen=True, slots=True)

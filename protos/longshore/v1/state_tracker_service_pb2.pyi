@@ -425,10 +425,15 @@ class UpdateContainerInstancesStateRequest(_message.Message):
     CLUSTER_FIELD_NUMBER: _builtins.int
     CONTAINER_INSTANCES_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    INSTANCE_CREDENTIAL_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """Short name or ARN of the cluster. Written by the caller. Empty means `default`."""
     status: _container_instance_pb2.ContainerInstanceStatus.ValueType
     """ACTIVE or DRAINING. Written by the caller. Required."""
+    instance_credential: _builtins.str
+    """The credential that the registration of the one instance that is named returned: its agent drains itself, and has by
+    this the right to that alone. Written by an agent that leaves. Empty for every other caller.
+    """
     @_builtins.property
     def container_instances(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids or ARNs, 1 to 10. Written by the caller. Required."""
@@ -439,14 +444,20 @@ class UpdateContainerInstancesStateRequest(_message.Message):
         cluster: _builtins.str | None = ...,
         container_instances: _abc.Iterable[_builtins.str] | None = ...,
         status: _container_instance_pb2.ContainerInstanceStatus.ValueType = ...,
+        instance_credential: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "cluster", b"cluster"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "_instance_credential", b"_instance_credential", "cluster", b"cluster", "instance_credential", b"instance_credential"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "cluster", b"cluster", "container_instances", b"container_instances", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "_instance_credential", b"_instance_credential", "cluster", b"cluster", "container_instances", b"container_instances", "instance_credential", b"instance_credential", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cluster: _TypeAlias = _typing.Literal["cluster"]  # noqa: Y015
     _WhichOneofArgType__cluster: _TypeAlias = _typing.Literal["_cluster", b"_cluster"]  # noqa: Y015
+    _WhichOneofReturnType__instance_credential: _TypeAlias = _typing.Literal["instance_credential"]  # noqa: Y015
+    _WhichOneofArgType__instance_credential: _TypeAlias = _typing.Literal["_instance_credential", b"_instance_credential"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cluster) -> _WhichOneofReturnType__cluster | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__instance_credential) -> _WhichOneofReturnType__instance_credential | None: ...
 
 Global___UpdateContainerInstancesStateRequest: _TypeAlias = UpdateContainerInstancesStateRequest  # noqa: Y015
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from longshore.cli import arguments, connection, output
+from longshore.cli import arguments, connection, draining, output
 from longshore.client import client as clients
 from longshore.v1 import container_instance_pb2, state_tracker_service_pb2
 
@@ -58,9 +58,19 @@ def describe(
 
 
 @app.command()
-def drain(context: typer.Context, instances: Instances, cluster: arguments.Cluster = arguments.DEFAULT_CLUSTER) -> None:
+def drain(
+    context: typer.Context,
+    instances: Instances,
+    cluster: arguments.Cluster = arguments.DEFAULT_CLUSTER,
+    *,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when nothing runs on them any more.")] = False,
+) -> None:
     """Place nothing new on container instances; what runs goes on."""
-    _set_state(context, cluster, instances, container_instance_pb2.CONTAINER_INSTANCE_STATUS_DRAINING)
+    answer = _set_state(context, cluster, instances, container_instance_pb2.CONTAINER_INSTANCE_STATUS_DRAINING)
+    arns = [instance.container_instance_arn for instance in answer.container_instances]
+    if wait and arns:
+        connection.run(context, lambda client: draining.until_empty(client, cluster, arns, describe_all))
+    arguments.fail_on(answer.failures)
 
 
 @app.command()
@@ -68,7 +78,8 @@ def activate(
     context: typer.Context, instances: Instances, cluster: arguments.Cluster = arguments.DEFAULT_CLUSTER
 ) -> None:
     """End the draining of container instances."""
-    _set_state(context, cluster, instances, container_instance_pb2.CONTAINER_INSTANCE_STATUS_ACTIVE)
+    answer = _set_state(context, cluster, instances, container_instance_pb2.CONTAINER_INSTANCE_STATUS_ACTIVE)
+    arguments.fail_on(answer.failures)
 
 
 @app.command()
@@ -99,7 +110,7 @@ def _set_state(
     cluster: str,
     instances: list[str],
     status: "container_instance_pb2.ContainerInstanceStatus.ValueType",
-) -> None:
+) -> state_tracker_service_pb2.UpdateContainerInstancesStateResponse:
     as_json = connection.options(context).as_json
 
     async def work(client: clients.Client) -> state_tracker_service_pb2.UpdateContainerInstancesStateResponse:
@@ -116,7 +127,7 @@ def _set_state(
         output.print_json(answer)
     else:
         _print(answer.container_instances, "No instance was changed.")
-    arguments.fail_on(answer.failures)
+    return answer
 
 
 async def describe_all(

@@ -1,12 +1,13 @@
 """What callers change of instances: state, deregistration, attributes, tags. Each is one transaction that binds later placements."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from longshore.events.bus import Bus
 from longshore.rpc import caller, errors
-from longshore.state_tracker import committed, giving_up, instance_rows, observation, recording, scope
+from longshore.state_tracker import committed, giving_up, instance_rows, observation, openings, recording, scope
 from longshore.storage import log, steps
 from longshore.storage.database import Database
 from longshore.storage.dialect import Dialect
@@ -43,6 +44,22 @@ class InstanceChanges:
             functools.partial(apply, cluster=cluster, ids=ids, change=change, required=required, who=caller.current())
         )
 
+    async def drain_itself(self, cluster: str, instance_id: str, credential: str) -> Changed:
+        """Make an instance DRAINING on the word of its own agent. Raises Unauthenticated."""
+        who = dataclasses.replace(caller.current(), principal=f"instance:{instance_id}")
+        change = to_state(container_instance_pb2.CONTAINER_INSTANCE_STATUS_DRAINING)
+        return await self._run(
+            functools.partial(
+                apply,
+                cluster=cluster,
+                ids=[instance_id],
+                change=change,
+                required=False,
+                who=who,
+                credential=credential,
+            )
+        )
+
     async def deregister(self, cluster: str, instance_id: str, *, force: bool) -> Changed:
         """Deregister an instance; its sessions end when they hear of it."""
         return await self._run(
@@ -56,15 +73,25 @@ class InstanceChanges:
 
 
 def apply(
-    dialect: Dialect, cluster: str, ids: Sequence[str], change: Change, *, required: bool, who: caller.Caller
+    dialect: Dialect,
+    cluster: str,
+    ids: Sequence[str],
+    change: Change,
+    *,
+    required: bool,
+    who: caller.Caller,
+    credential: str | None = None,
 ) -> steps.Step[Changed]:
-    """One transaction: membership, the rows, the change, the events."""
+    """One transaction: membership, the rows, the change, the events. A credential has to be that of each instance."""
     membership = yield from instance_rows.bump(cluster)
     yield from scope.locked(dialect, cluster)
     found = yield from instance_rows.locked(dialect, ids)
     mine = {key: instance for key, instance in found.items() if instance.stored.cluster == cluster}
     if required:
         _check_all_there(cluster, ids, mine)
+    for instance_id, instance in mine.items():
+        if credential is not None and not openings.credential_matches(credential, instance.credential_hash):
+            raise errors.Unauthenticated(f"The credential is not that of container instance {instance_id}.")
     after: dict[str, container_instance.Stored] = {}
     changed: list[container_instance.Stored] = []
     for instance_id, instance in mine.items():

@@ -106,6 +106,14 @@ def check_state(status: int) -> None:
         raise errors.InvalidParameterException("Container instances status should be one of [ACTIVE, DRAINING].")
 
 
+def check_own_draining(status: int, ids: Sequence[str]) -> None:
+    """Refuse whatever an instance's credential gives no right to: all but the draining of that instance."""
+    if status != container_instance_pb2.CONTAINER_INSTANCE_STATUS_DRAINING or len(ids) != 1:
+        raise errors.AccessDeniedException(
+            "With an instance's credential that one instance can be set DRAINING, and nothing else."
+        )
+
+
 def check_same_type(before: Iterable[common_pb2.Attribute], now: Iterable[common_pb2.Attribute]) -> None:
     """Refuse a registration of the same instance on another kind of machine, as ECS does."""
     was, is_ = _value(before, INSTANCE_TYPE), _value(now, INSTANCE_TYPE)

@@ -93,7 +93,11 @@ class Servicer(state_tracker_service_pb2_grpc.StateTrackerServiceServicer):
         ids = instance_queries.named(
             request.container_instances, cluster, self._scopes, limit=instance_rules.MAX_UPDATED
         )
-        done = await self._changes.change(cluster, ids, instance_changes.to_state(request.status))
+        if request.HasField("instance_credential"):
+            instance_rules.check_own_draining(request.status, ids)
+            done = await self._changes.drain_itself(cluster, ids[0], request.instance_credential)
+        else:
+            done = await self._changes.change(cluster, ids, instance_changes.to_state(request.status))
         place = self._scopes.place
         answer = _pb.UpdateContainerInstancesStateResponse(
             failures=instance_queries.missing(ids, done.instances, cluster, place)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from longshore.agent import container_names, engine, pulls, runtime, simulated_runtime, stored
+from longshore.agent import container_names, engine, pulls, reports, runtime, simulated_runtime, stored
 from longshore.v1 import agent_service_pb2, task_definition_pb2, task_pb2
 from tests.integration.agent import definitions, engine_bench
 
@@ -317,3 +317,18 @@ async def test_a_hundred_tasks_come_and_go_and_leave_nothing_behind() -> None:
 def test_refusals_keep_ecss_own_names() -> None:
     assert engine.refusal("TaskDependencyError: a circle").startswith("TaskDependencyError: ")
     assert engine.refusal("networkMode awsvpc: no").startswith("CannotCreateContainerError: ")
+
+
+async def test_what_is_assigned_while_the_host_leaves_is_stopped_too_and_its_end_is_waited_for() -> None:
+    async with engine_bench.bench() as bench:
+        await bench.assign("a")
+        await bench.running("a")
+        bench.host.leave("the host leaves")
+        await bench.assign("b")
+        for task_id in ("a", "b"):
+            found = await bench.stopped(task_id)
+            assert found.stop_code == task_pb2.TASK_STOP_CODE_TERMINATION_NOTICE
+            assert found.stopped_reason == "the host leaves"
+        assert (bench.host.running, bench.host.untold) == (0, 2)
+        bench.host.confirm([reports.Acknowledged("a", released=True), reports.Acknowledged("b", released=True)])
+        assert bench.host.untold == 0

@@ -352,3 +352,31 @@ async def test_tasks_that_are_released_do_not_hold_an_instance(
     async with session(address, identity) as agent:
         await agent.report(fake_agent.exited(placed.task_ids[0]))
     assert (await deregister(tracker, identity.instance_id)).status == INACTIVE
+
+
+async def test_an_instance_drains_itself_by_its_credential_and_nothing_else(tracker: Any, world: World) -> None:
+    """The right of an agent that leaves: DRAINING, for its own instance."""
+    answers = [await tracker.RegisterContainerInstance(fake_agent.registration()) for _ in range(2)]
+    mine, other = (answer.container_instance.container_instance_arn for answer in answers)
+    credential = answers[0].instance_credential
+
+    def request(*instances: str, status: Any = DRAINING, said: str = credential) -> Any:
+        return pb.UpdateContainerInstancesStateRequest(
+            cluster="web", container_instances=instances, status=status, instance_credential=said
+        )
+
+    with pytest.raises(errors.Unauthenticated):
+        await tracker.UpdateContainerInstancesState(request(other))
+    with pytest.raises(errors.Unauthenticated):
+        await tracker.UpdateContainerInstancesState(request(mine, said=""))
+    for refused in (request(mine, other), request(mine, status=ACTIVE)):
+        with pytest.raises(errors.AccessDeniedException, match="and nothing else"):
+            await tracker.UpdateContainerInstancesState(refused)
+    assert [(await described(tracker, arn)).status for arn in (mine, other)] == [ACTIVE, ACTIVE]
+
+    answer = await tracker.UpdateContainerInstancesState(request(mine))
+
+    assert [(one.container_instance_arn, one.status) for one in answer.container_instances] == [(mine, DRAINING)]
+    assert (await described(tracker, other)).status == ACTIVE
+    event = (await world.events())[-1]
+    assert event.principal == f"instance:{mine.rpartition('/')[2]}"

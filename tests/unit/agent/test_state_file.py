@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import os
 import sqlite3
 import stat
@@ -10,6 +11,7 @@ import pytest
 from longshore.agent import state_file, stored
 from longshore.v1 import agent_service_pb2, task_definition_pb2
 
+DUMPS = Path(__file__).parent / "state_files"
 IDENTITY = stored.Identity("i1", "arn:i1", "default", "secret")
 WEB = task_definition_pb2.TaskDefinition(family="web", revision=1)
 
@@ -123,22 +125,50 @@ async def test_a_damaged_file_is_an_error_that_names_it(damaged: None, path: Pat
     await made.close()
 
 
-async def test_a_file_of_another_format_is_refused(path: Path) -> None:
-    first = state_file.StateFile(path)
-    await first.save_identity(IDENTITY)
-    await first.close()
-    with sqlite3.connect(path) as database:
+async def test_a_file_of_a_newer_format_is_refused_by_name(path: Path) -> None:
+    made = state_file.StateFile(path)
+    await made.save_identity(IDENTITY)
+    await made.close()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("UPDATE facts SET value = '9' WHERE name = 'format'")
-    database.close()
-    second = state_file.StateFile(path)
-    with pytest.raises(stored.StateFileError, match="format 9"):
-        await second.load()
-    await second.close()
+    made = state_file.StateFile(path)
+    with pytest.raises(stored.NewerFormat, match=r"newer agent .*format 9, this one reads up to 1"):
+        await made.load()
+    await made.close()
 
 
-def test_a_folder_has_one_agent_and_the_second_names_the_first(tmp_path: Path) -> None:
-    first = state_file.FolderLock(tmp_path)
-    with pytest.raises(state_file.FolderInUseError, match=r"used by another agent \(process \d+\)"):
-        state_file.FolderLock(tmp_path)
-    first.release()
-    state_file.FolderLock(tmp_path).release()
+def written(path: Path, dump: Path) -> None:
+    """A state file as an earlier agent has left it."""
+    path.parent.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.executescript(dump.read_text())
+
+
+@pytest.mark.parametrize("number", range(1, state_file.FORMAT + 1))
+async def test_every_format_there_has_been_is_read(path: Path, number: int) -> None:
+    written(path, DUMPS / f"format_{number}.sql")
+    found = await reread(path)
+    assert found.identity is not None
+    assert (found.identity.cluster, found.identity.credential, found.revision) == ("web", "made-up", 7)
+    assert found.definitions["web:3"].container_definitions[0].image == "busybox"
+    running, stopping = found.tasks
+    assert running.observation is not None
+    assert (running.assigned.task_id, running.observation.containers[0].runtime_id) == ("a", "f" * 64)
+    assert (stopping.assigned.task_id, stopping.stopping) == ("b", True)
+
+
+async def test_an_older_format_is_made_ours_at_once_and_for_good(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the next format will have it: all steps in one transaction, and an agent that fails in it has changed nothing."""
+    written(path, DUMPS / "format_1.sql")
+    monkeypatch.setattr(state_file, "FORMAT", 3)
+    broken = {1: "UPDATE facts SET value = 'docks' WHERE name = 'cluster';", 2: "UPDATE nowhere SET x = 1;"}
+    monkeypatch.setattr(state_file, "UPGRADES", broken)
+    with pytest.raises(stored.StateFileError, match="nowhere"):
+        await reread(path)
+    monkeypatch.setattr(state_file, "UPGRADES", {**broken, 2: "ALTER TABLE tasks ADD COLUMN berth TEXT;"})
+    for _ in range(2):
+        identity = (await reread(path)).identity
+        assert identity is not None
+        assert identity.cluster == "docks"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+        assert database.execute("SELECT value FROM facts WHERE name = 'format'").fetchone() == ("3",)
