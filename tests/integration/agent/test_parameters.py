@@ -275,6 +275,20 @@ async def test_a_user_may_be_named_in_every_form(tracker: fake_tracker.FakeTrack
 
 
 @pytest.mark.usefixtures("agent")
+async def test_mounts_of_another_container_can_be_had_for_reading_alone(tracker: fake_tracker.FakeTracker) -> None:
+    task = definitions.task_id()
+    mount = definition_pb2.MountPoint(source_volume="data", container_path="/data")
+    owner = definitions.shell("owner", "echo 42 >/data/code; sleep 1000", essential=False, mount_points=[mount])
+    script = (
+        "until [ -s /data/code ]; do sleep 0.05; done; touch /data/mine 2>/dev/null && exit 1; exit $(cat /data/code)"
+    )
+    source = definition_pb2.VolumeFrom(source_container="owner", read_only=True)
+    reader = definitions.shell("reader", script, volumes_from=[source])
+    await tracker.assign(definitions.definition(reader, owner, volumes=[definition_pb2.Volume(name="data")]), task)
+    assert (await tracker.stopped(task)).containers[0].exit_code == 42
+
+
+@pytest.mark.usefixtures("agent")
 async def test_the_images_stop_signal_is_the_one_that_is_sent(
     tracker: fake_tracker.FakeTracker, docker_engine: docker.DockerEngine, tmp_path: Path
 ) -> None:

@@ -86,7 +86,6 @@ MISSING = frozenset(
     {
         "TestPortForward",
         "TestLinking",
-        "TestVolumesFromRO",
         "TestNetworkModeHost",
         "TestNetworkModeBridge",
         "TestNetworkModeNone",
