@@ -431,8 +431,8 @@ class UpdateContainerInstancesStateRequest(_message.Message):
     status: _container_instance_pb2.ContainerInstanceStatus.ValueType
     """ACTIVE or DRAINING. Written by the caller. Required."""
     instance_credential: _builtins.str
-    """The credential that the registration of the one instance that is named returned: its agent drains itself, and has by
-    this the right to that alone. Written by an agent that leaves. Empty for every other caller.
+    """The credential that the registration of the one instance that is named returned: by it that instance's agent may
+    drain it, and do nothing else. Written by an agent that leaves. Empty for every other caller.
     """
     @_builtins.property
     def container_instances(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
