@@ -34,6 +34,7 @@ from longshore.agent import (
     session,
     state_file,
     stored,
+    streams,
     takeover,
     watching,
 )
@@ -152,6 +153,7 @@ async def serving(
             process_id=f"{draws.getrandbits(_PROCESS_ID_BITS):032x}",
             agent_version=version,
             source=draws,
+            opened=streams.Streams(host=host, calls=calls, files=settings.tls),
         )
         registrar = registration.Registrar(tracker=speaking.trackers, registry=speaking.registries, host=offered)
         given = None if before.identity is not None else _given(settings)

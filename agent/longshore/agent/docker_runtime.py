@@ -1,7 +1,7 @@
 """The Docker Engine as a ContainerRuntime, through aiodocker. Nothing here decides; each call has its own time limit."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 import aiodocker
@@ -11,7 +11,9 @@ from longshore.agent import (
     docker_errors,
     docker_events,
     docker_images,
+    docker_logs,
     docker_values,
+    log_frames,
     pulls,
     registry_credentials,
     runtime,
@@ -68,6 +70,7 @@ class DockerRuntime:
         nobody = registry_credentials.Credentials({}, None)
         self._images = docker_images.Images(self._docker, credentials or nobody, pull_limits)
         self._events = docker_events.Events(self._docker, self._images)
+        self._logs = docker_logs.Logs(self._docker, self._connector)
 
     async def describe(self) -> runtime.EngineInfo:
         """Describe the host and the engine."""
@@ -169,6 +172,10 @@ class DockerRuntime:
                 container = await self._docker.containers.container(runtime_id).show()
         return docker_values.snapshot(container)
 
+    def logs(self, runtime_id: str, wanted: runtime.LogQuery) -> AsyncGenerator[list[log_frames.Entry], None]:
+        """What a container wrote."""
+        return self._logs.read(runtime_id, wanted)
+
     async def list_labelled(self, label: str, value: str) -> list[runtime.ContainerSummary]:
         """List containers that carry a label."""
         with docker_errors.translated(runtime.CannotListContainersError, "listed", LIST_TIMEOUT_S):
@@ -183,6 +190,7 @@ class DockerRuntime:
 
     async def close(self) -> None:
         """Let go of the connections."""
+        await self._logs.close()
         await self._images.close()
         await self._docker.close()
         await self._connector.close()

@@ -29,6 +29,7 @@ from longshore.agent import (
     states,
     stopping,
     stored,
+    task_changes,
     task_commands,
     task_events,
     task_limits,
@@ -97,6 +98,7 @@ class TaskEngine:
         self.images = image_ledger.Ledger(store)
         self.clock = clock
         self.timings = timings.Timings(clock)
+        self.changes = task_changes.Changes()
         self.on_settled: Callable[[task_record.TaskRecord], None] = lambda _: None
         """Called for a task that has stopped and whose end is recorded: what is left of it may go after the wait."""
         self._ended = asyncio.Event()
@@ -148,6 +150,7 @@ class TaskEngine:
         record.state, commands = task_machine.step(before, event, self.clock())
         if record.state is not before:
             self._keep_books(record, before)
+            self.changes.tell(record.task_id)
         for command in commands:
             self._carry_out(record, command)
 
@@ -262,6 +265,7 @@ class TaskEngine:
         state = task_state.assigned(assigned.task_id, definition.plans)
         record = task_record.TaskRecord(assigned, definition, task_record.names_of(assigned), state)
         self.tasks[assigned.task_id] = record
+        self.changes.tell(record.task_id)
         return record
 
     def _bury(self, assigned: agent_service_pb2.AssignedTask) -> None:

@@ -1,10 +1,10 @@
 """What the agent needs of a container engine, and how it fails. Docker and the simulation implement the same Protocol."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from longshore.agent import pull_progress, pulls, task_events, task_state
+from longshore.agent import log_frames, pull_progress, pulls, task_events, task_state
 
 REASON_LIMIT = 1024
 
@@ -100,6 +100,12 @@ class CannotListContainersError(RuntimeFailure):
     error_name = "CannotListContainersError"
 
 
+class CannotReadLogsError(RuntimeFailure):
+    """The engine cannot give the container's log. The message names its driver."""
+
+    error_name = "CannotReadLogsError"
+
+
 class CannotDescribeEngineError(RuntimeFailure):
     """The engine refused to describe itself, or is not one that we can use."""
 
@@ -152,6 +158,18 @@ class EngineInfo:
     cgroup_driver: str = ""
     """`cgroupfs` or `systemd`; empty where it is not said."""
     cgroup_version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """What is wanted of a container's log. Times are nanoseconds since 1970; zero: no bound."""
+
+    follow: bool = False
+    """Go on until the container ends. One that does not run has no more than there is."""
+    since_ns: int = 0
+    until_ns: int = 0
+    tail: int | None = None
+    """Only the last entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +268,12 @@ class ContainerRuntime(Protocol):
 
     async def inspect(self, runtime_id: str) -> ContainerSnapshot:
         """Describe a container by its id or name. ContainerMissing if there is none."""
+
+    def logs(self, runtime_id: str, wanted: LogQuery) -> AsyncGenerator[list[log_frames.Entry], None]:
+        """What a container wrote, in the order of the engine's log, as it comes; the engine waits for a slow reader.
+
+        To be closed by who iterates. CannotReadLogsError where the driver keeps nothing to read.
+        """
 
     async def list_labelled(self, label: str, value: str) -> list[ContainerSummary]:
         """List containers that carry a label with this value, running or not."""

@@ -7,12 +7,13 @@ session ended.
 
 import asyncio
 import random
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import grpc.aio
 import structlog
 
-from longshore.agent import assignments, engine, registration, stored
+from longshore.agent import assignments, engine, registration, stored, streams
 from longshore.rpc import backoff, errors, loops
 from longshore.v1 import agent_service_pb2, agent_service_pb2_grpc
 
@@ -41,6 +42,7 @@ class Sessions:
         process_id: str,
         agent_version: str,
         source: random.Random,
+        opened: streams.Streams,
     ) -> None:
         self._stub = stub
         self._host = host
@@ -48,6 +50,7 @@ class Sessions:
         self._process_id = process_id
         self._agent_version = agent_version
         self._source = source
+        self._streams = opened
         self.connected = False
 
     async def keep(self, identity: stored.Identity) -> NoReturn:
@@ -93,12 +96,14 @@ class Sessions:
             welcome: agent_service_pb2.Welcome = first.welcome
             _log.info("session_opened", session_epoch=welcome.session_epoch, recorded_report=welcome.recorded_report)
             self._host.confirm(self._host.reports.reopen(welcome.recorded_report))
-            round_ = _Round(self._host, self._due, call, welcome)
-            if first.assignments:
-                await round_.take(first)
+            round_ = _Round(self._host, self._due, call, welcome, self._opener(identity, call.address))
+            await round_.take(first)
             await round_.run()
         finally:
             call.cancel()
+
+    def _opener(self, identity: stored.Identity, address: str) -> Callable[[agent_service_pb2.StreamOrder], None]:
+        return lambda order: self._streams.open(order, identity, session_at=address)
 
     def _hello(self, identity: stored.Identity) -> agent_service_pb2.Hello:
         full_set = self._host.missed or bool(self._host.orphans)
@@ -115,11 +120,17 @@ class _Round:
     """One session after its welcome."""
 
     def __init__(
-        self, host: engine.TaskEngine, due: asyncio.Event, call: Any, welcome: agent_service_pb2.Welcome
+        self,
+        host: engine.TaskEngine,
+        due: asyncio.Event,
+        call: Any,
+        welcome: agent_service_pb2.Welcome,
+        open_stream: Callable[[agent_service_pb2.StreamOrder], None],
     ) -> None:
         self._host = host
         self._due = due
         self._call = call
+        self._open_stream = open_stream
         self._heartbeat_s = welcome.heartbeat_interval_ms / _MILLISECONDS
         self._lease_s = welcome.lease_ms / _MILLISECONDS
         self._ack: int | None = None
@@ -153,6 +164,8 @@ class _Round:
         if message.assignments:
             self._ack = await self._host.apply(message.assignments)
             self._due.set()
+        for order in message.stream_orders:
+            self._open_stream(order)
 
     async def _write(self) -> NoReturn:
         while True:

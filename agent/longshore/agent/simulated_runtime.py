@@ -6,11 +6,15 @@ a function, so that a test or a plan decides how long it runs and how it ends.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from longshore.agent import docker_values, pull_progress, pulls, runtime, task_events, task_limits
+from google.protobuf import timestamp_pb2
+
+from longshore.agent import docker_values, log_frames, pull_progress, pulls, runtime, task_events, task_limits
+from longshore.rpc import log_cursor
 
 _KILLED = 137
 _TERMINATED = 143
@@ -19,6 +23,14 @@ _STATUS = {
     task_events.Found.RUNNING: "running",
     task_events.Found.EXITED: "exited",
 }
+
+
+_MICROSECONDS = 1_000_000
+
+
+def _timestamp(microseconds: int) -> timestamp_pb2.Timestamp:
+    seconds, rest = divmod(microseconds, _MICROSECONDS)
+    return timestamp_pb2.Timestamp(seconds=seconds, nanos=rest * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +42,8 @@ class Life:
     out_of_memory: bool = False
     ignores_stop: bool = False
     start_error: str = ""
+    output: tuple[tuple[int, bytes], ...] = ()
+    """What it writes as soon as it runs: stream and line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +73,7 @@ class _Container:
     started_at: int = 0
     finished_at: int = 0
     end: asyncio.TimerHandle | None = None
+    log: list[log_frames.Entry] = field(default_factory=list)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -158,6 +173,8 @@ class SimulatedRuntime:
         container.found, container.exit_code = task_events.Found.RUNNING, None
         container.started_at = self._clock()
         container.ended.clear()
+        stamp = log_cursor.stamp_of(_timestamp(container.started_at))
+        container.log += [(stream, stamp, line) for stream, line in container.life.output]
         self._tell(container, "start")
         if container.life.runs_s is not None:
             loop = asyncio.get_running_loop()
@@ -226,6 +243,23 @@ class SimulatedRuntime:
             started_at=container.started_at,
             finished_at=container.finished_at,
         )
+
+    async def logs(self, runtime_id: str, wanted: runtime.LogQuery) -> AsyncGenerator[list[log_frames.Entry], None]:
+        """What a container wrote: all at its start."""
+        container = self._get(self._names.get(runtime_id, runtime_id))
+        if container.body.get("HostConfig", {}).get("LogConfig", {}).get("Type") == "none":
+            raise runtime.CannotReadLogsError("log driver none: configured logging driver does not support reading")
+        entries = [
+            entry
+            for entry in container.log
+            if wanted.since_ns <= log_cursor.nanoseconds(entry[1]) <= (wanted.until_ns or sys.maxsize)
+        ]
+        if wanted.tail is not None:
+            entries = entries[len(entries) - min(wanted.tail, len(entries)) :]
+        if entries:
+            yield entries
+        if wanted.follow and container.found is task_events.Found.RUNNING:
+            await container.ended.wait()
 
     async def list_labelled(self, label: str, value: str) -> list[runtime.ContainerSummary]:
         """List containers."""

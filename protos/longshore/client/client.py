@@ -1,14 +1,16 @@
-"""The client: one connection to each component, typed calls, retries under one client token, and a watch that resumes.
+"""The client: one connection to each component, typed calls, retries under one client token, a watch and logs that resume.
 
 async with client.Client() as longshore:
     answer = await longshore.call(longshore.registry.DescribeClusters, DescribeClustersRequest())
 """
 
+import asyncio
 import contextlib
 import random
 import uuid
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
@@ -16,6 +18,7 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from longshore.client import addresses as resolving
+from longshore.client import logs as reading
 from longshore.client import retrying
 from longshore.rpc import backoff, channels, errors, tls
 from longshore.v1 import (
@@ -179,4 +182,48 @@ class Client:
                         yield Batch(answer.cursor, tuple(answer.events))
             except errors.Unavailable as error:
                 on_lost(error)
+            await pauses.sleep()
+
+    async def logs(
+        self,
+        task: str,
+        *,
+        cluster: str = "",
+        containers: Sequence[str] = (),
+        follow: bool = False,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        tail: int | None = None,
+        timestamps: bool = False,
+        cursor: str = "",
+        on_lost: Callable[[errors.Unavailable], None] = _unnoticed,
+    ) -> reading.Reading:
+        """What a task's containers wrote, from the first byte or from a cursor on: none missing, none twice, whatever connection is lost.
+
+        Ends by itself: at what there is, or with `follow` once the task has stopped and everything came. Each time the connection is lost
+        `on_lost` is told, before it is resumed; without `follow` that is given up when nothing has come for the client's deadline. Raises
+        ResourceNotFoundException for an unknown task, ClientException for what cannot be read. To be closed by who opened it.
+        """
+        request = reading.request(
+            task, cluster, containers, follow=follow, since=since, until=until, tail=tail, timestamps=timestamps
+        )
+        request.cursor = cursor
+        loop = asyncio.get_running_loop()
+        pauses = backoff.Backoff(first=retrying.FIRST_PAUSE_S, cap=retrying.LONGEST_PAUSE_S, source=self._random)
+        heard_at = loop.time()
+        while True:
+            try:
+                async with contextlib.aclosing(aiter(self.state_tracker.ReadLogs(request))) as answers:  # type: ignore[type-var]  # a generator, in our channels
+                    async for answer in answers:
+                        pauses.reset()
+                        # Before the output is handed out: whoever took it has it, however the stream ends.
+                        request.cursor = answer.cursor
+                        yield reading.Output(answer.cursor, tuple(answer.pieces), answer.from_tail, answer.truncated)
+                        heard_at = loop.time()
+            except errors.Unavailable as error:
+                if not follow and loop.time() - heard_at > self._deadline_s:
+                    raise
+                on_lost(error)
+            else:
+                return
             await pauses.sleep()

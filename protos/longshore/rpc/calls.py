@@ -120,7 +120,7 @@ class Call:
     As gRPC's own call objects, except that failures are ServiceErrors.
     """
 
-    __slots__ = ("_begin", "_cancelled", "_end", "_inner", "_pool", "_starting")
+    __slots__ = ("_begin", "_cancelled", "_end", "_index", "_inner", "_pool", "_starting")
 
     def __init__(
         self, pool: replicas.Replicas, begin: Callable[[int, float | None], Any], timeout_s: float | None
@@ -130,8 +130,13 @@ class Call:
         self._cancelled = False
         self._starting: asyncio.Task[None] | None = None
         self._end = None if timeout_s is None else asyncio.get_running_loop().time() + timeout_s
-        index = pool.now()
-        self._inner: Any = None if index is None else begin(index, timeout_s)
+        self._index = pool.now()
+        self._inner: Any = None if self._index is None else begin(self._index, timeout_s)
+
+    @property
+    def address(self) -> str:
+        """host:port of the replica that it goes to; empty while none was found."""
+        return "" if self._index is None else self._pool.addresses[self._index]
 
     def __await__(self) -> Generator[Any, None, Any]:
         """The answer."""
@@ -222,7 +227,7 @@ class Call:
     async def _start(self) -> None:
         try:
             async with asyncio.timeout_at(self._end):
-                index = await self._pool.found()
+                self._index = index = await self._pool.found()
         except TimeoutError as error:
             raise errors.Unavailable(f"None of {', '.join(self._pool.addresses)} could be reached in time.") from error
         left_s = None if self._end is None else max(0.0, self._end - asyncio.get_running_loop().time())

@@ -100,7 +100,8 @@ class Interceptor(grpc.aio.ServerInterceptor):
                     # Closed here and now when the RPC is cancelled, so that the servicer's finally blocks run in its task.
                     async with contextlib.aclosing(result):  # type: ignore[type-var]  # generators, in practice
                         async for message in result:
-                            await context.write(message)
+                            if not await _written(context, message):
+                                return
                 elif isinstance(result, Awaitable):
                     await result
             except asyncio.CancelledError as error:
@@ -124,6 +125,15 @@ class Interceptor(grpc.aio.ServerInterceptor):
         structlog.contextvars.bind_contextvars(request_id=who.request_id, rpc=method)
         if not self._any_region:
             refuse_foreign(who.region, home=self._region)
+
+
+async def _written(context: Context, message: Any) -> bool:
+    """Send a message of a stream; False where the caller has gone, which is not an error of anybody's."""
+    try:
+        await context.write(message)
+    except (grpc.aio.BaseError, asyncio.InvalidStateError):
+        return False
+    return True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

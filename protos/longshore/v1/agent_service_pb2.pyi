@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from longshore.v1 import event_pb2 as _event_pb2
+from longshore.v1 import log_pb2 as _log_pb2
 from longshore.v1 import task_definition_pb2 as _task_definition_pb2
 from longshore.v1 import task_pb2 as _task_pb2
 import builtins as _builtins
@@ -67,6 +68,7 @@ class SessionResponse(_message.Message):
     WELCOME_FIELD_NUMBER: _builtins.int
     ASSIGNMENTS_FIELD_NUMBER: _builtins.int
     REPORT_ACK_FIELD_NUMBER: _builtins.int
+    STREAM_ORDERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def welcome(self) -> Global___Welcome:
         """Answers the hello. In the first message and in no other."""
@@ -81,20 +83,237 @@ class SessionResponse(_message.Message):
         A message without any part is a heartbeat.
         """
 
+    @_builtins.property
+    def stream_orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___StreamOrder]:
+        """Streams that the agent should open. An agent that does not know these leaves them be."""
+
     def __init__(
         self,
         *,
         welcome: Global___Welcome | None = ...,
         assignments: _abc.Iterable[Global___Assignment] | None = ...,
         report_ack: Global___ReportAck | None = ...,
+        stream_orders: _abc.Iterable[Global___StreamOrder] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["report_ack", b"report_ack", "welcome", b"welcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignments", b"assignments", "report_ack", b"report_ack", "welcome", b"welcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignments", b"assignments", "report_ack", b"report_ack", "stream_orders", b"stream_orders", "welcome", b"welcome"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SessionResponse: _TypeAlias = SessionResponse  # noqa: Y015
+
+@_typing.final
+class StreamOrder(_message.Message):
+    """Asks an agent for a stream. Void when the session that it came in is over before the stream is opened."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STREAM_ID_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    LOGS_FIELD_NUMBER: _builtins.int
+    stream_id: _builtins.str
+    """Id of the stream, unguessable."""
+    address: _builtins.str
+    """host:port to open it at: the tracker that the order comes from. Empty: where the session is."""
+    @_builtins.property
+    def logs(self) -> Global___LogSource:
+        """Logs of a task. Each chunk is a serialised ReadLogsResponse."""
+
+    def __init__(
+        self,
+        *,
+        stream_id: _builtins.str = ...,
+        address: _builtins.str = ...,
+        logs: Global___LogSource | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["logs", b"logs", "source", b"source"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "logs", b"logs", "source", b"source", "stream_id", b"stream_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["logs"]  # noqa: Y015
+    _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
+
+Global___StreamOrder: _TypeAlias = StreamOrder  # noqa: Y015
+
+@_typing.final
+class LogSource(_message.Message):
+    """Logs to send: what ReadLogsRequest asks for of one task."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    CONTAINERS_FIELD_NUMBER: _builtins.int
+    FOLLOW_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    TAIL_FIELD_NUMBER: _builtins.int
+    TIMESTAMPS_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    """Id of the task."""
+    follow: _builtins.bool
+    """Whether to go on until the task has stopped. Then a task or container that is not there yet is waited for."""
+    tail: _builtins.int
+    """Only the last entries of each container. Absent means all."""
+    timestamps: _builtins.bool
+    """Whether to send the time of each line."""
+    cursor: _builtins.str
+    """Go on after this cursor. Empty means from the beginning, or from `since`."""
+    @_builtins.property
+    def containers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of its containers. Never empty."""
+
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Only what was written at or after this. Absent means from the first byte."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Only what was written up to this. Absent means up to the last byte."""
+
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.str = ...,
+        containers: _abc.Iterable[_builtins.str] | None = ...,
+        follow: _builtins.bool = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        tail: _builtins.int | None = ...,
+        timestamps: _builtins.bool = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_tail", b"_tail", "since", b"since", "tail", b"tail", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_tail", b"_tail", "containers", b"containers", "cursor", b"cursor", "follow", b"follow", "since", b"since", "tail", b"tail", "task_id", b"task_id", "timestamps", b"timestamps", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__tail: _TypeAlias = _typing.Literal["tail"]  # noqa: Y015
+    _WhichOneofArgType__tail: _TypeAlias = _typing.Literal["_tail", b"_tail"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tail) -> _WhichOneofReturnType__tail | None: ...
+
+Global___LogSource: _TypeAlias = LogSource  # noqa: Y015
+
+@_typing.final
+class StreamRequest(_message.Message):
+    """A message of the agent in a stream. It has exactly one part."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPENING_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The next bytes, passed on as they are."""
+    @_builtins.property
+    def opening(self) -> Global___StreamOpening:
+        """Opens the stream. In the first message and in no other."""
+
+    @_builtins.property
+    def end(self) -> Global___StreamEnd:
+        """Everything was sent, or why not. Nothing follows."""
+
+    def __init__(
+        self,
+        *,
+        opening: Global___StreamOpening | None = ...,
+        chunk: _builtins.bytes = ...,
+        end: Global___StreamEnd | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "opening", b"opening"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "end", b"end", "opening", b"opening"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamRequest: _TypeAlias = StreamRequest  # noqa: Y015
+
+@_typing.final
+class StreamOpening(_message.Message):
+    """Opens a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTAINER_INSTANCE_ID_FIELD_NUMBER: _builtins.int
+    INSTANCE_CREDENTIAL_FIELD_NUMBER: _builtins.int
+    STREAM_ID_FIELD_NUMBER: _builtins.int
+    container_instance_id: _builtins.str
+    """Id of the instance."""
+    instance_credential: _builtins.str
+    """What RegisterContainerInstance returned for it."""
+    stream_id: _builtins.str
+    """Id of the stream, from its order."""
+    def __init__(
+        self,
+        *,
+        container_instance_id: _builtins.str = ...,
+        instance_credential: _builtins.str = ...,
+        stream_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["container_instance_id", b"container_instance_id", "instance_credential", b"instance_credential", "stream_id", b"stream_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamOpening: _TypeAlias = StreamOpening  # noqa: Y015
+
+@_typing.final
+class StreamEnd(_message.Message):
+    """Ends a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    GONE_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Name of the exception that the reader gets. Empty: all was sent."""
+    message: _builtins.str
+    """What went wrong, for people. Empty where nothing did."""
+    @_builtins.property
+    def gone(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Containers whose logs are no longer on the host, so that nothing of them was sent. Empty where there are none."""
+
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        message: _builtins.str = ...,
+        gone: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gone", b"gone", "message", b"message", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamEnd: _TypeAlias = StreamEnd  # noqa: Y015
+
+@_typing.final
+class StreamResponse(_message.Message):
+    """A message of the tracker in a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREDIT_FIELD_NUMBER: _builtins.int
+    credit: _builtins.int
+    """Bytes of chunks that the agent may send beyond what it was allowed before. A chunk may overdraw it; the next one
+    waits.
+    """
+    def __init__(
+        self,
+        *,
+        credit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credit", b"credit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamResponse: _TypeAlias = StreamResponse  # noqa: Y015
 
 @_typing.final
 class Hello(_message.Message):
@@ -384,21 +603,27 @@ class Report(_message.Message):
 
     NUMBER_FIELD_NUMBER: _builtins.int
     TASKS_FIELD_NUMBER: _builtins.int
+    LOG_TAILS_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Number of this report, one more than the last; grows over the life of the instance, across restarts of the agent."""
     @_builtins.property
     def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskObservation]:
         """The tasks that changed, each with its whole observation. At most 1,000."""
 
+    @_builtins.property
+    def log_tails(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogTail]:
+        """Last lines of containers that have stopped. They may come in a later report than the container's end."""
+
     def __init__(
         self,
         *,
         number: _builtins.int = ...,
         tasks: _abc.Iterable[Global___TaskObservation] | None = ...,
+        log_tails: _abc.Iterable[_log_pb2.LogTail] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["log_tails", b"log_tails", "number", b"number", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

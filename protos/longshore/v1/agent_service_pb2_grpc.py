@@ -40,6 +40,11 @@ class AgentServiceStub:
                 request_serializer=longshore_dot_v1_dot_agent__service__pb2.SessionRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_agent__service__pb2.SessionResponse.FromString,
                 _registered_method=True)
+        self.Stream = channel.stream_stream(
+                '/longshore.v1.AgentService/Stream',
+                request_serializer=longshore_dot_v1_dot_agent__service__pb2.StreamRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_agent__service__pb2.StreamResponse.FromString,
+                _registered_method=True)
 
 
 class AgentServiceServicer:
@@ -56,6 +61,16 @@ class AgentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Stream(self, request_iterator, context):
+        """What a stream order of a session asked for, on a connection of its own. The agent's first message carries an
+        opening; then it sends chunks, no more than it was given credit for, and an end. Either side may break the stream
+        off; whoever reads it then asks anew. UNAUTHENTICATED: wrong credential. NOT_FOUND: nobody waits here for a stream
+        of that id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AgentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -63,6 +78,11 @@ def add_AgentServiceServicer_to_server(servicer, server):
                     servicer.Session,
                     request_deserializer=longshore_dot_v1_dot_agent__service__pb2.SessionRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_agent__service__pb2.SessionResponse.SerializeToString,
+            ),
+            'Stream': grpc.stream_stream_rpc_method_handler(
+                    servicer.Stream,
+                    request_deserializer=longshore_dot_v1_dot_agent__service__pb2.StreamRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_agent__service__pb2.StreamResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -93,6 +113,33 @@ class AgentService:
             '/longshore.v1.AgentService/Session',
             longshore_dot_v1_dot_agent__service__pb2.SessionRequest.SerializeToString,
             longshore_dot_v1_dot_agent__service__pb2.SessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Stream(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/longshore.v1.AgentService/Stream',
+            longshore_dot_v1_dot_agent__service__pb2.StreamRequest.SerializeToString,
+            longshore_dot_v1_dot_agent__service__pb2.StreamResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,12 @@ class AgentServiceStub:
     unacknowledged; what comes up meanwhile gathers. UNAUTHENTICATED: wrong credential. NOT_FOUND: unknown or
     deregistered instance. ABORTED: a newer session of the instance has begun.
     """
+    Stream: _grpc.StreamStreamMultiCallable[_agent_service_pb2.StreamRequest, _agent_service_pb2.StreamResponse]
+    """What a stream order of a session asked for, on a connection of its own. The agent's first message carries an
+    opening; then it sends chunks, no more than it was given credit for, and an end. Either side may break the stream
+    off; whoever reads it then asks anew. UNAUTHENTICATED: wrong credential. NOT_FOUND: nobody waits here for a stream
+    of that id.
+    """
 
 @_typing.type_check_only
 class AgentServiceAsyncStub(AgentServiceStub):
@@ -50,6 +56,12 @@ class AgentServiceAsyncStub(AgentServiceStub):
     any kind ends the session and the agent opens another. In each direction at most one message with content is
     unacknowledged; what comes up meanwhile gathers. UNAUTHENTICATED: wrong credential. NOT_FOUND: unknown or
     deregistered instance. ABORTED: a newer session of the instance has begun.
+    """
+    Stream: _aio.StreamStreamMultiCallable[_agent_service_pb2.StreamRequest, _agent_service_pb2.StreamResponse]  # type: ignore[assignment]
+    """What a stream order of a session asked for, on a connection of its own. The agent's first message carries an
+    opening; then it sends chunks, no more than it was given credit for, and an end. Either side may break the stream
+    off; whoever reads it then asks anew. UNAUTHENTICATED: wrong credential. NOT_FOUND: nobody waits here for a stream
+    of that id.
     """
 
 class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -65,6 +77,18 @@ class AgentServiceServicer(metaclass=_abc_1.ABCMeta):
         any kind ends the session and the agent opens another. In each direction at most one message with content is
         unacknowledged; what comes up meanwhile gathers. UNAUTHENTICATED: wrong credential. NOT_FOUND: unknown or
         deregistered instance. ABORTED: a newer session of the instance has begun.
+        """
+
+    @_abc_1.abstractmethod
+    def Stream(
+        self,
+        request_iterator: _MaybeAsyncIterator[_agent_service_pb2.StreamRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_agent_service_pb2.StreamResponse], _abc.AsyncIterator[_agent_service_pb2.StreamResponse]]:
+        """What a stream order of a session asked for, on a connection of its own. The agent's first message carries an
+        opening; then it sends chunks, no more than it was given credit for, and an end. Either side may break the stream
+        off; whoever reads it then asks anew. UNAUTHENTICATED: wrong credential. NOT_FOUND: nobody waits here for a stream
+        of that id.
         """
 
 def add_AgentServiceServicer_to_server(servicer: AgentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

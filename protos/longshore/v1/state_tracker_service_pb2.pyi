@@ -15,6 +15,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from longshore.v1 import common_pb2 as _common_pb2
 from longshore.v1 import container_instance_pb2 as _container_instance_pb2
 from longshore.v1 import event_pb2 as _event_pb2
+from longshore.v1 import log_pb2 as _log_pb2
 from longshore.v1 import task_pb2 as _task_pb2
 import builtins as _builtins
 import sys
@@ -1706,3 +1707,130 @@ class ListTagsForContainerInstanceResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListTagsForContainerInstanceResponse: _TypeAlias = ListTagsForContainerInstanceResponse  # noqa: Y015
+
+@_typing.final
+class ReadLogsRequest(_message.Message):
+    """Asks for logs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    CONTAINERS_FIELD_NUMBER: _builtins.int
+    FOLLOW_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    TAIL_FIELD_NUMBER: _builtins.int
+    TIMESTAMPS_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    cluster: _builtins.str
+    """Short name or ARN of the cluster. Written by the caller. Empty means `default`."""
+    task: _builtins.str
+    """Id or ARN of the task. Written by the caller. Required."""
+    follow: _builtins.bool
+    """Whether to go on until the task has stopped. Written by the caller. Absent means to end with what there is."""
+    tail: _builtins.int
+    """Only this many last lines of each container, 0 or more. Written by the caller. Absent means all."""
+    timestamps: _builtins.bool
+    """Whether to tell the time of each line. Written by the caller. Absent means no, which is faster."""
+    cursor: _builtins.str
+    """Go on after this cursor, from an answer to the same question. Written by the caller. Empty means from the
+    beginning.
+    """
+    @_builtins.property
+    def containers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of its containers. Written by the caller. Empty means all."""
+
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Only what was written at or after this, by the host's clock. Written by the caller. Absent means from the first
+        byte.
+        """
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Only what was written up to this, by the host's clock. Written by the caller. Absent means to the last byte."""
+
+    def __init__(
+        self,
+        *,
+        cluster: _builtins.str | None = ...,
+        task: _builtins.str | None = ...,
+        containers: _abc.Iterable[_builtins.str] | None = ...,
+        follow: _builtins.bool | None = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        tail: _builtins.int | None = ...,
+        timestamps: _builtins.bool | None = ...,
+        cursor: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "_cursor", b"_cursor", "_follow", b"_follow", "_tail", b"_tail", "_task", b"_task", "_timestamps", b"_timestamps", "cluster", b"cluster", "cursor", b"cursor", "follow", b"follow", "since", b"since", "tail", b"tail", "task", b"task", "timestamps", b"timestamps", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "_cursor", b"_cursor", "_follow", b"_follow", "_tail", b"_tail", "_task", b"_task", "_timestamps", b"_timestamps", "cluster", b"cluster", "containers", b"containers", "cursor", b"cursor", "follow", b"follow", "since", b"since", "tail", b"tail", "task", b"task", "timestamps", b"timestamps", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cluster: _TypeAlias = _typing.Literal["cluster"]  # noqa: Y015
+    _WhichOneofArgType__cluster: _TypeAlias = _typing.Literal["_cluster", b"_cluster"]  # noqa: Y015
+    _WhichOneofReturnType__cursor: _TypeAlias = _typing.Literal["cursor"]  # noqa: Y015
+    _WhichOneofArgType__cursor: _TypeAlias = _typing.Literal["_cursor", b"_cursor"]  # noqa: Y015
+    _WhichOneofReturnType__follow: _TypeAlias = _typing.Literal["follow"]  # noqa: Y015
+    _WhichOneofArgType__follow: _TypeAlias = _typing.Literal["_follow", b"_follow"]  # noqa: Y015
+    _WhichOneofReturnType__tail: _TypeAlias = _typing.Literal["tail"]  # noqa: Y015
+    _WhichOneofArgType__tail: _TypeAlias = _typing.Literal["_tail", b"_tail"]  # noqa: Y015
+    _WhichOneofReturnType__task: _TypeAlias = _typing.Literal["task"]  # noqa: Y015
+    _WhichOneofArgType__task: _TypeAlias = _typing.Literal["_task", b"_task"]  # noqa: Y015
+    _WhichOneofReturnType__timestamps: _TypeAlias = _typing.Literal["timestamps"]  # noqa: Y015
+    _WhichOneofArgType__timestamps: _TypeAlias = _typing.Literal["_timestamps", b"_timestamps"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cluster) -> _WhichOneofReturnType__cluster | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cursor) -> _WhichOneofReturnType__cursor | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__follow) -> _WhichOneofReturnType__follow | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tail) -> _WhichOneofReturnType__tail | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__task) -> _WhichOneofReturnType__task | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__timestamps) -> _WhichOneofReturnType__timestamps | None: ...
+
+Global___ReadLogsRequest: _TypeAlias = ReadLogsRequest  # noqa: Y015
+
+@_typing.final
+class ReadLogsResponse(_message.Message):
+    """Some output."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PIECES_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    FROM_TAIL_FIELD_NUMBER: _builtins.int
+    TRUNCATED_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """Where to go on after these pieces, opaque. Written by the agent or the state-tracker. Always set."""
+    from_tail: _builtins.bool
+    """Whether this comes from the last lines that are kept of a stopped container, because its host is gone or has
+    cleaned up. Written by the state-tracker. False: it comes from the host.
+    """
+    truncated: _builtins.bool
+    """Whether something is missing before these pieces, or in them: more was written than is kept. Written by the
+    state-tracker, with from_tail only. False: nothing is.
+    """
+    @_builtins.property
+    def pieces(self) -> _containers.RepeatedCompositeFieldContainer[_log_pb2.LogPiece]:
+        """What was written, in order. Written by the agent, or by the state-tracker from what it keeps. May be empty."""
+
+    def __init__(
+        self,
+        *,
+        pieces: _abc.Iterable[_log_pb2.LogPiece] | None = ...,
+        cursor: _builtins.str = ...,
+        from_tail: _builtins.bool = ...,
+        truncated: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "from_tail", b"from_tail", "pieces", b"pieces", "truncated", b"truncated"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadLogsResponse: _TypeAlias = ReadLogsResponse  # noqa: Y015

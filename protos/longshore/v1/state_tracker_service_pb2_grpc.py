@@ -115,6 +115,11 @@ class StateTrackerServiceStub:
                 request_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.WatchEventsRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.WatchEventsResponse.FromString,
                 _registered_method=True)
+        self.ReadLogs = channel.unary_stream(
+                '/longshore.v1.StateTrackerService/ReadLogs',
+                request_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.ReadLogsRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.ReadLogsResponse.FromString,
+                _registered_method=True)
         self.TagContainerInstance = channel.unary_unary(
                 '/longshore.v1.StateTrackerService/TagContainerInstance',
                 request_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.TagContainerInstanceRequest.SerializeToString,
@@ -266,6 +271,17 @@ class StateTrackerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadLogs(self, request, context):
+        """Streams what a task's containers wrote, from the first byte or from a cursor on, in order; several containers
+        merged by time. Answered by the task's host, or, where that is gone or has cleaned up, from the last lines that
+        were kept. With follow it ends once the task has stopped and all was delivered. ClusterNotFoundException;
+        ResourceNotFoundException for an unknown task; ClientException for a container that it does not have, and for a log
+        driver that cannot be read; UNAVAILABLE while the host is away, or when the reader should resume elsewhere.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def TagContainerInstance(self, request, context):
         """Adds tags to a container instance, or overwrites values. The registry's TagResource forwards here.
         """
@@ -369,6 +385,11 @@ def add_StateTrackerServiceServicer_to_server(servicer, server):
                     servicer.WatchEvents,
                     request_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.WatchEventsRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.WatchEventsResponse.SerializeToString,
+            ),
+            'ReadLogs': grpc.unary_stream_rpc_method_handler(
+                    servicer.ReadLogs,
+                    request_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.ReadLogsRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.ReadLogsResponse.SerializeToString,
             ),
             'TagContainerInstance': grpc.unary_unary_rpc_method_handler(
                     servicer.TagContainerInstance,
@@ -819,6 +840,33 @@ class StateTrackerService:
             '/longshore.v1.StateTrackerService/WatchEvents',
             longshore_dot_v1_dot_state__tracker__service__pb2.WatchEventsRequest.SerializeToString,
             longshore_dot_v1_dot_state__tracker__service__pb2.WatchEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadLogs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/longshore.v1.StateTrackerService/ReadLogs',
+            longshore_dot_v1_dot_state__tracker__service__pb2.ReadLogsRequest.SerializeToString,
+            longshore_dot_v1_dot_state__tracker__service__pb2.ReadLogsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -100,6 +100,13 @@ class StateTrackerServiceStub:
     """Streams what happens to a cluster's tasks and instances, in commit order, without gaps, from a cursor on.
     Ends with OUT_OF_RANGE when the cursor's events were pruned, UNAVAILABLE when the watcher should resume elsewhere.
     """
+    ReadLogs: _grpc.UnaryStreamMultiCallable[_state_tracker_service_pb2.ReadLogsRequest, _state_tracker_service_pb2.ReadLogsResponse]
+    """Streams what a task's containers wrote, from the first byte or from a cursor on, in order; several containers
+    merged by time. Answered by the task's host, or, where that is gone or has cleaned up, from the last lines that
+    were kept. With follow it ends once the task has stopped and all was delivered. ClusterNotFoundException;
+    ResourceNotFoundException for an unknown task; ClientException for a container that it does not have, and for a log
+    driver that cannot be read; UNAVAILABLE while the host is away, or when the reader should resume elsewhere.
+    """
     TagContainerInstance: _grpc.UnaryUnaryMultiCallable[_state_tracker_service_pb2.TagContainerInstanceRequest, _state_tracker_service_pb2.TagContainerInstanceResponse]
     """Adds tags to a container instance, or overwrites values. The registry's TagResource forwards here."""
     UntagContainerInstance: _grpc.UnaryUnaryMultiCallable[_state_tracker_service_pb2.UntagContainerInstanceRequest, _state_tracker_service_pb2.UntagContainerInstanceResponse]
@@ -175,6 +182,13 @@ class StateTrackerServiceAsyncStub(StateTrackerServiceStub):
     WatchEvents: _aio.UnaryStreamMultiCallable[_state_tracker_service_pb2.WatchEventsRequest, _state_tracker_service_pb2.WatchEventsResponse]  # type: ignore[assignment]
     """Streams what happens to a cluster's tasks and instances, in commit order, without gaps, from a cursor on.
     Ends with OUT_OF_RANGE when the cursor's events were pruned, UNAVAILABLE when the watcher should resume elsewhere.
+    """
+    ReadLogs: _aio.UnaryStreamMultiCallable[_state_tracker_service_pb2.ReadLogsRequest, _state_tracker_service_pb2.ReadLogsResponse]  # type: ignore[assignment]
+    """Streams what a task's containers wrote, from the first byte or from a cursor on, in order; several containers
+    merged by time. Answered by the task's host, or, where that is gone or has cleaned up, from the last lines that
+    were kept. With follow it ends once the task has stopped and all was delivered. ClusterNotFoundException;
+    ResourceNotFoundException for an unknown task; ClientException for a container that it does not have, and for a log
+    driver that cannot be read; UNAVAILABLE while the host is away, or when the reader should resume elsewhere.
     """
     TagContainerInstance: _aio.UnaryUnaryMultiCallable[_state_tracker_service_pb2.TagContainerInstanceRequest, _state_tracker_service_pb2.TagContainerInstanceResponse]  # type: ignore[assignment]
     """Adds tags to a container instance, or overwrites values. The registry's TagResource forwards here."""
@@ -344,6 +358,19 @@ class StateTrackerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_state_tracker_service_pb2.WatchEventsResponse], _abc.AsyncIterator[_state_tracker_service_pb2.WatchEventsResponse]]:
         """Streams what happens to a cluster's tasks and instances, in commit order, without gaps, from a cursor on.
         Ends with OUT_OF_RANGE when the cursor's events were pruned, UNAVAILABLE when the watcher should resume elsewhere.
+        """
+
+    @_abc_1.abstractmethod
+    def ReadLogs(
+        self,
+        request: _state_tracker_service_pb2.ReadLogsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_state_tracker_service_pb2.ReadLogsResponse], _abc.AsyncIterator[_state_tracker_service_pb2.ReadLogsResponse]]:
+        """Streams what a task's containers wrote, from the first byte or from a cursor on, in order; several containers
+        merged by time. Answered by the task's host, or, where that is gone or has cleaned up, from the last lines that
+        were kept. With follow it ends once the task has stopped and all was delivered. ClusterNotFoundException;
+        ResourceNotFoundException for an unknown task; ClientException for a container that it does not have, and for a log
+        driver that cannot be read; UNAVAILABLE while the host is away, or when the reader should resume elsewhere.
         """
 
     @_abc_1.abstractmethod

@@ -12,6 +12,7 @@ from longshore.cli import (
     connection,
     hoisting,
     instances,
+    logs,
     output,
     running,
     status,
@@ -67,6 +68,7 @@ app.command()(running.start)
 app.command()(tasks.stop)
 app.add_typer(tasks.app, name="task")
 app.add_typer(instances.app, name="instance")
+app.command()(logs.logs)
 app.command()(watching.events)
 app.command()(status.status)
 

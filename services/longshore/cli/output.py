@@ -1,6 +1,7 @@
 """What the command prints: tables for people, JSON in ECS's shape for programs, notices beside the answer."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -86,6 +87,11 @@ def print_ids(arns: Iterable[str]) -> None:
     """Print the ids of things alone, for `$(…)` in a shell."""
     for arn in arns:
         say(short(arn))
+
+
+def abandon() -> None:
+    """Write no more: whoever read our output has gone, and the interpreter would complain at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def notice(text: str) -> None:

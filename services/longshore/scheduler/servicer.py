@@ -5,7 +5,8 @@ from typing import Any
 
 import grpc.aio
 
-from longshore.scheduler import forwarding, operations
+from longshore.rpc import neighbours
+from longshore.scheduler import operations
 from longshore.v1 import scheduler_service_pb2 as messages
 from longshore.v1 import scheduler_service_pb2_grpc
 
@@ -53,4 +54,4 @@ class Servicer(scheduler_service_pb2_grpc.SchedulerServiceServicer):
 
 def _hop(context: Context) -> operations.Hop:
     metadata: Any = context.invocation_metadata() or ()
-    return operations.Hop(forwarded=forwarding.was_forwarded(metadata), time_left_s=context.time_remaining())
+    return operations.Hop(forwarded=neighbours.was_forwarded(metadata), time_left_s=context.time_remaining())

@@ -12,17 +12,20 @@ import grpc
 
 from longshore.events.bus import Bus
 from longshore.metrics import exposition
-from longshore.rpc import loops, server
+from longshore.rpc import errors, loops, server
 from longshore.state_tracker import (
     attributes,
     disconnections,
     endpoints,
     feeds,
+    forwarding,
     giving_up,
     held,
+    host_streams,
     instance_changes,
     instance_queries,
     liveness,
+    log_reading,
     metrics,
     openings,
     readings,
@@ -60,6 +63,8 @@ class _Core:
     following: feeds.Feeds
     scopes: scope.Scopes
     found_at: endpoints.Endpoints
+    streams: host_streams.HostStreams
+    forwarder: forwarding.Forwarder
     tracker_id: str
 
 
@@ -84,11 +89,14 @@ async def serve(
         # Before the first session: whoever holds one is in the table.
         await lease.renew()
         stack.push_async_callback(lease.resign)
+        stack.push_async_callback(core.forwarder.close)
         registrations = (_tracker_service(core), _agent_service(core, lease))
         serving = await stack.enter_async_context(
             server.serving(config, registrations, supervisor=supervisor, draining=core.draining)
         )
-        core.found_at.announce(config.advertise or serving.address)
+        address = config.advertise or serving.address
+        core.found_at.announce(address)
+        await lease.announce(address)
         _start_loops(core, lease)
         yield serving
 
@@ -99,12 +107,13 @@ def _core(config: Config, database: Database, bus: Bus, supervisor: loops.Superv
     ringing = rings.Rings()
     rng = random.SystemRandom()
     scopes = scope.Scopes(database, config.account, any_region=config.any_region)
+    draining = asyncio.Event()
     return _Core(
         config=config,
         database=database,
         bus=bus,
         supervisor=supervisor,
-        draining=asyncio.Event(),
+        draining=draining,
         measured=measured,
         leases=liveness.Leases(),
         continuity=liveness.Continuity(),
@@ -113,6 +122,9 @@ def _core(config: Config, database: Database, bus: Bus, supervisor: loops.Superv
         following=feeds.Feeds(database, bus, supervisor, (holding, ringing)),
         scopes=scopes,
         found_at=endpoints.Endpoints(scopes, secure=bool(config.tls)),
+        # An agent has found this tracker once already; only where several stand behind one address it has to be told which.
+        streams=host_streams.HostStreams(database, measured, address=config.advertise or ""),
+        forwarder=forwarding.Forwarder(config.tls, draining=draining),
         tracker_id=f"{rng.getrandbits(128):032x}",
     )
 
@@ -137,20 +149,31 @@ def _tracker_service(core: _Core) -> server.Registration:
             measured=core.measured,
             draining=core.draining,
         ),
+        logs=log_reading.LogReading(
+            core.database,
+            scopes=scopes,
+            holding=core.holding,
+            streams=core.streams,
+            forwarder=core.forwarder,
+            tracker_id=core.tracker_id,
+        ),
     )
     add = server.servicer(state_tracker_service_pb2_grpc.add_StateTrackerServiceServicer_to_server, implementation)
-    return lambda registrar: add(_WatchAsBytes(registrar, implementation))
+    return lambda registrar: add(_StreamsAsBytes(registrar, implementation))
 
 
-class _WatchAsBytes:
-    """Stands between the generated registration and the server, and puts our own WatchEvents in, which answers bytes."""
+class _StreamsAsBytes:
+    """Stands between the generated registration and the server, and puts our own streams in, which answer bytes."""
 
     def __init__(self, registrar: server.Registrar, implementation: servicer.Servicer) -> None:
         self._registrar = registrar
         self._own: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             "WatchEvents": grpc.unary_stream_rpc_method_handler(
                 implementation.WatchEvents, request_deserializer=state_tracker_service_pb2.WatchEventsRequest.FromString
-            )
+            ),
+            "ReadLogs": grpc.unary_stream_rpc_method_handler(
+                implementation.ReadLogs, request_deserializer=state_tracker_service_pb2.ReadLogsRequest.FromString
+            ),
         }
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: Iterable[Any]) -> None:
@@ -179,6 +202,7 @@ def _agent_service(core: _Core, lease: tracker_lease.TrackerLease) -> server.Reg
         holding=core.holding,
         leases=core.leases,
         following=core.following,
+        streams=core.streams,
         draining=core.draining,
     )
     return server.handlers(session_server.SERVICE, sessions.handlers())
@@ -217,4 +241,5 @@ async def _drain(core: _Core) -> None:
     """When the server is about to stop, let sessions and watches end themselves: they would hold it up for its whole grace."""
     await core.draining.wait()
     core.holding.end_all(session_server.draining())
+    core.streams.end_all(errors.Unavailable("This state-tracker is shutting down; resume at another."))
     core.ringing.wake_all()

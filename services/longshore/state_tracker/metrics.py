@@ -13,6 +13,9 @@ class Metrics:
     watchers: int = declared.gauge(
         "longshore_state_tracker_watchers", "Callers of WatchEvents that are being served.", unit="callers"
     )
+    host_streams: int = declared.gauge(
+        "longshore_state_tracker_host_streams", "Streams from agents that are being read here.", unit="streams"
+    )
     sessions_opened: int = declared.counter(
         "longshore_state_tracker_sessions_opened_total", "Sessions that were welcomed.", unit="sessions"
     )

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from longshore.state_tracker import committed, instance_rows, observation, recording
+from longshore.state_tracker import committed, instance_rows, log_tails, observation, recording
 from longshore.storage import steps, tasks
 from longshore.storage.dialect import Dialect
-from longshore.v1 import agent_service_pb2
+from longshore.v1 import agent_service_pb2, log_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,9 @@ def commit(dialect: Dialect, cluster: str, reports: Sequence[Reported]) -> steps
                 dropped.append(found)
             else:
                 changes.append(found)
+        tails = list(_tails(news, homes, dropped))
         yield from recording.write_observations(changes)
+        yield from log_tails.keep(dialect, tails)
         yield from _count(news, changes)
     if changes:
         result = yield from recording.append_events(dialect, cluster, changes)
@@ -117,10 +119,11 @@ def _known(
     dialect: Dialect, cluster: str, reports: Sequence[Reported]
 ) -> steps.Step[tuple[dict[str, tasks.Observation], dict[str, str]]]:
     """What is stored of the reported tasks, and which instance each of the others was placed on."""
-    ids = list({task.task_id for report in reports for task in report.report.tasks if observation.fault(task) is None})
-    stored = yield from tasks.observations(dialect, ids)
+    ids = {task.task_id for report in reports for task in report.report.tasks if observation.fault(task) is None}
+    of_tails = {tail.task_id for report in reports for tail in report.report.log_tails if log_tails.fault(tail) is None}
+    stored = yield from tasks.observations(dialect, list(ids))
     homes = {task_id: row.instance_id for task_id, row in stored.items()}
-    fresh = [task_id for task_id in ids if task_id not in stored]
+    fresh = [task_id for task_id in ids | of_tails if task_id not in stored]
     if fresh:
         rows = yield from steps.fetch(
             f"SELECT task_id, instance_id FROM task_intents WHERE {dialect.member('task_id', 2)} AND cluster = $1",  # noqa: S608 - the dialect's own
@@ -154,6 +157,17 @@ def _merged(
             change = observation.merge(stored.get(task.task_id), task, task=home, now=now)
             if change is not None:
                 yield change
+
+
+def _tails(reports: Sequence[Reported], homes: dict[str, str], dropped: list[Dropped]) -> Iterator[log_pb2.LogTail]:
+    """The last lines of containers of the instance's own tasks; a drop for each of the others."""
+    for report in reports:
+        for tail in report.report.log_tails:
+            why = log_tails.fault(tail) or _stranger(tail.task_id, report.instance_id, homes)
+            if why is None:
+                yield tail
+            else:
+                dropped.append(Dropped(report.instance_id, tail.task_id, why))
 
 
 def _stranger(task_id: str, instance_id: str, homes: dict[str, str]) -> str | None:

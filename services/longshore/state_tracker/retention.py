@@ -88,7 +88,7 @@ def forget_tasks(dialect: Dialect, keep_us: int, limit: int) -> steps.Step[int]:
     )
     ids = [row["task_id"] for row in rows]
     if ids:
-        for table in ("task_intents", "task_observations"):  # the lock order
+        for table in ("task_intents", "task_observations", "log_tails"):  # the lock order
             yield from steps.execute(f"DELETE FROM {table} WHERE {dialect.member('task_id', 1)}", ids)  # noqa: S608 - from above
     return len(ids)
 

@@ -1,18 +1,19 @@
 """StateTrackerService on the wire: message in, message out. Nothing is decided here.
 
-WatchEvents answers bytes, serialised once for all watchers; `app` registers it accordingly.
+WatchEvents answers bytes, serialised once for all watchers, and ReadLogs what agents have serialised; `app` registers them accordingly.
 """
 
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from longshore.rpc import errors
+from longshore.rpc import errors, neighbours
 from longshore.state_tracker import (
     attributes,
     endpoints,
     instance_changes,
     instance_queries,
     instance_rules,
+    log_reading,
     registration,
     scope,
     submitting,
@@ -46,6 +47,7 @@ class Servicer(state_tracker_service_pb2_grpc.StateTrackerServiceServicer):
         submitted: submitting.Submissions,
         found_at: endpoints.Endpoints,
         watches: watch.Watches,
+        logs: log_reading.LogReading,
     ) -> None:
         self._scopes = scopes
         self._registration = registering
@@ -56,6 +58,7 @@ class Servicer(state_tracker_service_pb2_grpc.StateTrackerServiceServicer):
         self._submissions = submitted
         self._endpoints = found_at
         self._watches = watches
+        self._logs = logs
 
     async def RegisterContainerInstance(  # noqa: N802 - ECS's name
         self, request: _pb.RegisterContainerInstanceRequest, _: Context
@@ -175,6 +178,14 @@ class Servicer(state_tracker_service_pb2_grpc.StateTrackerServiceServicer):
     ) -> AsyncGenerator[bytes, None]:
         """Stream what happens."""
         return self._watches.watch(request)
+
+    # Bytes here too.
+    def ReadLogs(  # type: ignore[override]  # noqa: N802 - the contract's name
+        self, request: _pb.ReadLogsRequest, context: Context
+    ) -> AsyncGenerator[bytes, None]:
+        """Stream what a task's containers wrote."""
+        forwarded = neighbours.was_forwarded(context.invocation_metadata() or ())
+        return self._logs.read(request, forwarded=forwarded)
 
     async def TagContainerInstance(  # noqa: N802 - the contract's name
         self, request: _pb.TagContainerInstanceRequest, _: Context

@@ -10,7 +10,17 @@ import structlog
 from google.protobuf import message
 
 from longshore.rpc import errors
-from longshore.state_tracker import feeds, held, liveness, openings, readings, recorder, report_commit, sessions
+from longshore.state_tracker import (
+    feeds,
+    held,
+    host_streams,
+    liveness,
+    openings,
+    readings,
+    recorder,
+    report_commit,
+    sessions,
+)
 from longshore.storage import errors as storage_errors
 from longshore.v1 import agent_service_pb2
 
@@ -37,6 +47,7 @@ class SessionServer:
         holding: held.Held,
         leases: liveness.Leases,
         following: feeds.Feeds,
+        streams: host_streams.HostStreams,
         draining: asyncio.Event,
     ) -> None:
         self._openings = doors
@@ -45,11 +56,15 @@ class SessionServer:
         self._held = holding
         self._leases = leases
         self._feeds = following
+        self._streams = streams
         self._draining = draining
 
     def handlers(self) -> dict[str, "grpc.RpcMethodHandler[Any, Any]"]:
         """The service's methods, without (de)serializers: bytes in, bytes out."""
-        return {"Session": grpc.stream_stream_rpc_method_handler(self.session)}
+        return {
+            "Session": grpc.stream_stream_rpc_method_handler(self.session),
+            "Stream": grpc.stream_stream_rpc_method_handler(self._streams.serve),
+        }
 
     async def session(self, _: Any, context: Context) -> None:
         """One session, from hello to end. How it ended is the RPC's status."""

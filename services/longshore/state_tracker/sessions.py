@@ -58,6 +58,7 @@ class Session:
         "_gathered_bytes",
         "_in_flight",
         "_kept",
+        "_orders",
         "_report_ack",
         "_reporting",
         "_sent",
@@ -89,6 +90,7 @@ class Session:
         self._kept: deque[Published] | None = deque()
         self._reporting: int | None = None
         self._report_ack: int | None = None
+        self._orders: list[bytes] = []
 
     @property
     def ended(self) -> bool:
@@ -161,6 +163,10 @@ class Session:
         self._reporting = None
         self._report_ack = max(number, self._report_ack or 0)
 
+    def order(self, payload: bytes) -> None:
+        """Ask the agent for a stream: a serialised message of this stream. Goes out at once, acknowledged by the stream itself."""
+        self._orders.append(payload)
+
     def end(self, error: errors.ServiceError | None) -> None:
         """The session is over; `error` is what the agent is told. The first end counts."""
         if self.phase is not Phase.ENDED:
@@ -181,6 +187,9 @@ class Session:
             ack = agent_service_pb2.ReportAck(number=self._report_ack)
             parts.append(agent_service_pb2.SessionResponse(report_ack=ack).SerializeToString())
             self._report_ack = None
+        if self._orders:
+            parts = [*parts, *self._orders]
+            self._orders = []
         return b"".join(parts) if parts else None
 
     def _gather(self, revision: int, payload: bytes) -> None:

@@ -63,6 +63,11 @@ class TrackerLease:
         self._noticed: frozenset[str] = frozenset()
         self._doubtful = False
 
+    async def announce(self, address: str) -> None:
+        """Write down where the other trackers reach this one, now that it is known."""
+        self._address = address
+        await self.renew()
+
     def doubt(self) -> None:
         """Some session of this tracker may be in the tables and not in memory."""
         self._doubtful = True
@@ -109,7 +114,7 @@ class TrackerLease:
     def _renewal(self, dialect: Dialect) -> steps.Step[frozenset[str]]:
         yield from steps.execute(
             f"INSERT INTO trackers (tracker_id, address, expires_at) VALUES ($1, $2, {dialect.now} + $3)"  # noqa: S608 - the dialect's own
-            " ON CONFLICT (tracker_id) DO UPDATE SET expires_at = excluded.expires_at",
+            " ON CONFLICT (tracker_id) DO UPDATE SET expires_at = excluded.expires_at, address = excluded.address",
             self._tracker_id,
             self._address,
             round(self._tracker_lease_s * _MICROSECONDS),

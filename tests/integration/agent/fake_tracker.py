@@ -353,6 +353,11 @@ class _Agents(agent_service_pb2_grpc.AgentServiceServicer):
         async for message in self._tracker.session(request_iterator, context):
             yield message
 
+    async def Stream(self, request_iterator: Any, context: Any) -> Any:  # noqa: N802
+        """This tracker orders none."""
+        await context.abort(grpc.StatusCode.NOT_FOUND, "Nobody waits here for a stream of that id.")
+        yield agent_service_pb2.StreamResponse()
+
 
 def _handler(service: str, method: str, behavior: Any, request: Any) -> Any:
     """One unary method of a service whose others nobody calls here."""

@@ -12,14 +12,17 @@ from typing import Any
 import pytest
 
 from longshore.agent import app, docker_runtime, pulls, runtime, simulated_runtime, task_events
+from longshore.rpc import log_cursor
 from tests.integration.agent import definitions
 
 F = task_events.Found
 LABEL = "com.longshore.test"
 WAIT_S = 20.0
 INFO = runtime.EngineInfo("sim", "sim", "1", (1, 41), 2, 4 << 30, "linux", "x86_64", frozenset({"json-file"}))
+WRITES = "echo one; sleep 0.05; echo two >&2; sleep 0.05; printf end"
 LIVES: Mapping[str, simulated_runtime.Life] = {
     "exit 3": simulated_runtime.Life(runs_s=0.05, exit_code=3),
+    WRITES: simulated_runtime.Life(runs_s=0.05, output=((1, b"one\n"), (2, b"two\n"), (1, b"end"))),
     "tail /dev/zero": simulated_runtime.Life(runs_s=0.05, exit_code=137, out_of_memory=True),
     "trap '' TERM; while :; do sleep 0.1; done": simulated_runtime.Life(ignores_stop=True),
     "trap 'exit 143' TERM; while :; do sleep 0.1; done": simulated_runtime.Life(),
@@ -230,3 +233,42 @@ async def test_the_engine_describes_its_host(engine: Engine) -> None:
     assert found.os_type == "linux"
     assert found.api_version >= (1, 24)
     assert "json-file" in found.logging_drivers
+
+
+async def read(engine: Engine, runtime_id: str, **wanted: Any) -> list[tuple[int, bytes]]:
+    """Streams and bytes of a container's log."""
+    async with (
+        asyncio.timeout(WAIT_S),
+        aclosing(engine.runtime.logs(runtime_id, runtime.LogQuery(**wanted))) as batches,
+    ):
+        return [(stream, data) async for batch in batches for stream, _, data in batch]
+
+
+async def test_a_log_is_read_whole_and_in_order_while_its_container_runs_and_after(engine: Engine) -> None:
+    runtime_id = await engine.run(WRITES)
+    followed = await read(engine, runtime_id, follow=True)
+    whole = [(1, b"one\n"), (2, b"two\n"), (1, b"end")]
+    # What has no end of line Docker may keep from a follower; it is there once the container has ended.
+    assert followed == whole[: len(followed)]
+    assert len(followed) >= 2
+    await ended(engine, runtime_id)
+    assert await read(engine, runtime_id) == whole
+    assert await read(engine, runtime_id, tail=1) == whole[-1:]
+    assert await read(engine, runtime_id, tail=0) == []
+    entries = [entry async for batch in engine.runtime.logs(runtime_id, runtime.LogQuery()) for entry in batch]
+    times = [log_cursor.nanoseconds(entry[1]) for entry in entries]
+    assert times == sorted(times)
+    assert await read(engine, runtime_id, since_ns=times[-1]) == [
+        item for item, at in zip(whole, times, strict=True) if at == times[-1]
+    ]
+    assert await read(engine, runtime_id, until_ns=times[0] - 1) == []
+
+
+async def test_a_log_that_is_not_kept_names_its_driver_and_one_that_is_gone_its_container(engine: Engine) -> None:
+    runtime_id = await engine.run("exit 3", LogConfig={"Type": "none"})
+    with pytest.raises(runtime.CannotReadLogsError, match="log driver none: "):
+        await read(engine, runtime_id)
+    await ended(engine, runtime_id)
+    await engine.runtime.remove(runtime_id)
+    with pytest.raises(runtime.ContainerMissing):
+        await read(engine, runtime_id)

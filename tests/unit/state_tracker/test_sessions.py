@@ -170,3 +170,13 @@ def test_the_first_end_counts_and_nothing_more_is_taken() -> None:
     assert made.error is first
     assert made.outgoing() is None
     assert not lacks(made)
+
+
+def test_a_stream_order_goes_out_at_once_also_behind_what_is_unacknowledged() -> None:
+    made = streaming()
+    made.offer(published(3, 4))
+    assert sent(made) == [(3, 4)]
+    order = agent_service_pb2.StreamOrder(stream_id="s")
+    made.order(agent_service_pb2.SessionResponse(stream_orders=[order]).SerializeToString())
+    assert agent_service_pb2.SessionResponse.FromString(made.outgoing() or b"").stream_orders[0].stream_id == "s"
+    assert made.outgoing() is None
