@@ -230,6 +230,7 @@ async def _agent(folder: Path, number: int, at: Mapping[str, str], *, cluster: s
         state_dir=folder,
         image_pull_behavior="prefer-cached",
         introspection_port=0,
+        task_metadata_address="none",
         registry=(at["registry"],),
         state_tracker=(at["state_tracker"],),
         instance_attributes=(f"ecs.availability-zone=zone-{'abc'[number]}",),

@@ -21,6 +21,8 @@ class Machine(stacks.Stack):
         super().__init__("machine", folder, control_plane.client_addresses(self.base), engine, gateway_port=self.base)
         self.folders = config.folders(folder / "state")
         self.agents.append(self.folders.agent)
+        self.metadata_address = "none"
+        """Where the machine's agent serves task metadata."""
 
     @property
     def variables(self) -> dict[str, str]:
@@ -29,6 +31,8 @@ class Machine(stacks.Stack):
             "LONGSHORE_STATE_DIR": str(self.folders.state),
             "LONGSHORE_PORT_BASE": str(self.base),
             "LONGSHORE_DOCKER_HOST": self.engine.url,
+            "LONGSHORE_TASK_METADATA_ADDRESS": self.metadata_address,
+            "LONGSHORE_TASK_METADATA_PORT": "0",
         }
 
     @contextlib.contextmanager

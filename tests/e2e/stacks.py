@@ -196,7 +196,8 @@ def embedded(folder: Path, engine: docker.DockerEngine, *, agent: bool = True) -
         stack.introspection.append(f"{LOOPBACK}:{config.introspection_port(base)}")
     else:
         command.append("--no-agent")
-    stack.add("up", command, {"LONGSHORE_DOCKER_HOST": engine.url} | _metrics(stack), ready)
+    settings = {"LONGSHORE_DOCKER_HOST": engine.url, "LONGSHORE_TASK_METADATA_ADDRESS": "none"}
+    stack.add("up", command, settings | _metrics(stack), ready)
     return stack
 
 
@@ -238,6 +239,7 @@ def add_agent(stack: Stack, name: str, *, environ: Mapping[str, str] | None = No
         "LONGSHORE_STATE_DIR": str(stack.folder / name),
         "LONGSHORE_INTROSPECTION_PORT": stack.introspection[-1].rpartition(":")[2],
         "LONGSHORE_PUBLISH_ADDRESS": LOOPBACK,
+        "LONGSHORE_TASK_METADATA_ADDRESS": "none",
     }
     stack.add(name, ["-m", "longshore.agent"], settings | dict(environ or {}), lambda: joined(stack))
 

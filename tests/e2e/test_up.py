@@ -79,13 +79,17 @@ def test_the_first_access_key_closes_the_gateway_to_everybody_else(machine: mach
 
 
 def test_down_stops_and_purges_what_an_earlier_up_left_behind(machine: machines.Machine) -> None:
-    """Also where nothing runs any more: the tasks stop, their containers and all files go."""
+    """Also where nothing runs any more: the tasks stop; their containers, the network of task metadata and all files go."""
+    machine.metadata_address = f"169.254.170.134:{machine.base + 5}"
+    listing = ("network", "ls", "--quiet", "--filter", "name=longshore-metadata-169.254.170.134")
     machine.command("up", "--detach")
     arn = machine.run_sleeper()
     machine.command("down")
+    assert machine.engine.docker(*listing)
     said = machine.command("down", "--purge").stdout
     assert "Stopped 1 task." in said
     assert containers.of_task(machine.engine, arn) == []
+    assert not machine.engine.docker(*listing)
     assert not machine.folders.state.exists()
     assert machine.command("down", "--purge").returncode == 0
 

@@ -1,6 +1,7 @@
 """The agent's life: engine, state, adoption, registration, sessions, in this order, and back."""
 
 import asyncio
+import functools
 import os
 import random
 import socket
@@ -22,13 +23,17 @@ from longshore.agent import (
     docker_runtime,
     effects,
     engine,
+    inspections,
     introspection,
     leaving,
+    metadata_address,
+    metadata_server,
     orphans,
     ports,
     pulls,
     registration,
     registry_credentials,
+    resource_tags,
     resources,
     runtime,
     session,
@@ -71,6 +76,7 @@ class Agent:
     host: engine.TaskEngine
     sessions: session.Sessions
     introspection_port: int
+    metadata: metadata_server.MetadataServer
     supervisor: loops.Supervisor
     leaving: leaving.Leaving
 
@@ -141,11 +147,16 @@ async def serving(
         supervisor.start("docker events", lambda: watcher.follow(stream))
         supervisor.start("re-inspection", watcher.inspect_now_and_then)
         supervisor.start("cleanup", remover.run)
-        web = introspection.Introspection(host, introspection.About(settings.cluster, version))
+        seen = inspections.Inspections(used)
+        web = introspection.Introspection(host, introspection.About(settings.cluster, version), seen)
         stack.push_async_callback(web.stop)
         port = await web.start(settings.introspection_port)
         offered = _host(settings, described, version, limits_tasks=groups is not None, gpus=host.gpus)
         speaking = await _speaking(stack, settings, draws)
+        metadata = await _metadata(stack, settings, host, seen, speaking.registries)
+        identify = functools.partial(_identify, host, metadata)
+        if before.identity is not None:
+            identify(before.identity)
         sessions = session.Sessions(
             stub=speaking.agents,
             host=host,
@@ -158,9 +169,11 @@ async def serving(
         registrar = registration.Registrar(tracker=speaking.trackers, registry=speaking.registries, host=offered)
         given = None if before.identity is not None else _given(settings)
         leaver = leaving.Leaving(host, speaking.trackers)
-        supervisor.start("sessions", lambda: _speak(host, store, registrar, sessions, leaver, before.identity, given))
+        supervisor.start(
+            "sessions", lambda: _speak(host, store, registrar, sessions, leaver, before.identity, given, identify)
+        )
         _log.info("agent_started", cluster=settings.cluster, docker=described.version, introspection_port=port)
-        yield Agent(host, sessions, port, supervisor, leaver)
+        yield Agent(host, sessions, port, metadata, supervisor, leaver)
 
 
 def _docker(settings: config.Config, environ: Mapping[str, str], address: str) -> docker_runtime.DockerRuntime:
@@ -283,6 +296,37 @@ def _owner(identity: stored.Identity | None, home: str) -> container_names.Owner
     return container_names.Owner(identity.instance_id, identity.instance_arn, home)
 
 
+def _identify(host: engine.TaskEngine, metadata: metadata_server.MetadataServer, identity: stored.Identity) -> None:
+    """Be this instance from now on."""
+    host.owner = _owner(identity, host.owner.home)
+    metadata.identify(identity.credential)
+
+
+async def _metadata(
+    stack: AsyncExitStack,
+    settings: config.Config,
+    host: engine.TaskEngine,
+    seen: inspections.Inspections,
+    registries: "registry_service_pb2_grpc.RegistryServiceAsyncStub",
+) -> metadata_server.MetadataServer:
+    """Serve task metadata. Its address goes with an agent that leaves no task behind."""
+    per_second, burst = config.rps_limit(settings.task_metadata_rps_limit) or metadata_server.DEFAULT_RATE
+    zone = config.pairs(settings.instance_attributes).get(metadata_server.ZONE_ATTRIBUTE, "")
+    terms = metadata_server.Terms(per_second=per_second, burst=burst, zone=zone)
+    made = metadata_server.MetadataServer(host, seen, terms, resource_tags.ResourceTags(registries).of)
+    place = metadata_address.place(settings.task_metadata_address)
+
+    async def leave() -> None:
+        await made.stop()
+        if place is not None and made.served_at and not host.tasks:
+            await metadata_address.give_up(host.runtime, place)
+
+    stack.push_async_callback(leave)
+    await made.start(place, settings.task_metadata_port)
+    host.metadata_variables = made.variables
+    return made
+
+
 async def _speak(
     host: engine.TaskEngine,
     store: stored.Store,
@@ -291,6 +335,7 @@ async def _speak(
     leaver: leaving.Leaving,
     identity: stored.Identity | None,
     given: stored.Identity | None,
+    identify: Callable[[stored.Identity], None],
 ) -> NoReturn:
     """Be a container instance: register, hold sessions; where the instance was deregistered, clear the host and begin anew.
 
@@ -301,7 +346,7 @@ async def _speak(
             identity = await registrar.register(identity or given)
             given = None
             await store.save_identity(identity)
-            host.owner = _owner(identity, host.owner.home)
+            identify(identity)
             leaver.identity = identity
             _log.info("registered", instance_id=identity.instance_id, cluster=identity.cluster)
             await sessions.keep(identity)

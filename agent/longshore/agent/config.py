@@ -2,10 +2,10 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from longshore.agent import pulls, registry_credentials, resources, runtime, takeover
+from longshore.agent import metadata_address, pulls, registry_credentials, resources, runtime, takeover
 from longshore.rpc import settings
 
 INTROSPECTION_PORT = 51678
@@ -119,6 +119,16 @@ class Config(settings.Process):
         help="port on 127.0.0.1 of /v1/metadata and /v1/tasks; 0 takes a free one",
         minimum=0,
     )
+    task_metadata_address: str = settings.option(
+        default=metadata_address.DEFAULT_ADDRESS,
+        help="ADDRESS or ADDRESS:PORT of this host at which containers are told to find their metadata; `none` tells them nothing",
+    )
+    task_metadata_port: int = settings.option(
+        default=metadata_address.DEFAULT_PORT, help="port on 127.0.0.1 of task metadata; 0 takes a free one", minimum=0
+    )
+    task_metadata_rps_limit: tuple[str, ...] = settings.option(
+        default=("40", "60"), help="requests for task metadata from one address: a second, and in a burst"
+    )
     max_launches: int = settings.option(
         default=0, help="containers that are created or started at the same time; 0 chooses by the CPUs", minimum=0
     )
@@ -144,8 +154,19 @@ class Config(settings.Process):
             registry_credentials.parse(self.engine_auth_type, self.engine_auth_data)
         except registry_credentials.BadCredentials as error:
             yield f"{settings.variable('engine_auth_data')}: {error}"
+        yield from _metadata_faults(self)
         if self.docker_host and not self.docker_host.startswith(("unix://", "tcp://", "http://", "https://")):
             yield f"{settings.variable('docker_host')} is {self.docker_host!r}: neither unix://… nor tcp://…"
+
+
+def _metadata_faults(config: Config) -> Iterable[str]:
+    try:
+        metadata_address.place(config.task_metadata_address)
+    except ValueError as error:
+        yield f"{settings.variable('task_metadata_address')} is {config.task_metadata_address!r}: {error}"
+    if rps_limit(config.task_metadata_rps_limit) is None:
+        shown = ",".join(config.task_metadata_rps_limit)
+        yield f"{settings.variable('task_metadata_rps_limit')} is {shown!r}: not two numbers above zero, A SECOND,BURST"
 
 
 def dynamic_range(text: str) -> range | None:
@@ -174,6 +195,12 @@ def narrowed(engine: runtime.EngineInfo, config: Config) -> runtime.EngineInfo:
     if config.logging_drivers is not None:
         drivers = drivers & frozenset(config.logging_drivers)
     return dataclasses.replace(engine, security_options=frozenset(options), logging_drivers=drivers)
+
+
+def rps_limit(items: Sequence[str]) -> tuple[int, int] | None:
+    """Requests a second and in a burst; None where that is not what it says."""
+    found = [int(item) for item in items if item.isascii() and item.isdigit() and int(item) > 0]
+    return (found[0], found[1]) if len(found) == len(items) == 2 else None
 
 
 def pairs(items: Iterable[str]) -> dict[str, str]:

@@ -9,12 +9,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from longshore.rpc import arns
+
 INSTANCE = "com.longshore.container-instance"
 HOME = "com.longshore.home"
 TASK_ID = "com.longshore.task-id"
 CONTAINER = "com.longshore.container-name"
 CLUSTER = "com.longshore.cluster"
 DEFINITION = "com.longshore.task-definition"
+METADATA_ADDRESS = "com.longshore.metadata-address"
+"""Marks the network that gives the host the address of task metadata. It is the host's, not one agent's."""
 
 _ECS = "com.amazonaws.ecs."
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9-]")
@@ -76,6 +80,18 @@ def task_arn(owner: Owner, task: TaskNames) -> str:
     """ARN of a task, in the account and region of the instance's own ARN."""
     prefix = owner.instance_arn.split(":container-instance/", 1)[0]
     return f"{prefix}:task/{task.cluster}/{task.task_id}"
+
+
+def container_arn(owner: Owner, task: TaskNames, container: str) -> str:
+    """ARN of a container, the one that the control plane shows."""
+    prefix = owner.instance_arn.split(":container-instance/", 1)[0]
+    return f"{prefix}:container/{task.cluster}/{task.task_id}/{arns.container_id(task.task_id, container)}"
+
+
+def region(owner: Owner) -> str:
+    """The region in the instance's ARN; empty before there is one."""
+    parts = owner.instance_arn.split(":")
+    return parts[3] if len(parts) > 3 else ""
 
 
 def labels(owner: Owner, task: TaskNames, container: str, given: Mapping[str, str]) -> dict[str, str]:

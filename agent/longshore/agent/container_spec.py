@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from longshore.agent import container_host, container_names, devices, task_state
@@ -17,10 +18,15 @@ _HEALTH_TIMEOUT_S = 5
 _HEALTH_RETRIES = 3
 
 # Docker takes no weight below 2 and the kernel none above 262144; ECS's agent sends 2 where nothing was asked for.
-_CPU_SHARES = range(2, 262145)
+LEAST_CPU_SHARES = 2
+_CPU_SHARES = range(LEAST_CPU_SHARES, 262145)
 
 # ECS's agent raises what is below Docker's old floor. Newer engines refuse less than 6 MiB themselves, and say so.
 _MEMORY_FLOOR = 4 * _MEBIBYTE
+
+
+_REGION_VARIABLES = ("AWS_REGION", "AWS_DEFAULT_REGION")
+_NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +52,12 @@ def body(
     gpus: devices.Gpus = devices.NONE,
     gpu_ids: Sequence[str] = (),
     image: str = "",
+    metadata: Mapping[str, str] = _NO_VARIABLES,
 ) -> dict[str, Any]:
     """Body of the create call for one container of a task.
 
     `cgroup_parent`: the task's own group, where it has limits. `image`: what names exactly the image that was pulled for it.
+    `metadata`: variables that say where the container finds its metadata.
     """
     sizes = effective_sizes(container, override)
     host: dict[str, Any] = {
@@ -64,7 +72,7 @@ def body(
         host["Devices"] = [*host.get("Devices", ()), *files]
     spec: dict[str, Any] = {
         "Image": image or container.image,
-        "Env": environment(container, override, gpu_ids),
+        "Env": environment(container, override, gpu_ids, region=container_names.region(owner), metadata=metadata),
         "Labels": container_names.labels(owner, task, container.name, container.docker_labels),
         "HostConfig": host,
         # We name it with each stop as well; this is for whoever stops the container without knowing the task.
@@ -94,12 +102,19 @@ def environment(
     container: definition_pb2.ContainerDefinition,
     override: task_pb2.ContainerOverride | None,
     gpu_ids: Sequence[str] = (),
+    *,
+    region: str = "",
+    metadata: Mapping[str, str] = _NO_VARIABLES,
 ) -> list[str]:
     """Environment as `NAME=value`, merged by name: the override's wins, and what the container was given wins over both."""
     merged = {pair.name: pair.value for pair in container.environment}
     if override is not None:
         merged.update({pair.name: pair.value for pair in override.environment})
     merged.setdefault("AWS_EXECUTION_ENV", "AWS_ECS_EC2")
+    if region:
+        for name in _REGION_VARIABLES:
+            merged.setdefault(name, region)
+    merged.update(metadata)
     if gpu_ids:
         merged[devices.VISIBLE_VARIABLE] = ",".join(gpu_ids)
     return [f"{name}={value}" for name, value in merged.items()]

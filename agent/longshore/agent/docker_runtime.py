@@ -41,8 +41,15 @@ LIST_TIMEOUT_S = 10 * 60.0
 VOLUME_TIMEOUT_S = 5 * 60.0
 """ECS's bound for a volume: a driver may have to reach a server."""
 
+STATISTICS_TIMEOUT_S = 18.0
+"""ECS's bound for an engine that gives no statistics."""
+NETWORK_TIMEOUT_S = 60.0
+"""Making a bridge takes the engine a second; a busy one is slower."""
+
 _UNIX = "unix://"
 _NO_VOLUME = "no such volume"
+_NO_NETWORK = "not found"
+_NETWORK_EXISTS = "already exists"
 
 
 class DockerRuntime:
@@ -165,6 +172,27 @@ class DockerRuntime:
             if _NO_VOLUME not in error.message.lower():
                 raise
 
+    async def create_network(self, name: str, config: Mapping[str, Any]) -> None:
+        """Make a network."""
+        try:
+            with docker_errors.translated(runtime.CannotCreateNetworkError, "created", NETWORK_TIMEOUT_S):
+                async with asyncio.timeout(NETWORK_TIMEOUT_S):
+                    await self._docker.networks.create({**config, "Name": name, "CheckDuplicate": True})
+        except runtime.CannotCreateNetworkError as error:
+            if f"network with name {name} {_NETWORK_EXISTS}" not in error.message:
+                raise
+
+    async def remove_network(self, name: str) -> None:
+        """Remove a network."""
+        try:
+            with docker_errors.translated(runtime.CannotRemoveContainerError, "removed", NETWORK_TIMEOUT_S):
+                async with asyncio.timeout(NETWORK_TIMEOUT_S):
+                    network = await self._docker.networks.get(name)
+                    await network.delete()
+        except runtime.CannotRemoveContainerError as error:
+            if f"network {name} {_NO_NETWORK}" not in error.message:
+                raise
+
     async def inspect(self, runtime_id: str) -> runtime.ContainerSnapshot:
         """Describe a container."""
         with docker_errors.translated(runtime.CannotInspectContainerError, "inspected", INSPECT_TIMEOUT_S):
@@ -175,6 +203,17 @@ class DockerRuntime:
     def logs(self, runtime_id: str, wanted: runtime.LogQuery) -> AsyncGenerator[list[log_frames.Entry], None]:
         """What a container wrote."""
         return self._logs.read(runtime_id, wanted)
+
+    async def statistics(self, runtime_id: str) -> Mapping[str, Any]:
+        """What a container has used: one sample, for which the engine does not wait."""
+        with docker_errors.translated(runtime.CannotMeasureContainerError, "measured", STATISTICS_TIMEOUT_S):
+            async with asyncio.timeout(STATISTICS_TIMEOUT_S):
+                params = {"stream": "false", "one-shot": "true"}
+                # aiodocker's own call does not know one-shot, without which the engine takes its time for a second sample.
+                found: Mapping[str, Any] = await self._docker._query_json(  # noqa: SLF001 - the request below its calls
+                    f"containers/{runtime_id}/stats", params=params
+                )
+        return found
 
     async def list_labelled(self, label: str, value: str) -> list[runtime.ContainerSummary]:
         """List containers that carry a label."""

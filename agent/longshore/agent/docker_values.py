@@ -74,6 +74,7 @@ def snapshot(data: Mapping[str, Any]) -> runtime.ContainerSnapshot:
         # It failed before its process began; Docker versions differ in whether they still call that `created`.
         found, ended = task_events.Found.CREATED, False
     health = state.get("Health") or {}
+    logging = data["HostConfig"].get("LogConfig") or {}
     error = str(state.get("Error") or "")
     return runtime.ContainerSnapshot(
         runtime_id=data["Id"],
@@ -89,6 +90,35 @@ def snapshot(data: Mapping[str, Any]) -> runtime.ContainerSnapshot:
         created_at=microseconds(data.get("Created", "")),
         started_at=started_at,
         finished_at=microseconds(state.get("FinishedAt", "")) if ended else 0,
+        addresses=_addresses(data.get("NetworkSettings") or {}),
+        mounts=tuple(
+            runtime.Mount(str(mount.get("Name", "")), str(mount.get("Source", "")), str(mount.get("Destination", "")))
+            for mount in data.get("Mounts") or ()
+        ),
+        checks=tuple(_check(entry) for entry in health.get("Log") or ()),
+        log_driver=str(logging.get("Type", "")),
+        log_options=logging.get("Config") or {},
+    )
+
+
+def _addresses(settings: Mapping[str, Any]) -> tuple[runtime.NetworkAddress, ...]:
+    return tuple(
+        runtime.NetworkAddress(
+            network=name,
+            ipv4=str(endpoint.get("IPAddress", "")),
+            prefix_length=int(endpoint.get("IPPrefixLen") or 0),
+            gateway=str(endpoint.get("Gateway", "")),
+            mac=str(endpoint.get("MacAddress", "")),
+        )
+        for name, endpoint in (settings.get("Networks") or {}).items()
+    )
+
+
+def _check(entry: Mapping[str, Any]) -> runtime.Check:
+    return runtime.Check(
+        ended_at=microseconds(entry.get("End", "")),
+        exit_code=int(entry.get("ExitCode") or 0),
+        output=str(entry.get("Output", "")),
     )
 
 

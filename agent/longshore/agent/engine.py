@@ -6,7 +6,7 @@ between the engine's answer to one call and the next call there is no queue and 
 
 import asyncio
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -101,6 +101,8 @@ class TaskEngine:
         self.changes = task_changes.Changes()
         self.on_settled: Callable[[task_record.TaskRecord], None] = lambda _: None
         """Called for a task that has stopped and whose end is recorded: what is left of it may go after the wait."""
+        self.metadata_variables: Callable[[str, str], Mapping[str, str]] = lambda _task_id, _container: {}
+        """Variables that tell a container, by task id and name, where it finds its metadata."""
         self._ended = asyncio.Event()
         """Set whenever a task has stopped, or its end is recorded."""
         self._leaving = ""

@@ -3,20 +3,27 @@
 `/v1/timings` is ours: when the last tasks passed which hop.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
 
-from longshore.agent import container_names, engine, states, task_record, task_state
+from longshore.agent import (
+    container_names,
+    engine,
+    inspections,
+    runtime,
+    states,
+    task_metadata,
+    task_record,
+    task_state,
+)
 
 COMMANDS = ("/v1/metadata", "/v1/tasks", "/v1/timings", "/license")
 LICENSE = "Apache License, Version 2.0: https://www.apache.org/licenses/LICENSE-2.0\n"
 _HOST = "127.0.0.1"
 _SHORT_ID_DIGITS = 12
-_MICROSECONDS = 1_000_000
 _KNOWN = {
     states.TaskPhase.PENDING: "PENDING",
     states.TaskPhase.RUNNING: "RUNNING",
@@ -39,9 +46,10 @@ class About:
 class Introspection:
     """The HTTP server."""
 
-    def __init__(self, host: engine.TaskEngine, about: About) -> None:
+    def __init__(self, host: engine.TaskEngine, about: About, seen: inspections.Inspections) -> None:
         self._host = host
         self._about = about
+        self._seen = seen
         application = web.Application()
         application.add_routes(
             [
@@ -89,7 +97,7 @@ class Introspection:
 
     async def _timings(self, _: web.Request) -> web.Response:
         shown = [
-            {"TaskId": task_id} | {hop.value: _time(at) for hop, at in moments.items()}
+            {"TaskId": task_id} | {hop.value: task_metadata.time_text(at) for hop, at in moments.items()}
             for task_id, moments in self._host.timings.tasks.items()
         ]
         return web.json_response({"Timings": shown})
@@ -98,13 +106,17 @@ class Introspection:
         records = [record for record in self._host.tasks.values() if record.state.plans]
         arn, docker_id = request.query.get("taskarn", ""), request.query.get("dockerid", "")
         if not arn and not docker_id:
-            return web.json_response({"Tasks": [task(self._host.owner, record) for record in records]})
+            return web.json_response({"Tasks": await self._shown(records)})
         if arn and docker_id:
             return web.json_response(_EMPTY, status=400)
         found = list(_by_arn(self._host.owner, records, arn) if arn else _by_docker_id(records, docker_id))
         if len(found) != 1:
             return web.json_response(_EMPTY, status=400 if found else 404)
-        return web.json_response(task(self._host.owner, found[0]))
+        return web.json_response((await self._shown(found))[0])
+
+    async def _shown(self, records: Sequence[task_record.TaskRecord]) -> list[dict[str, Any]]:
+        seen = await self._seen.of(container.runtime_id for record in records for container in record.state.containers)
+        return [task(self._host.owner, record, seen) for record in records]
 
 
 _EMPTY: dict[str, Any] = {"Arn": "", "KnownStatus": "", "Family": "", "Version": "", "Containers": None}
@@ -126,53 +138,48 @@ def _by_docker_id(records: Iterable[task_record.TaskRecord], docker_id: str) -> 
     return (record for record in records if any(matches(container) for container in record.state.containers))
 
 
-def task(owner: container_names.Owner, record: task_record.TaskRecord) -> dict[str, Any]:
-    """A task in the shape of ECS's `/v1/tasks`."""
+def task(
+    owner: container_names.Owner, record: task_record.TaskRecord, seen: Mapping[str, runtime.ContainerSnapshot]
+) -> dict[str, Any]:
+    """A task in the shape of ECS's `/v1/tasks`. `seen`: its containers as the engine describes them."""
     return {
         "Arn": container_names.task_arn(owner, record.names),
-        "DesiredStatus": "RUNNING" if record.state.stop_cause is None else "STOPPED",
+        "DesiredStatus": task_metadata.desired_status(record.state),
         "KnownStatus": _KNOWN[record.state.phase],
         "Family": record.names.family,
         "Version": str(record.names.revision),
         "Containers": [
-            _container(record, plan, container)
+            _container(record, plan, container, seen.get(container.runtime_id))
             for plan, container in zip(record.state.plans, record.state.containers, strict=True)
         ],
     }
 
 
 def _container(
-    record: task_record.TaskRecord, plan: task_state.ContainerPlan, container: task_state.ContainerState
+    record: task_record.TaskRecord,
+    plan: task_state.ContainerPlan,
+    container: task_state.ContainerState,
+    seen: runtime.ContainerSnapshot | None,
 ) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "DockerId": container.runtime_id,
         "DockerName": container_names.container_name(record.names, plan.name),
         "Name": plan.name,
         "Image": plan.image,
-        "ImageID": container.image_id,
+        "ImageID": container.image_id or (seen.image_id if seen else ""),
     }
-    if container.created_at:
-        shown["CreatedAt"] = _time(container.created_at)
-    if container.started_at:
-        shown["StartedAt"] = _time(container.started_at)
-    if container.bindings:
-        shown["Ports"] = [
-            {
-                "ContainerPort": binding.container_port,
-                "Protocol": binding.protocol,
-                "HostPort": binding.host_port,
-                "HostIp": binding.host_ip,
-            }
-            for binding in container.bindings
-        ]
-    volumes = [
-        {"Source": mount.source_volume, "Destination": mount.container_path}
-        for mount in record.parts[plan.name].mount_points
-    ]
-    if volumes:
+    created_at = container.created_at or (seen.created_at if seen else 0)
+    started_at = container.started_at or (seen.started_at if seen else 0)
+    if created_at:
+        shown["CreatedAt"] = task_metadata.time_text(created_at)
+    if started_at:
+        shown["StartedAt"] = task_metadata.time_text(started_at)
+    if ports := task_metadata.port_responses(container.bindings):
+        shown["Ports"] = ports
+    if networks := task_metadata.network_responses(record.definition.message, seen):
+        shown["Networks"] = networks
+    if volumes := task_metadata.volume_responses(seen):
         shown["Volumes"] = volumes
+    if plan.restart_policy is not None:
+        shown["RestartCount"] = container.restarts
     return shown
-
-
-def _time(microseconds: int) -> str:
-    return datetime.fromtimestamp(microseconds / _MICROSECONDS, UTC).isoformat().replace("+00:00", "Z")

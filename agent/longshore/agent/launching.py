@@ -7,7 +7,7 @@ take place, and a create is never repeated under another name.
 import asyncio
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol, TypeVar
 
 import structlog
@@ -83,6 +83,10 @@ class Host(Protocol):
     @property
     def max_launches(self) -> int:
         """How many creates and starts are under way at a time."""
+
+    @property
+    def metadata_variables(self) -> Callable[[str, str], Mapping[str, str]]:
+        """Variables that tell a container, by task id and name, where it finds its metadata; none where it is not served."""
 
     def post(self, record: task_record.TaskRecord, event: task_events.Event) -> None:
         """Apply an event to a task."""
@@ -211,6 +215,7 @@ class Launcher:
             gpus=self._host.gpus,
             gpu_ids=self._gpu_ids(record, container, override),
             image=record.state.container(container).pin,
+            metadata=self._host.metadata_variables(record.task_id, container),
         )
         name = container_names.container_name(record.names, container)
         await self._provide_volumes(record, container)

@@ -88,8 +88,20 @@ class CannotInspectContainerError(RuntimeFailure):
     error_name = "CannotInspectContainerError"
 
 
+class CannotCreateNetworkError(RuntimeFailure):
+    """The engine refused to make the network."""
+
+    error_name = "CannotCreateNetworkError"
+
+
+class CannotMeasureContainerError(RuntimeFailure):
+    """The engine refused to say what a container uses."""
+
+    error_name = "CannotGetStatsError"
+
+
 class CannotRemoveContainerError(RuntimeFailure):
-    """The engine refused to remove the container or volume."""
+    """The engine refused to remove the container, volume or network."""
 
     error_name = "CannotRemoveContainerError"
 
@@ -183,6 +195,35 @@ class ContainerSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkAddress:
+    """A container's place in one of the engine's networks. Empty, zero: it has none of its own there."""
+
+    network: str
+    ipv4: str = ""
+    prefix_length: int = 0
+    gateway: str = ""
+    mac: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """Something mounted into a container. `volume` is empty where it is a path of the host."""
+
+    volume: str
+    source: str
+    destination: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One run of a health check."""
+
+    ended_at: int
+    exit_code: int
+    output: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerSnapshot:
     """A container as the engine describes it. Times are microseconds, zero for never."""
 
@@ -199,6 +240,12 @@ class ContainerSnapshot:
     created_at: int = 0
     started_at: int = 0
     finished_at: int = 0
+    addresses: tuple[NetworkAddress, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    checks: tuple[Check, ...] = ()
+    """The last runs of the health check that the engine remembers, the oldest first."""
+    log_driver: str = ""
+    log_options: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +313,12 @@ class ContainerRuntime(Protocol):
     async def remove_volume(self, name: str) -> None:
         """Remove a volume. One that is gone is no error."""
 
+    async def create_network(self, name: str, config: Mapping[str, Any]) -> None:
+        """Make a network, as the body says. One of this name that exists is left as it is."""
+
+    async def remove_network(self, name: str) -> None:
+        """Remove a network. One that is gone is no error."""
+
     async def inspect(self, runtime_id: str) -> ContainerSnapshot:
         """Describe a container by its id or name. ContainerMissing if there is none."""
 
@@ -274,6 +327,9 @@ class ContainerRuntime(Protocol):
 
         To be closed by who iterates. CannotReadLogsError where the driver keeps nothing to read.
         """
+
+    async def statistics(self, runtime_id: str) -> Mapping[str, Any]:
+        """What a container has used up to now, in the shape of Docker's statistics. ContainerMissing if there is none."""
 
     async def list_labelled(self, label: str, value: str) -> list[ContainerSummary]:
         """List containers that carry a label with this value, running or not."""

@@ -13,7 +13,16 @@ from typing import Any
 
 from google.protobuf import timestamp_pb2
 
-from longshore.agent import docker_values, log_frames, pull_progress, pulls, runtime, task_events, task_limits
+from longshore.agent import (
+    docker_values,
+    log_frames,
+    pull_progress,
+    pulls,
+    runtime,
+    simulated_statistics,
+    task_events,
+    task_limits,
+)
 from longshore.rpc import log_cursor
 
 _KILLED = 137
@@ -121,6 +130,7 @@ class SimulatedRuntime:
         self._names: dict[str, str] = {}
         self._ports: dict[tuple[str, str], str] = {}
         self._volumes: dict[str, str] = {}
+        self._networks: dict[str, Mapping[str, Any]] = {}
         self._listeners: list[asyncio.Queue[runtime.RuntimeEvent]] = []
 
     async def describe(self) -> runtime.EngineInfo:
@@ -226,6 +236,14 @@ class SimulatedRuntime:
         """Remove a volume."""
         self._volumes.pop(name, None)
 
+    async def create_network(self, name: str, config: Mapping[str, Any]) -> None:
+        """Make a network, which nothing looks at."""
+        self._networks.setdefault(name, config)
+
+    async def remove_network(self, name: str) -> None:
+        """Remove a network."""
+        self._networks.pop(name, None)
+
     async def inspect(self, runtime_id: str) -> runtime.ContainerSnapshot:
         """Describe a container."""
         container = self._get(self._names.get(runtime_id, runtime_id))
@@ -260,6 +278,14 @@ class SimulatedRuntime:
             yield entries
         if wanted.follow and container.found is task_events.Found.RUNNING:
             await container.ended.wait()
+
+    async def statistics(self, runtime_id: str) -> Mapping[str, Any]:
+        """What a container would have used: nothing where it does not run, a little where it does."""
+        container = self._get(self._names.get(runtime_id, runtime_id))
+        return simulated_statistics.of(container.body, started_at=self._running_since(container), now=self._clock())
+
+    def _running_since(self, container: _Container) -> int:
+        return container.started_at if container.found is task_events.Found.RUNNING else 0
 
     async def list_labelled(self, label: str, value: str) -> list[runtime.ContainerSummary]:
         """List containers."""

@@ -14,7 +14,9 @@ in its own region and takes ARNs of every one: names and ids are the same in all
 """
 
 import enum
+import hashlib
 import re
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -103,6 +105,11 @@ class Place:
     @property
     def _prefix(self) -> str:
         return f"arn:{self.partition}:ecs:{self.region}:{self.account}"
+
+
+def container_id(task_id: str, name: str) -> str:
+    """Id of a container: a function of its task and name, so that everybody renders the same and nobody stores it."""
+    return str(uuid.UUID(bytes=hashlib.sha256(f"{task_id}/{name}".encode()).digest()[:16], version=4))
 
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")

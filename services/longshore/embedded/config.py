@@ -11,6 +11,7 @@ DEFAULT_PORT_BASE = 8700
 """Gateway 8700, registry 8701, scheduler 8702, state-tracker 8703. The agent's introspection keeps its well-known port on this base."""
 
 INTROSPECTION_PORT = 51678
+TASK_METADATA_ADDRESS = "169.254.170.2"
 
 _MACHINE_STATE = Path("/var/lib/longshore")
 _MACHINE_LOGS = Path("/var/log/longshore")
@@ -120,6 +121,11 @@ def folders(state_dir: Path | None, environ: Mapping[str, str] | None = None, ui
     else:
         state = Path(variables.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "longshore"
     return Folders(state, _MACHINE_LOGS if state == _MACHINE_STATE else state / "log")
+
+
+def task_metadata_port(port_base: int) -> int:
+    """The agent's task metadata: N+5, where it is not the well-known port."""
+    return port_base + 5
 
 
 def introspection_port(port_base: int) -> int:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import gc
+import os
 import sys
 from collections.abc import Sequence
 
@@ -93,8 +94,20 @@ def agent_environment(options: config.Up, folders: config.Folders) -> dict[str, 
         "LONGSHORE_STATE_DIR": str(folders.agent),
         "LONGSHORE_PUBLISH_ADDRESS": options.publish_address,
         "LONGSHORE_INTROSPECTION_PORT": str(config.introspection_port(options.port_base)),
+        **_task_metadata(options.port_base),
         "LONGSHORE_LOG_FILE": str(folders.agent_log),
         "LONGSHORE_LOG_LEVEL": options.log_level,
+    }
+
+
+def _task_metadata(port_base: int) -> dict[str, str]:
+    """Where the agent serves task metadata: as it does by itself or is told; beside another stack, on a port of this one."""
+    if port_base == config.DEFAULT_PORT_BASE or "LONGSHORE_TASK_METADATA_ADDRESS" in os.environ:
+        return {}
+    port = config.task_metadata_port(port_base)
+    return {
+        "LONGSHORE_TASK_METADATA_ADDRESS": f"{config.TASK_METADATA_ADDRESS}:{port}",
+        "LONGSHORE_TASK_METADATA_PORT": str(port),
     }
 
 

@@ -1,7 +1,5 @@
 """The containers of a task as ECS shows them: what the definition says, what was overridden, what was observed. Pure."""
 
-import hashlib
-import uuid
 from collections.abc import Iterable, Sequence
 
 from longshore.rpc import arns
@@ -54,11 +52,6 @@ def _add_given(shown: Iterable[task_pb2.Container], given: Iterable[agent_servic
             container.gpu_ids.extend(resource.ids)
 
 
-def identifier(task_id: str, name: str) -> str:
-    """Id of a container: a function of its task and name, so that every component renders the same and none stores it."""
-    return str(uuid.UUID(bytes=hashlib.sha256(f"{task_id}/{name}".encode()).digest()[:16], version=4))
-
-
 def task_health(
     shown: Sequence[task_pb2.Container], definition: task_definition_pb2.TaskDefinition | None
 ) -> common_pb2.HealthStatus.ValueType:
@@ -87,7 +80,7 @@ def _container(
     place: arns.Place,
 ) -> task_pb2.Container:
     shown = task_pb2.Container(
-        container_arn=place.container(cluster, task_id, identifier(task_id, declared.name)),
+        container_arn=place.container(cluster, task_id, arns.container_id(task_id, declared.name)),
         task_arn=place.task(cluster, task_id),
         name=declared.name,
         last_status=_status(seen, stopped=stopped),

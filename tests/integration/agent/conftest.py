@@ -63,6 +63,7 @@ def flags(tracker: fake_tracker.FakeTracker, state_dir: Path, url: str, *more: s
         f"--state-dir={state_dir}",
         f"--docker-host={url}",
         "--introspection-port=0",
+        "--task-metadata-address=none",
         "--publish-address=127.0.0.1",
         *more,
     ]

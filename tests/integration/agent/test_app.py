@@ -151,56 +151,6 @@ async def get(http: aiohttp.ClientSession, agent: app.Agent, path: str) -> tuple
         return answer.status, await answer.json()
 
 
-async def test_introspection_has_ecss_shapes_and_filters(
-    tracker: fake_tracker.FakeTracker, agent: app.Agent, http: aiohttp.ClientSession
-) -> None:
-    first, second = definitions.task_id(), definitions.task_id()
-    mapping = task_definition_pb2.PortMapping(container_port=80)
-    definition = definitions.definition(
-        definitions.container(port_mappings=[mapping]), network_mode=task_definition_pb2.NETWORK_MODE_BRIDGE
-    )
-    await tracker.assign(definition, first, second)
-    container = (await tracker.running(first)).containers[0]
-    await tracker.running(second)
-
-    assert await get(http, agent, "/") == (
-        200,
-        {"AvailableCommands": ["/v1/metadata", "/v1/tasks", "/v1/timings", "/license"]},
-    )
-    instance = f"arn:aws:ecs:us-east-1:123456789012:container-instance/default/{tracker.instance_id}"
-    assert await get(http, agent, "/v1/metadata") == (
-        200,
-        {"Cluster": "default", "ContainerInstanceArn": instance, "Version": "Longshore Agent - v0-test"},
-    )
-    _, everything = await get(http, agent, "/v1/tasks")
-    arn = f"arn:aws:ecs:us-east-1:123456789012:task/default/{first}"
-    assert {task["Arn"].rpartition("/")[2] for task in everything["Tasks"]} == {first, second}
-    status, task = await get(http, agent, f"/v1/tasks?taskarn={arn}")
-    assert status == 200
-    shown = task["Containers"][0]
-    assert {key: task[key] for key in ("Arn", "DesiredStatus", "KnownStatus", "Family", "Version")} == {
-        "Arn": arn,
-        "DesiredStatus": "RUNNING",
-        "KnownStatus": "RUNNING",
-        "Family": "agent-test",
-        "Version": str(definition.revision),
-    }
-    assert (shown["DockerId"], shown["Name"], shown["Image"]) == (container.runtime_id, "app", definitions.IMAGE)
-    assert shown["Ports"] == [
-        {
-            "ContainerPort": 80,
-            "Protocol": "tcp",
-            "HostPort": container.network_bindings[0].host_port,
-            "HostIp": "127.0.0.1",
-        }
-    ]
-    for docker_id in (container.runtime_id, container.runtime_id[:12]):
-        assert (await get(http, agent, f"/v1/tasks?dockerid={docker_id}"))[1]["Arn"] == arn
-    assert (await get(http, agent, f"/v1/tasks?dockerid={container.runtime_id}&taskarn={arn}"))[0] == 400
-    assert (await get(http, agent, "/v1/tasks?dockerid=ffffffffffff"))[0] == 404
-    assert (await get(http, agent, "/v1/tasks?taskarn=nope"))[0] == 404
-
-
 async def test_introspection_tells_when_each_task_passed_which_hop(
     tracker: fake_tracker.FakeTracker, agent: app.Agent, http: aiohttp.ClientSession
 ) -> None:

@@ -91,7 +91,6 @@ MISSING = frozenset(
         "TestNetworkModeNone",
         "TestIntegImageCleanup",
         "TestPortResourceContention",
-        "TestAgentIntrospectionValidator",
         "TestTelemetry",
         "PID namespace",
         "IPC namespace",

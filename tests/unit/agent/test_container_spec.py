@@ -39,7 +39,7 @@ def test_the_smallest_container_is_asked_for_as_ecs_asks() -> None:
     made = body(app())
     assert made["Image"] == "busybox"
     assert made["HostConfig"] == {"CpuShares": 2, "NetworkMode": "bridge"}
-    assert made["Env"] == ["AWS_EXECUTION_ENV=AWS_ECS_EC2"]
+    assert made["Env"] == ["AWS_EXECUTION_ENV=AWS_ECS_EC2", "AWS_REGION=eu-west-1", "AWS_DEFAULT_REGION=eu-west-1"]
     assert "Cmd" not in made
     assert "Entrypoint" not in made
 
