@@ -37,6 +37,7 @@ from longshore.agent import (
     resources,
     runtime,
     session,
+    slices,
     state_file,
     stored,
     streams,
@@ -57,7 +58,7 @@ _FEWEST_LAUNCHES = 8
 
 _NO_PIDS_LIMIT = (
     "The processes of a task cannot be limited here (LONGSHORE_TASK_PIDS_LIMIT): that needs control groups of the tasks' own, "
-    "--task-cpu-mem-limit and an engine with the cgroupfs driver. Leave the setting out, or put that right."
+    "--task-cpu-mem-limit and a /sys/fs/cgroup (or, with systemd, a /run/systemd/system) to write to. Leave the setting out, or put that right."
 )
 
 
@@ -122,7 +123,7 @@ async def serving(
         calls = effects.Effects(supervisor)
         due = asyncio.Event()
         home = container_names.home_of(socket.gethostname(), str(folder.resolve()))
-        groups = (task_groups or cgroups.found(described, home)) if settings.task_cpu_mem_limit else None
+        groups = (task_groups or _groups(described, home)) if settings.task_cpu_mem_limit else None
         if settings.task_pids_limit and groups is None:
             raise Unusable(_NO_PIDS_LIMIT, lasting=True)
         host = engine.TaskEngine(
@@ -184,6 +185,13 @@ def _docker(settings: config.Config, environ: Mapping[str, str], address: str) -
         create_timeout_s=settings.create_timeout,
         start_timeout_s=settings.start_timeout,
     )
+
+
+def _groups(described: runtime.EngineInfo, home: str) -> cgroups.Groups | None:
+    """Where tasks are limited on this host; None where it cannot be done, and so is not offered."""
+    if described.cgroup_driver == "systemd":
+        return slices.found(home, cgroup_version=described.cgroup_version)
+    return cgroups.found(described, home)
 
 
 def _credentials(settings: config.Config, environ: Mapping[str, str]) -> registry_credentials.Credentials:

@@ -4,8 +4,7 @@ A task with limits of its own has the group `/longshore/<home>/<task id>` in eve
 that is there and setting a limit that holds changes nothing, so nothing is written down and a crash at any point is made good by the
 next create. A group can be removed once no container is left in it.
 
-Works where the engine uses the cgroupfs driver. With the systemd driver groups are systemd's to make, so `found` gives None there, and
-the host does not say that it can limit tasks.
+Works where the engine uses the cgroupfs driver. With the systemd driver groups are systemd's to make (`slices`).
 """
 
 import asyncio

@@ -246,6 +246,7 @@ class Launcher:
         )
         groups = self._host.groups
         if not limits:
+            record.limited = True
             return ""
         if groups is None:
             raise runtime.CannotCreateContainerError("cpu and memory of a whole task cannot be limited on this host")
@@ -253,6 +254,7 @@ class Launcher:
             await groups.limit(record.task_id, limits)
         except cgroups.NotLimited as error:
             raise runtime.CannotCreateContainerError(str(error)) from error
+        record.limited = True
         return groups.parent(record.task_id)
 
     async def _provide_volumes(self, record: task_record.TaskRecord, container: str) -> None:
@@ -315,6 +317,9 @@ class Launcher:
         while True:
             event: task_events.Event | None
             try:
+                if not record.limited:
+                    # Made by a former process, perhaps before a reboot: the engine would make the group anew, without limits.
+                    await self._limited(record)
                 async with self._slots.held(first=True):
                     await self._host.runtime.start(runtime_id)
             except runtime.PortTaken as error:

@@ -47,6 +47,11 @@ class TaskLimits:
         return min(max(LEAST_SHARES, self.cpu_units or self.containers_cpu), MOST_SHARES)
 
     @property
+    def weight(self) -> int:
+        """What version 2 has in place of shares, 1 to 10000; converted as the engine converts those of containers."""
+        return 1 + (self.shares - LEAST_SHARES) * 9_999 // (MOST_SHARES - LEAST_SHARES)
+
+    @property
     def memory_bytes(self) -> int:
         """Memory of all containers together."""
         return self.memory_mib * _MEBIBYTE
@@ -86,7 +91,7 @@ def files_of_v1(limits: TaskLimits) -> Mapping[str, Mapping[str, str]]:
 
 def files_of_v2(limits: TaskLimits) -> Mapping[str, str]:
     """Values by file."""
-    files = {"cpu.weight": str(_weight(limits.shares))}
+    files = {"cpu.weight": str(limits.weight)}
     if limits.cpu_units:
         files["cpu.max"] = f"{limits.quota_us} {limits.period_us}"
     if limits.memory_mib:
@@ -94,8 +99,3 @@ def files_of_v2(limits: TaskLimits) -> Mapping[str, str]:
     if limits.pids:
         files["pids.max"] = str(limits.pids)
     return files
-
-
-def _weight(shares: int) -> int:
-    """What version 2 has in place of shares, 1 to 10000; converted as the engine converts those of containers."""
-    return 1 + (shares - LEAST_SHARES) * 9_999 // (MOST_SHARES - LEAST_SHARES)

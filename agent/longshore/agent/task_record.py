@@ -30,6 +30,8 @@ class TaskRecord:
     acknowledged: bool = False
     foreign: bool = False
     """Of a former identity of this agent: it is stopped and cleaned up, and nobody is told."""
+    limited: bool = False
+    """The limits of the whole task are in place, as far as this process knows."""
     parts: dict[str, task_definition_pb2.ContainerDefinition] = field(init=False)
 
     def __post_init__(self) -> None:

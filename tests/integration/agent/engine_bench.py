@@ -9,6 +9,7 @@ from typing import Any
 
 from longshore.agent import (
     app,
+    cgroups,
     container_names,
     effects,
     engine,
@@ -144,6 +145,7 @@ async def bench(
     before: stored.Stored | None = None,
     behavior: pulls.Behavior = pulls.Behavior.DEFAULT,
     dynamic: range = range(40_000, 40_200),
+    groups: cgroups.Groups | None = None,
 ) -> AsyncIterator[Bench]:
     """An engine that has adopted what there was and follows its events."""
     changed = asyncio.Event()
@@ -164,6 +166,7 @@ async def bench(
             calls=calls,
             limits=engine.Limits(max_launches=8, pull_behavior=behavior),
             host_ports=ports.Ports(dynamic=dynamic, probe=lambda *_: True),
+            groups=groups,
             clock=app.now_us,
             on_due=changed.set,
         )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from longshore.agent import container_names, engine, pulls, reports, runtime, simulated_runtime, stored
+from longshore.agent import container_names, engine, pulls, reports, runtime, simulated_runtime, stored, task_limits
 from longshore.v1 import agent_service_pb2, task_definition_pb2, task_pb2
 from tests.integration.agent import definitions, engine_bench
 
@@ -263,6 +263,30 @@ async def test_a_task_written_down_and_not_begun_is_begun() -> None:
     async with engine_bench.bench(before=written("a", definitions.definition(definitions.container()))) as bench:
         await bench.running("a")
         assert bench.runtime.calls == ["create", "start"]
+
+
+async def test_a_container_that_a_former_agent_made_is_not_started_without_its_tasks_limits() -> None:
+    class Groups(simulated_runtime.SimulatedGroups):
+        async def limit(self, task_id: str, limits: task_limits.TaskLimits) -> None:
+            seen.append((task_id, limits.memory_mib, list(used.calls)))
+
+    definition = definitions.definition(definitions.container(), memory="64")
+    seen: list[tuple[str, int, list[str]]] = []
+    async with engine_bench.bench(groups=Groups()) as first:
+        used = first.runtime
+        # Its start is refused as long as it takes the agent to die, and the host with it.
+        used.before["start"] = [runtime.EngineUnavailable("gone")] * 1000
+        await first.assign("a", definition=definition)
+        async with asyncio.timeout(10):
+            while "start" not in used.calls:  # noqa: ASYNC110 - the runtime does not tell
+                await asyncio.sleep(0)
+    used.before.clear()
+    used.calls.clear()
+    seen.clear()
+    async with engine_bench.bench(used=used, before=written("a", definition), groups=Groups()) as second:
+        await second.running("a")
+    assert seen == [("a", 64, [])]
+    assert used.calls == ["start"]
 
 
 async def test_containers_made_under_another_home_are_found_by_name() -> None:

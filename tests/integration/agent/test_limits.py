@@ -13,7 +13,7 @@ from tests.integration.agent import conftest, definitions, fake_tracker
 
 @pytest.fixture(autouse=True)
 def _limits_tasks(docker_engine: docker.DockerEngine) -> None:
-    """Where the engine leaves its groups to systemd, the host does not say that it limits tasks; the unit tests hold that."""
+    """Where the engine leaves its groups to systemd they have other names; the unit tests hold what systemd is told."""
     if docker_engine.docker("info", "--format", "{{.CgroupDriver}}") != "cgroupfs":
         pytest.skip("this engine's control groups are systemd's")
 
