@@ -134,6 +134,12 @@ def _task_faults(amounts: TaskAmounts) -> Iterator[str]:
         reserved = sum(container.scheduled_memory for container in amounts.containers)
         if reserved > amounts.memory:
             yield f"The containers ask for {reserved} MiB of memory together, the task has {amounts.memory} MiB."
+        for container in amounts.containers:
+            if container.memory > amounts.memory:
+                yield (
+                    f"Invalid setting for container '{container.name}': memory ({container.memory} MiB) is above that of the "
+                    f"task ({amounts.memory} MiB)."
+                )
     else:
         for container in amounts.containers:
             if not container.scheduled_memory:

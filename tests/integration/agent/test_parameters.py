@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from longshore.agent import container_names, container_spec, devices, docker_runtime
+from longshore.agent import container_names, container_spec, devices, docker_runtime, runtime
 from longshore.rpc import codec
 from longshore.v1 import agent_service_pb2, common_pb2
 from longshore.v1 import task_definition_pb2 as definition_pb2
@@ -202,6 +202,13 @@ async def test_what_cannot_go_together_is_asked_for_too(
     docker_engine: docker.DockerEngine, members: dict[str, Any], path: str, expected: Any
 ) -> None:
     assert member(await made(docker_engine, container(**members)), path) == expected
+
+
+async def test_swap_without_a_limit_of_memory_is_refused_by_the_engine_and_not_left_out(
+    docker_engine: docker.DockerEngine,
+) -> None:
+    with pytest.raises(runtime.CannotCreateContainerError, match="set the Memory limit when using Memoryswap"):
+        await made(docker_engine, container(memoryReservation=8, linuxParameters={"maxSwap": 16}))
 
 
 LOG_OPTIONS: Mapping[str, Mapping[str, str]] = {

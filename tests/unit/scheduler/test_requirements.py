@@ -129,6 +129,7 @@ def test_equal_shapes_are_one_object() -> None:
         (override(container_overrides=[task_pb2.ContainerOverride(name="nobody")]), "container named nobody"),
         (override(container_overrides=[task_pb2.ContainerOverride(name="a", memory=10)]), "below memoryReservation"),
         (override(memory="100"), "ask for 200 MiB of memory together, the task has 100 MiB"),
+        (override(memory="250"), "memory (300 MiB) is above that of the task (250 MiB)"),
         (override(cpu="64"), "ask for 128 CPU units together, the task has 64"),
     ],
 )
