@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn
 
 import structlog
@@ -20,9 +21,12 @@ from longshore.agent import (
     container_names,
     devices,
     diagnosis,
+    disk,
     docker_runtime,
     effects,
     engine,
+    image_cleaning,
+    image_retention,
     inspections,
     introspection,
     leaving,
@@ -33,6 +37,7 @@ from longshore.agent import (
     pulls,
     registration,
     registry_credentials,
+    removal,
     resource_tags,
     resources,
     runtime,
@@ -123,9 +128,7 @@ async def serving(
         calls = effects.Effects(supervisor)
         due = asyncio.Event()
         home = container_names.home_of(socket.gethostname(), str(folder.resolve()))
-        groups = (task_groups or _groups(described, home)) if settings.task_cpu_mem_limit else None
-        if settings.task_pids_limit and groups is None:
-            raise Unusable(_NO_PIDS_LIMIT, lasting=True)
+        groups = _limiting(settings, task_groups or _groups(described, home))
         host = engine.TaskEngine(
             container_runtime=used,
             store=store,
@@ -137,17 +140,19 @@ async def serving(
             on_due=due.set,
         )
         host.owner = _owner(before.identity, home)
-        remover = cleanup.Cleanup(host)
+        gauge = disk.Gauge(_disks(described, folder), settings.disk_watermark)
+        remover = cleanup.Cleanup(host, gauge)
         host.on_settled = remover.schedule
         watcher = watching.Watcher(host, calls, draws)
         stream = await watcher.adopt(before)
-        if groups is not None:
-            await groups.sweep(host.tasks)
+        await _sweep(host)
         if os.getpid() == orphans.INIT:
             supervisor.start("orphans", orphans.reap)
         supervisor.start("docker events", lambda: watcher.follow(stream))
         supervisor.start("re-inspection", watcher.inspect_now_and_then)
         supervisor.start("cleanup", remover.run)
+        if settings.image_cleanup:
+            supervisor.start("image cleanup", image_cleaning.ImageCleaner(host, _image_rules(settings), gauge).run)
         seen = inspections.Inspections(used)
         web = introspection.Introspection(host, introspection.About(settings.cluster, version), seen)
         stack.push_async_callback(web.stop)
@@ -177,6 +182,21 @@ async def serving(
         yield Agent(host, sessions, port, metadata, supervisor, leaver)
 
 
+def _limiting(settings: config.Config, found: cgroups.Groups | None) -> cgroups.Groups | None:
+    """The control groups that are used, of those that there are."""
+    groups = found if settings.task_cpu_mem_limit else None
+    if settings.task_pids_limit and groups is None:
+        raise Unusable(_NO_PIDS_LIMIT, lasting=True)
+    return groups
+
+
+async def _sweep(host: engine.TaskEngine) -> None:
+    """Remove what tasks have left of which a lost state file no longer tells."""
+    if host.groups is not None:
+        await host.groups.sweep(host.tasks)
+    await removal.sweep_volumes(host.runtime, host.owner.home, {*host.tasks, *host.orphans.tasks()})
+
+
 def _docker(settings: config.Config, environ: Mapping[str, str], address: str) -> docker_runtime.DockerRuntime:
     return docker_runtime.DockerRuntime(
         address,
@@ -197,6 +217,22 @@ def _groups(described: runtime.EngineInfo, home: str) -> cgroups.Groups | None:
 def _credentials(settings: config.Config, environ: Mapping[str, str]) -> registry_credentials.Credentials:
     told = registry_credentials.parse(settings.engine_auth_type, settings.engine_auth_data)
     return registry_credentials.Credentials(told, config.docker_config(environ))
+
+
+def _disks(described: runtime.EngineInfo, folder: Path) -> list[Path]:
+    """The engine's disk, where it can be seen from here, and the agent's own."""
+    return [Path(described.data_root), folder] if described.data_root else [folder]
+
+
+def _image_rules(settings: config.Config) -> image_retention.Rules:
+    return image_retention.Rules(
+        interval_s=settings.image_cleanup_interval,
+        min_age_s=settings.image_minimum_cleanup_age,
+        per_cycle=settings.images_deleted_per_cycle,
+        untracked=settings.untracked_image_cleanup,
+        untracked_min_age_s=settings.untracked_image_minimum_cleanup_age,
+        excluded=frozenset(settings.excluded_images),
+    )
 
 
 def _pull_limits(settings: config.Config) -> pulls.Limits:

@@ -1,13 +1,17 @@
-"""Removes what is left of a task (containers, volumes that live with it) some hours after it has stopped and that was recorded."""
+"""Removes what is left of a task (containers, volumes that live with it) some hours after it has stopped and that was recorded.
+
+When the disk is full those that are due first go at once; never before their end is recorded, since only then do they come here.
+"""
 
 import asyncio
 import heapq
 import itertools
 import zlib
+from collections.abc import Iterator
 
 import structlog
 
-from longshore.agent import container_names, engine, runtime, stored, task_record, volumes
+from longshore.agent import container_names, disk, engine, runtime, stored, task_record, volumes
 from longshore.rpc import loops
 
 _log = structlog.get_logger(__name__)
@@ -25,8 +29,9 @@ def share(task_id: str) -> float:
 class Cleanup:
     """What is to be removed, and when."""
 
-    def __init__(self, host: engine.TaskEngine) -> None:
+    def __init__(self, host: engine.TaskEngine, gauge: disk.Gauge) -> None:
         self._host = host
+        self._gauge = gauge
         self._due: list[tuple[int, int, task_record.TaskRecord]] = []
         self._order = itertools.count()  # records cannot be compared
         self._changed = asyncio.Event()
@@ -48,16 +53,38 @@ class Cleanup:
             now = self._host.clock()
             gone = []
             while self._due and self._due[0][0] <= now:
-                _, _, record = heapq.heappop(self._due)
-                if await self._remove(record):
+                record = self._pop()
+                if await self._removed(record):
                     gone.append(record)
-                else:
-                    self._push(record, now + int(RETRY_S * _MICROSECONDS))
             await self._forget(gone)
+            await self._relieve()
             if self._due:
-                await loops.sleep_until_event(self._changed, max(0.0, (self._due[0][0] - now) / _MICROSECONDS))
+                await loops.sleep_until_event(self._changed, self._pause_s())
             else:
                 await self._changed.wait()
+
+    def _pause_s(self) -> float:
+        """Until something is due, or the disk is to be looked at."""
+        return min(disk.CHECK_S, max(0.0, (self._due[0][0] - self._host.clock()) / _MICROSECONDS))
+
+    async def _relieve(self) -> None:
+        """Remove before its time what is due first, one after another, while the disk is too full."""
+        while self._due and await self._gauge.pressed():
+            record = self._pop()
+            if not await self._removed(record):
+                return  # the engine has something against it, so probably against the next as well
+            _log.info("task_removed_early", task_id=record.task_id)
+            await self._forget([record])
+
+    def _pop(self) -> task_record.TaskRecord:
+        return heapq.heappop(self._due)[2]
+
+    async def _removed(self, record: task_record.TaskRecord) -> bool:
+        """Remove what is left of a task; where that fails it is due again a little later."""
+        removed = await self._remove(record)
+        if not removed:
+            self._push(record, self._host.clock() + int(RETRY_S * _MICROSECONDS))
+        return removed
 
     async def _remove(self, record: task_record.TaskRecord) -> bool:
         host = self._host
@@ -82,9 +109,17 @@ class Cleanup:
             return
         for record in records:
             self._host.drop(record)
+        await self._host.images.used(self._images(records), self._host.clock())
         try:
             await self._host.store.forget([record.task_id for record in records])
         except stored.StateFileError as error:
             # They come back at the next start of the agent, and are removed again.
             _log.warning("tasks_not_forgotten", error_reason=str(error))
         _log.debug("tasks_removed", count=len(records))
+
+    def _images(self, records: list[task_record.TaskRecord]) -> Iterator[str]:
+        """Images that these tasks have used, as far as they are ours."""
+        for record in records:
+            for plan, container in zip(record.state.plans, record.state.containers, strict=True):
+                # Of a task that had stopped before this process began only the name is known.
+                yield container.image_id or self._host.images.by_name(plan.image)

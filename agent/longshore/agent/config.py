@@ -96,6 +96,29 @@ class Config(settings.Process):
     pull_dependent_containers_upfront: bool = settings.option(
         default=False, help="pull images of containers that wait for others at once, not only when their turn comes"
     )
+    image_cleanup: bool = settings.option(default=True, help="remove images that no task needs any more")
+    image_cleanup_interval: int = settings.option(
+        default=1800, help="seconds between two clean-ups of images", minimum=1
+    )
+    image_minimum_cleanup_age: int = settings.option(
+        default=3600, help="seconds for which an image stays after its pull", minimum=0
+    )
+    images_deleted_per_cycle: int = settings.option(
+        default=5, help="images that one clean-up removes at most", minimum=1
+    )
+    untracked_image_cleanup: bool = settings.option(
+        default=False, help="remove also images that this agent did not pull"
+    )
+    untracked_image_minimum_cleanup_age: int = settings.option(
+        default=3600, help="seconds for which such an image stays after it was made", minimum=0
+    )
+    excluded_images: tuple[str, ...] = settings.option(default=(), help="names of images that are never removed")
+    disk_watermark: int = settings.option(
+        default=90,
+        help="percent of the disk above which what stopped tasks have left and unused images go at once; 100 for never",
+        minimum=1,
+        maximum=100,
+    )
     stop_timeout: int = settings.option(
         default=30, help="seconds a container has to end by itself, unless it says", minimum=1
     )

@@ -12,6 +12,8 @@ import structlog
 from longshore.agent import (
     docker_errors,
     docker_pull,
+    docker_values,
+    image_labels,
     pull_progress,
     pulls,
     registry_credentials,
@@ -24,6 +26,12 @@ _log = structlog.get_logger(__name__)
 
 INSPECT_TIMEOUT_S = 30.0
 """ECS's bound for an inspection."""
+
+LIST_TIMEOUT_S = 10 * 60.0
+"""ECS's bound for a list of images."""
+REMOVE_TIMEOUT_S = 3 * 60.0
+"""ECS's bound for the removal of an image."""
+_NOT_FOUND = 404
 
 FORGETTING = frozenset({"delete", "untag", "tag", "pull", "load", "import", "prune"})
 
@@ -42,6 +50,8 @@ class _Pull:
     listeners: list[OnProgress] = field(default_factory=list)
     patient: bool = False
     shown: pull_progress.Progress = pull_progress.NOTHING
+    landed: str = ""
+    """Id of the image that has come, while those who wait for it have not heard of it."""
 
     def tell(self, progress: pull_progress.Progress) -> None:
         """Pass on how far it is."""
@@ -65,6 +75,8 @@ class Images:
         self._slots = asyncio.Semaphore(self._limits.concurrent)
         self._known: dict[str, pulls.CachedImage] = {}
         self._pulling: dict[str, _Pull] = {}
+        self._landing: list[_Pull] = []
+        self._removing: dict[str, asyncio.Event] = {}
         self._watched = False
 
     def cached(self, image: str) -> pulls.CachedImage | None:
@@ -89,6 +101,14 @@ class Images:
         return found
 
     async def _inspect(self, reference: str, image: str, digest: str = "") -> pulls.CachedImage | None:
+        while True:
+            found = await self._inspect_once(reference, image, digest)
+            gone = self._removing.get(found.image_id) if found is not None else None
+            if gone is None:
+                return found
+            await gone.wait()  # it was there, and will not be
+
+    async def _inspect_once(self, reference: str, image: str, digest: str) -> pulls.CachedImage | None:
         try:
             with docker_errors.translated(runtime.CannotPullContainerError, "MANIFEST_PULLED", INSPECT_TIMEOUT_S):
                 async with asyncio.timeout(INSPECT_TIMEOUT_S):
@@ -115,6 +135,8 @@ class Images:
             return await asyncio.shield(work)
         finally:
             pull.listeners.remove(on_progress)
+            if not pull.listeners and pull in self._landing:
+                self._landing.remove(pull)
             if not pull.listeners and not work.done():
                 self._pulling.pop(image, None)  # whoever comes now begins anew
                 work.cancel()
@@ -168,7 +190,40 @@ class Images:
             raise runtime.CannotPullContainerError(f"{image} was pulled, but the engine does not have it")
         if self._watched:
             self._known[image] = found
+        pull.landed = found.image_id
+        self._landing.append(pull)
         return found
+
+    # ---------------------------------------------------------------- all of them
+
+    async def list_all(self) -> list[runtime.HostImage]:
+        """Every image that is on the host, whoever brought it."""
+        with docker_errors.translated(runtime.CannotListContainersError, "listed", LIST_TIMEOUT_S):
+            async with asyncio.timeout(LIST_TIMEOUT_S):
+                found = await self._docker.images.list()
+        return [docker_values.host_image(data, image_labels.INTERNAL) for data in found]
+
+    async def remove(self, image: runtime.HostImage) -> None:
+        """Remove an image, name after name. Nothing waits before it is known to be going."""
+        if image.image_id in self._removing or any(pull.landed == image.image_id for pull in self._landing):
+            raise runtime.CannotRemoveContainerError(f"{image.image_id} is being pulled or removed")
+        gone = self._removing[image.image_id] = asyncio.Event()
+        self._known = {name: known for name, known in self._known.items() if known.image_id != image.image_id}
+        try:
+            for reference in image.references:
+                with docker_errors.translated(runtime.CannotRemoveContainerError, "removed", REMOVE_TIMEOUT_S):
+                    async with asyncio.timeout(REMOVE_TIMEOUT_S):
+                        await self._remove(reference)
+        finally:
+            del self._removing[image.image_id]
+            gone.set()
+
+    async def _remove(self, reference: str) -> None:
+        try:
+            await self._docker.images.delete(reference)
+        except aiodocker.DockerError as error:
+            if error.status != _NOT_FOUND:  # with the last tag of a repository its digests there are gone as well
+                raise
 
     async def _fetch(self, image: str, pull: _Pull, left_s: float) -> pull_progress.Told:
         credential = await self._credentials.of(image)

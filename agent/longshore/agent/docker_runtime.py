@@ -101,6 +101,21 @@ class DockerRuntime:
         """Fetch an image."""
         return await self._images.pull(image, patient=patient, on_progress=on_progress)
 
+    async def list_images(self) -> list[runtime.HostImage]:
+        """List the images on the host."""
+        return await self._images.list_all()
+
+    async def used_images(self) -> frozenset[str]:
+        """Images that containers are made from."""
+        with docker_errors.translated(runtime.CannotListContainersError, "listed", LIST_TIMEOUT_S):
+            async with asyncio.timeout(LIST_TIMEOUT_S):
+                found = await self._docker.containers.list(all="true")
+        return frozenset(str(container._container["ImageID"]) for container in found)  # noqa: SLF001 - its only reader
+
+    async def remove_image(self, image: runtime.HostImage) -> None:
+        """Remove an image with all its names."""
+        await self._images.remove(image)
+
     async def create(self, name: str, body: Mapping[str, Any]) -> str:
         """Make a container; return its id."""
         with docker_errors.translated(runtime.CannotCreateContainerError, "created", self._create_timeout_s):
@@ -192,6 +207,17 @@ class DockerRuntime:
         except runtime.CannotRemoveContainerError as error:
             if f"network {name} {_NO_NETWORK}" not in error.message:
                 raise
+
+    async def list_volumes(self, label: str, value: str) -> list[runtime.VolumeSummary]:
+        """List volumes that carry a label."""
+        with docker_errors.translated(runtime.CannotListContainersError, "listed", LIST_TIMEOUT_S):
+            async with asyncio.timeout(LIST_TIMEOUT_S):
+                filters = {"label": [f"{label}={value}"]}
+                answer = await self._docker.volumes.list(filters=filters)  # type: ignore[no-untyped-call]
+        return [
+            runtime.VolumeSummary(str(volume["Name"]), volume.get("Labels") or {})
+            for volume in answer.get("Volumes") or ()
+        ]
 
     async def inspect(self, runtime_id: str) -> runtime.ContainerSnapshot:
         """Describe a container."""

@@ -49,6 +49,7 @@ def engine_info(info: Mapping[str, Any], version: Mapping[str, Any]) -> runtime.
         logging_drivers=frozenset((info.get("Plugins") or {}).get("Log") or ()),
         cgroup_driver=str(info.get("CgroupDriver", "")),
         cgroup_version=int(info.get("CgroupVersion") or 1),
+        data_root=str(info.get("DockerRootDir", "")),
         volume_drivers=frozenset((info.get("Plugins") or {}).get("Volume") or ()),
         runtimes=frozenset(info.get("Runtimes") or ()),
         security_options=frozenset(_option(option) for option in info.get("SecurityOptions") or ()),
@@ -62,6 +63,18 @@ def _option(text: str) -> str:
 def engine_went_away(message: str) -> bool:
     """Whether an error tells of the engine's own end, and so nothing of the container it is about."""
     return any(part in message for part in _AWAY_TEXTS)
+
+
+def host_image(data: Mapping[str, Any], internal_label: str) -> runtime.HostImage:
+    """An image from the engine's list. What has no name is listed under `<none>`."""
+    labels = data.get("Labels") or {}
+    return runtime.HostImage(
+        image_id=str(data["Id"]),
+        tags=tuple(tag for tag in data.get("RepoTags") or () if not tag.startswith("<none>")),
+        digests=tuple(digest for digest in data.get("RepoDigests") or () if not digest.startswith("<none>")),
+        created_at=int(data.get("Created", 0)) * 1_000_000,
+        internal=internal_label in labels,
+    )
 
 
 def snapshot(data: Mapping[str, Any]) -> runtime.ContainerSnapshot:

@@ -69,6 +69,17 @@ RULES: Mapping[str, Rule] = {
         "image_pull_inactivity_timeout", forms.seconds(least="1m"), "ImagePullInactivityTimeout"
     ),
     "ECS_IMAGE_PULL_TIMEOUT": Rule("image_pull_timeout", forms.seconds(least="1m"), "ImagePullTimeout"),
+    "ECS_DISABLE_IMAGE_CLEANUP": Rule("image_cleanup", forms.untruth, "ImageCleanupDisabled"),
+    "ECS_IMAGE_CLEANUP_INTERVAL": Rule("image_cleanup_interval", forms.seconds(least="10m"), "ImageCleanupInterval"),
+    "ECS_IMAGE_MINIMUM_CLEANUP_AGE": Rule("image_minimum_cleanup_age", forms.seconds(), "MinimumImageDeletionAge"),
+    "ECS_NUM_IMAGES_DELETE_PER_CYCLE": Rule(
+        "images_deleted_per_cycle", forms.whole(least=1), "NumImagesToDeletePerCycle"
+    ),
+    "ECS_ENABLE_UNTRACKED_IMAGE_CLEANUP": Rule("untracked_image_cleanup", forms.truth, "DeleteNonECSImagesEnabled"),
+    "NON_ECS_IMAGE_MINIMUM_CLEANUP_AGE": Rule(
+        "untracked_image_minimum_cleanup_age", forms.seconds(), "NonECSMinimumImageDeletionAge"
+    ),
+    "ECS_EXCLUDE_UNTRACKED_IMAGE": Rule("excluded_images", member="ImageCleanupExclusionList"),
     "ECS_ENGINE_AUTH_TYPE": Rule(
         "engine_auth_type",
         forms.one_of(*(kind for kind in registry_credentials.AUTH_TYPES if kind)),
@@ -144,14 +155,7 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "ECS_DISABLE_METRICS": _LATER,
     "ECS_POLL_METRICS": _LATER,
     "ECS_POLLING_METRICS_WAIT_DURATION": _LATER,
-    "ECS_DISABLE_IMAGE_CLEANUP": _LATER,
-    "ECS_IMAGE_CLEANUP_INTERVAL": _LATER,
-    "ECS_IMAGE_MINIMUM_CLEANUP_AGE": _LATER,
-    "ECS_NUM_IMAGES_DELETE_PER_CYCLE": _LATER,
     "ECS_MANIFEST_PULL_TIMEOUT": "a manifest comes with its image, see ECS_IMAGE_PULL_INACTIVITY_TIMEOUT",
-    "ECS_ENABLE_UNTRACKED_IMAGE_CLEANUP": "what is not ours is never removed",
-    "ECS_EXCLUDE_UNTRACKED_IMAGE": "what is not ours is never removed",
-    "NON_ECS_IMAGE_MINIMUM_CLEANUP_AGE": "what is not ours is never removed",
 }
 """Variables of ECS's agent that say nothing to this one, and why."""
 
@@ -216,5 +220,5 @@ def _text(member: str, value: Any) -> str:
         return json.dumps(value)
     if member == "ImagePullBehavior":
         return _PULL_BEHAVIORS[value] if value in range(len(_PULL_BEHAVIORS)) else str(value)
-    is_time = member.endswith(("Duration", "Timeout", "Period", "Jitter"))
+    is_time = member.endswith(("Duration", "Timeout", "Period", "Jitter", "Interval", "Age"))
     return f"{value}ns" if is_time else str(value)

@@ -257,6 +257,8 @@ class TaskEngine:
     async def _end_orphans(self, task_id: str) -> None:
         """Bring down containers of a task that is not to run here; only then is the task released."""
         await self.orphans.end(task_id)
+        waiting = {*self.tasks, *self.orphans.tasks()} - {task_id}
+        await removal.sweep_volumes(self.runtime, self.owner.home, waiting)
         if task_id in self.tasks:
             self.due(task_id)
 

@@ -149,9 +149,11 @@ class Launcher:
                     raise
                 _log.warning("image_not_refreshed", image=image, error_reason=error.reason)
                 found = cached
+                host.post(record, _ready(container, found, pulled=True))
             else:
+                # First the task: from its state the clean-up knows that the image is in use.
+                host.post(record, _ready(container, found, pulled=True))
                 await host.images.pulled(image, found, host.clock())
-            host.post(record, _ready(container, found, pulled=True))
         except runtime.RuntimeFailure as error:
             failure = error
             if not isinstance(error, runtime.CannotPullContainerError | runtime.DockerTimeoutError):

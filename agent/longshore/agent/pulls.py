@@ -138,6 +138,14 @@ def in_full(image: str, registry: str) -> str:
     return f"{registry}/{image}" if "/" in image else f"{registry}/library/{image}"
 
 
+def familiar(image: str) -> str:
+    """A name as the engine lists it: without Docker Hub's own parts, and with the tag that is meant where none is said."""
+    short = image
+    for prefix in ("index.docker.io/", "docker.io/", "library/"):
+        short = short.removeprefix(prefix)
+    return f"{short}:latest" if "@" not in short and repository(short) == short else short
+
+
 def repository(image: str) -> str:
     """Name of an image without its tag and digest, as the engine lists it among its digests."""
     name = image.partition("@")[0]

@@ -1,6 +1,6 @@
 """Stops and removes containers that belong to no task known here: of a former identity, or of a task that was forgotten."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import structlog
 
@@ -27,6 +27,24 @@ async def end(container_runtime: runtime.ContainerRuntime, runtime_id: str) -> N
             await pauses.sleep()
         else:
             return
+
+
+async def sweep_volumes(container_runtime: runtime.ContainerRuntime, home: str, known: Container[str]) -> None:
+    """Remove the volumes that this agent made for tasks it does not know. One that is in use stays: the engine refuses."""
+    try:
+        found = await container_runtime.list_volumes(container_names.HOME, home)
+    except runtime.RuntimeFailure as error:
+        _log.warning("volumes_not_swept", error_reason=error.reason)
+        return
+    for volume in found:
+        if volume.labels.get(container_names.TASK_ID, "") in known:
+            continue
+        try:
+            await container_runtime.remove_volume(volume.name)
+        except runtime.RuntimeFailure as error:
+            _log.warning("volume_not_removed", volume=volume.name, error_reason=error.reason)
+        else:
+            _log.info("volume_without_task_removed", volume=volume.name)
 
 
 class Orphans:

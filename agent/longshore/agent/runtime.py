@@ -101,13 +101,13 @@ class CannotMeasureContainerError(RuntimeFailure):
 
 
 class CannotRemoveContainerError(RuntimeFailure):
-    """The engine refused to remove the container, volume or network."""
+    """The engine refused to remove the container, volume, network or image."""
 
     error_name = "CannotRemoveContainerError"
 
 
 class CannotListContainersError(RuntimeFailure):
-    """The engine refused to list containers."""
+    """The engine refused to list containers, images or volumes."""
 
     error_name = "CannotListContainersError"
 
@@ -170,6 +170,8 @@ class EngineInfo:
     cgroup_driver: str = ""
     """`cgroupfs` or `systemd`; empty where it is not said."""
     cgroup_version: int = 1
+    data_root: str = ""
+    """Folder of the engine's images, containers and volumes, as the engine's host sees it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +223,33 @@ class Check:
     ended_at: int
     exit_code: int
     output: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HostImage:
+    """One line of the engine's list of images."""
+
+    image_id: str
+    tags: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+    """`repository@digest` of each repository that it is known to be in."""
+    created_at: int = 0
+    """When it was made, in microseconds; zero where that is not known."""
+    internal: bool = False
+    """Whether it is marked as the agent's own."""
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Everything that has to be removed for it to be gone."""
+        return (*self.tags, *self.digests) or (self.image_id,)
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeSummary:
+    """One line of the engine's list of volumes."""
+
+    name: str
+    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +316,18 @@ class ContainerRuntime(Protocol):
         `on_progress` hears how far it is, often. Several calls for one image are one pull, which ends with the last of them.
         """
 
+    async def list_images(self) -> list[HostImage]:
+        """List the images on the host."""
+
+    async def used_images(self) -> frozenset[str]:
+        """Ids of the images that containers are made from, running or not, whoever made them."""
+
+    async def remove_image(self, image: HostImage) -> None:
+        """Remove an image with all its names. One that is gone is no error; one that a container uses or that is just being pulled is.
+
+        Whoever asks for it meanwhile is answered when it is gone.
+        """
+
     async def create(self, name: str, body: Mapping[str, Any]) -> str:
         """Make a container; return its id. NameTaken if there is one of this name."""
 
@@ -318,6 +359,9 @@ class ContainerRuntime(Protocol):
 
     async def remove_network(self, name: str) -> None:
         """Remove a network. One that is gone is no error."""
+
+    async def list_volumes(self, label: str, value: str) -> list[VolumeSummary]:
+        """List volumes that carry a label with this value."""
 
     async def inspect(self, runtime_id: str) -> ContainerSnapshot:
         """Describe a container by its id or name. ContainerMissing if there is none."""

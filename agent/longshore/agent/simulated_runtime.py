@@ -129,7 +129,7 @@ class SimulatedRuntime:
         self._containers: dict[str, _Container] = {}
         self._names: dict[str, str] = {}
         self._ports: dict[tuple[str, str], str] = {}
-        self._volumes: dict[str, str] = {}
+        self._volumes: dict[str, tuple[str, Mapping[str, str]]] = {}
         self._networks: dict[str, Mapping[str, Any]] = {}
         self._listeners: list[asyncio.Queue[runtime.RuntimeEvent]] = []
 
@@ -157,6 +157,27 @@ class SimulatedRuntime:
         self._images[image] = found
         self._pins.add(found.pin)
         return found
+
+    async def list_images(self) -> list[runtime.HostImage]:
+        """List the images, each under every name that it has."""
+        names: dict[str, list[str]] = {}
+        for name, image in self._images.items():
+            names.setdefault(image.image_id, []).append(name)
+        return [runtime.HostImage(image_id, tuple(tags)) for image_id, tags in names.items()]
+
+    async def used_images(self) -> frozenset[str]:
+        """Images that containers are made from."""
+        made_from = {container.body["Image"] for container in self._containers.values()}
+        return frozenset(
+            image.image_id for name, image in self._images.items() if name in made_from or image.pin in made_from
+        )
+
+    async def remove_image(self, image: runtime.HostImage) -> None:
+        """Remove an image with all its names."""
+        if image.image_id in await self.used_images():
+            raise runtime.CannotRemoveContainerError(f"a container uses {image.image_id}")
+        self._images = {name: kept for name, kept in self._images.items() if kept.image_id != image.image_id}
+        self._pins = {kept.pin for kept in self._images.values()}
 
     async def create(self, name: str, body: Mapping[str, Any]) -> str:
         """Make a container."""
@@ -228,8 +249,8 @@ class SimulatedRuntime:
         self, name: str, driver: str, options: Mapping[str, str], labels: Mapping[str, str]
     ) -> None:
         """Make a volume."""
-        del options, labels  # nothing looks at them
-        if self._volumes.setdefault(name, driver) != driver:
+        del options  # nothing looks at them
+        if self._volumes.setdefault(name, (driver, labels))[0] != driver:
             raise runtime.CannotCreateContainerError(f"a volume with name {name} exists with another driver")
 
     async def remove_volume(self, name: str) -> None:
@@ -243,6 +264,14 @@ class SimulatedRuntime:
     async def remove_network(self, name: str) -> None:
         """Remove a network."""
         self._networks.pop(name, None)
+
+    async def list_volumes(self, label: str, value: str) -> list[runtime.VolumeSummary]:
+        """List volumes."""
+        return [
+            runtime.VolumeSummary(name, labels)
+            for name, (_, labels) in self._volumes.items()
+            if labels.get(label) == value
+        ]
 
     async def inspect(self, runtime_id: str) -> runtime.ContainerSnapshot:
         """Describe a container."""

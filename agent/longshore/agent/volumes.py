@@ -3,7 +3,7 @@
 | in the definition | at the engine | made | removed |
 |---|---|---|---|
 | `host.sourcePath` | that path | by the engine, where it is missing | never |
-| nothing but a name | a volume of the task's own | by the engine, with the first container | with the task |
+| nothing but a name | a volume of the task's own | by us, so that it has our labels | with the task |
 | Docker, scope task | a volume of the task's own | by us, with driver, options and labels | with the task |
 | Docker, scope shared | a volume of the definition's name | by us, with `autoprovision`; else it has to be there | never |
 """
@@ -43,10 +43,10 @@ def wanted(
     owner: container_names.Owner,
     task: container_names.TaskNames,
 ) -> Iterator[Wanted]:
-    """Docker volumes that a container mounts, each once."""
+    """Volumes of the engine that a container mounts, each once."""
     mounted = {mount.source_volume for mount in container.mount_points}
     for volume in definition.volumes:
-        if volume.name not in mounted or not volume.HasField("docker_volume_configuration"):
+        if volume.name not in mounted or volume.host.source_path:
             continue
         docker = volume.docker_volume_configuration
         shared = _is_shared(volume)

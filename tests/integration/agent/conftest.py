@@ -15,7 +15,7 @@ import pytest
 from longshore.agent import app, config, container_names
 from longshore.rpc import settings
 from tests.engines import docker, image_registry
-from tests.integration.agent import definitions, fake_tracker, registry
+from tests.integration.agent import fake_tracker, registry
 
 START_WAIT_S = 20.0
 
@@ -43,10 +43,8 @@ def _clean(state_dir: Path, docker_engine: docker.DockerEngine) -> "object":
     """Remove what the test's agent left on the engine, and nothing else."""
     yield
     docker_engine.remove_labelled(f"{container_names.HOME}={home(state_dir)}")
-    unused = docker_engine.docker(
-        "volume", "ls", "--quiet", "--filter=dangling=true", f"--filter=name=ecs-{definitions.FAMILY}-"
-    )
-    if unused:
+    ours = f"--filter=label={container_names.HOME}={home(state_dir)}"
+    if unused := docker_engine.docker("volume", "ls", "--quiet", ours):
         docker_engine.docker("volume", "rm", *unused.split(), check=False)
 
 

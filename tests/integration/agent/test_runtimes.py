@@ -170,6 +170,23 @@ async def test_an_image_that_is_nowhere(engine: Engine) -> None:
         await engine.runtime.create(f"contract-{uuid.uuid4().hex}", {**engine.body("exit 3"), "Image": image})
 
 
+async def test_an_image_that_a_container_uses_is_listed_and_stays(engine: Engine) -> None:
+    found = await engine.runtime.find_image(definitions.IMAGE)
+    assert found is not None
+    await engine.make("exit 3")
+    listed = {image.image_id: image for image in await engine.runtime.list_images()}
+    assert definitions.IMAGE in listed[found.image_id].tags
+    assert found.image_id in await engine.runtime.used_images()
+    with pytest.raises(runtime.CannotRemoveContainerError):
+        # By its id alone, so that a refusal that does not come would cost no tag that others need.
+        await engine.runtime.remove_image(runtime.HostImage(found.image_id))
+    assert await engine.runtime.find_image(definitions.IMAGE) == found
+
+
+async def test_an_image_that_is_gone_is_removed_without_an_error(engine: Engine) -> None:
+    await engine.runtime.remove_image(runtime.HostImage("sha256:" + "0" * 64, tags=("longshore-tests/none:1",)))
+
+
 async def test_an_image_that_is_here_without_a_registry_has_no_digest(engine: Engine) -> None:
     found = await engine.runtime.find_image(definitions.IMAGE)
     assert found is not None
@@ -214,6 +231,8 @@ async def test_a_volume_is_made_once_and_not_under_another_driver(engine: Engine
     for _ in range(2):
         await engine.runtime.create_volume(name, "local", {}, {LABEL: engine.mark})
     assert await engine.runtime.has_volume(name)
+    listed = await engine.runtime.list_volumes(LABEL, engine.mark)
+    assert listed == [runtime.VolumeSummary(name, {LABEL: engine.mark})]
     with pytest.raises(runtime.CannotCreateContainerError):
         await engine.runtime.create_volume(name, "another", {}, {})
     await engine.runtime.remove_volume(name)

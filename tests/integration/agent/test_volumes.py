@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -84,3 +85,43 @@ async def test_a_volume_of_the_task_has_its_options_and_goes_with_the_task(
         async with asyncio.timeout(20):
             while volume in await asyncio.to_thread(docker_engine.docker, "volume", "ls", "--quiet"):  # noqa: ASYNC110 - it is not told
                 await asyncio.sleep(0.1)
+
+
+@pytest.mark.usefixtures("agent")
+async def test_what_is_mounted_for_reading_is_not_written_and_what_was_written_is_read(
+    tracker: fake_tracker.FakeTracker,
+) -> None:
+    """A volume with nothing but a name, by a mount point and by volumesFrom, each of which may be for reading only."""
+    volume = definition_pb2.Volume(name="data")
+
+    def mount(*, read_only: bool = False) -> definition_pb2.MountPoint:
+        return definition_pb2.MountPoint(source_volume="data", container_path="/data", read_only=read_only)
+
+    def source(*, read_only: bool = False) -> definition_pb2.VolumeFrom:
+        return definition_pb2.VolumeFrom(source_container="owner", read_only=read_only)
+
+    # 3: what was written is there and it cannot be written; 4: it can.
+    tries = (
+        'while [ "$(cat /data/file)" != told ]; do sleep 0.05; done; (echo x >/data/$0) 2>/dev/null && exit 4; exit 3'
+    )
+    owner = definitions.shell("owner", "echo told >/data/file; sleep 1000", mount_points=[mount()])
+    kinds: dict[str, dict[str, Any]] = {
+        "mounted": {"mount_points": [mount()]},
+        "mounted-ro": {"mount_points": [mount(read_only=True)]},
+        "from": {"volumes_from": [source()]},
+        "from-ro": {"volumes_from": [source(read_only=True)]},
+    }
+    others = [
+        definitions.container(name, "sh", "-c", tries, name, essential=False, **members)
+        for name, members in kinds.items()
+    ]
+    task = definitions.task_id()
+    await tracker.assign(definitions.definition(owner, *others, volumes=[volume]), task)
+
+    def codes() -> dict[str, int]:
+        seen = tracker.observations.get(task)
+        ended = seen.containers if seen is not None else ()
+        return {container.name: container.exit_code for container in ended if container.HasField("exit_code")}
+
+    await tracker.until(lambda: len(codes()) == len(kinds), "the others have ended")
+    assert codes() == {"mounted": 4, "mounted-ro": 3, "from": 4, "from-ro": 3}

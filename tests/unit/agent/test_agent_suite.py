@@ -89,7 +89,6 @@ MISSING = frozenset(
         "TestNetworkModeHost",
         "TestNetworkModeBridge",
         "TestNetworkModeNone",
-        "TestIntegImageCleanup",
         "TestPortResourceContention",
         "TestTelemetry",
         "PID namespace",

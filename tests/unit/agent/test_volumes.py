@@ -39,10 +39,12 @@ def test_a_shared_volume_keeps_its_name_and_is_made_where_it_may_be() -> None:
     assert (made.name, made.make) == ("made", True)
 
 
-def test_only_docker_volumes_that_the_container_mounts_are_wanted() -> None:
+def test_only_volumes_that_the_container_mounts_are_wanted_and_paths_of_the_host_are_none() -> None:
     host = definition_pb2.Volume(name="host", host=definition_pb2.HostVolumeProperties(source_path="/srv"))
     declared = (host, definition_pb2.Volume(name="plain"), docker("other", scope=OWN))
-    assert wanted(*declared, mounts=("host", "plain", "host")) == []
+    (plain,) = wanted(*declared, mounts=("host", "plain", "host"))
+    assert (plain.name, plain.make) == (container_names.volume_name(TASK, "plain"), True)
+    assert plain.labels[container_names.HOME] == OWNER.home
 
 
 def test_what_is_shared_or_the_hosts_outlives_the_task() -> None:
