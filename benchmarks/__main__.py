@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import figures, gateway, launch, memory, startup
+from benchmarks import figures, gateway, launch, memory, packaged, startup
 from tests.e2e import stacks
 from tests.engines import docker, postgres, redis
 
@@ -43,6 +43,7 @@ def _on_hosts(folder: Path, options: argparse.Namespace) -> list[figures.Figure]
     engine.ensure_busybox()
     found: list[figures.Figure] = []
     if options.mode in {"embedded", "both"}:
+        found += packaged.measure(_made(folder / "packaged"), engine)
         found.append(startup.measure(_made(folder / "startup"), engine, runs=options.starts))
         with stacks.running(stacks.embedded(_made(folder / "embedded"), engine)) as stack:
             found += _measured(stack, options)

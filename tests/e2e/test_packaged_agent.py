@@ -6,67 +6,23 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from longshore.agent import leaving
 from longshore.cli import exits
-from tests.e2e import calls, containers, stacks, waits
-from tests.engines import docker, labels, ports, waiting
+from tests.e2e import calls, containers, packaging, stacks, waits
+from tests.engines import docker, waiting
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(360)]
-
-SAYS_WITHIN_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Packaged:
-    """An agent in a container, on the host's network, that is to survive whatever becomes of its container."""
-
-    stack: stacks.Stack
-    image: str
-    folder: Path
-    label: str
-
-    def start(self, *flags: str) -> str:
-        """Start it as deploy/agent does; its container."""
-        introspection = self.stack.introspection[-1].rpartition(":")[2]
-        settings = self.stack.components | {
-            "LONGSHORE_STATE_DIR": str(self.stack.agents[-1]),
-            "LONGSHORE_LOG_FILE": str(self.folder / "log/agent.log"),
-            "LONGSHORE_INTROSPECTION_PORT": introspection,
-            "LONGSHORE_PUBLISH_ADDRESS": stacks.LOOPBACK,
-        }
-        options = [
-            "--network=host",
-            f"--label={self.label}",
-            "--volume=/var/run/docker.sock:/var/run/docker.sock",
-            "--volume=/sys/fs/cgroup:/sys/fs/cgroup",
-            f"--volume={self.folder}:{self.folder}",
-            *(f"--env={name}={value}" for name, value in settings.items()),
-        ]
-        container = self.stack.engine.docker("run", "--detach", *options, self.image, *flags)
-        waiting.until(lambda: stacks.joined(self.stack), within_s=SAYS_WITHIN_S, what="the packaged agent has joined")
-        return container
 
 
 @pytest.fixture(scope="module")
 def packaged(
     tmp_path_factory: pytest.TempPathFactory, docker_engine: docker.DockerEngine, agent_image: str
-) -> Iterator[Packaged]:
-    folder = tmp_path_factory.mktemp("packaged")
-    stack = stacks.embedded(folder, docker_engine, agent=False)
-    stack.agents.append(folder / "agent")
-    stack.introspection.append(f"{stacks.LOOPBACK}:{ports.free_port()}")
-    made = Packaged(stack, agent_image, folder, labels.unique())
-    try:
-        stack.start()
+) -> Iterator[packaging.Packaged]:
+    with packaging.running(tmp_path_factory.mktemp("packaged"), docker_engine, agent_image) as made:
         yield made
-    finally:
-        docker_engine.remove_labelled(made.label)
-        stack.stop()
 
 
 def run(stack: stacks.Stack, command: str) -> str:
@@ -86,7 +42,7 @@ def exit_code(stack: stacks.Stack, task: str) -> int:
     return int(calls.task(stack, task)["containers"][0]["exitCode"])
 
 
-def test_a_packaged_agent_runs_tasks_and_adopts_them_after_a_kill_and_an_update(packaged: Packaged) -> None:
+def test_a_packaged_agent_runs_tasks_and_adopts_them_after_a_kill_and_an_update(packaged: packaging.Packaged) -> None:
     """One that is killed with -9, and one that is stopped for the next release: no container is touched by either."""
     engine, stack = packaged.stack.engine, packaged.stack
     first = packaged.start()
@@ -119,7 +75,7 @@ def test_a_packaged_agent_runs_tasks_and_adopts_them_after_a_kill_and_an_update(
 
 
 def test_an_agent_that_is_told_to_drain_on_a_stop_gives_its_tasks_up_and_leaves_its_instance_draining(
-    packaged: Packaged,
+    packaged: packaging.Packaged,
 ) -> None:
     engine, stack = packaged.stack.engine, packaged.stack
     engine.remove_labelled(packaged.label)
@@ -139,7 +95,7 @@ def test_an_agent_that_is_told_to_drain_on_a_stop_gives_its_tasks_up_and_leaves_
     assert calls.only_instance(stack)["status"] == "DRAINING"
 
 
-def test_a_second_signal_ends_the_leaving_at_once(packaged: Packaged) -> None:
+def test_a_second_signal_ends_the_leaving_at_once(packaged: packaging.Packaged) -> None:
     engine, stack = packaged.stack.engine, packaged.stack
     engine.remove_labelled(packaged.label)
     container = packaged.start("--drain-on-stop")
@@ -150,7 +106,9 @@ def test_a_second_signal_ends_the_leaving_at_once(packaged: Packaged) -> None:
 
     engine.docker("kill", "--signal=TERM", container)
     waiting.until(
-        lambda: calls.only_instance(stack)["status"] == "DRAINING", within_s=SAYS_WITHIN_S, what="the agent has drained"
+        lambda: calls.only_instance(stack)["status"] == "DRAINING",
+        within_s=packaging.SAYS_WITHIN_S,
+        what="the agent has drained",
     )
     engine.docker("kill", "--signal=TERM", container)
 
@@ -162,7 +120,7 @@ def test_a_second_signal_ends_the_leaving_at_once(packaged: Packaged) -> None:
     waits.until_stopped(stack, [task])
 
 
-def test_draining_waits_until_nothing_runs_and_tells_how_far_it_is(packaged: Packaged) -> None:
+def test_draining_waits_until_nothing_runs_and_tells_how_far_it_is(packaged: packaging.Packaged) -> None:
     engine, stack = packaged.stack.engine, packaged.stack
     engine.remove_labelled(packaged.label)
     packaged.start()
@@ -174,7 +132,7 @@ def test_draining_waits_until_nothing_runs_and_tells_how_far_it_is(packaged: Pac
     with drain(stack, arn) as interrupted:
         told = until_told(interrupted, "1 task is left")
         interrupted.send_signal(signal.SIGINT)
-        _, rest = interrupted.communicate(timeout=SAYS_WITHIN_S)
+        _, rest = interrupted.communicate(timeout=packaging.SAYS_WITHIN_S)
     assert interrupted.returncode == exits.INTERRUPTED
     assert "stay DRAINING" in rest
     assert calls.only_instance(stack)["status"] == "DRAINING"
@@ -183,7 +141,7 @@ def test_draining_waits_until_nothing_runs_and_tells_how_far_it_is(packaged: Pac
         told = until_told(waited, "1 task is left")
         assert waited.poll() is None
         stack.command("stop", task)
-        _, rest = waited.communicate(timeout=SAYS_WITHIN_S)
+        _, rest = waited.communicate(timeout=packaging.SAYS_WITHIN_S)
     assert waited.returncode == 0, told + rest
     assert "nothing runs here any more" in rest
     assert calls.task(stack, task)["lastStatus"] == "STOPPED"
