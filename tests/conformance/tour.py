@@ -154,7 +154,7 @@ def _tasks(stack: world.World, folder: Path) -> None:
     }
     arn = ecs.run_task(**asked)["tasks"][0]["taskArn"]
     ecs.run_task(taskDefinition="toured-task", overrides={"cpu": "196608"})
-    whole = {"cpu": "256", "memory": "64", "taskRoleArn": "role"}
+    whole = {"cpu": "256", "memory": "64", "taskRoleArn": "role", "ephemeralStorage": {"sizeInGiB": 30}}
     (limited,) = ecs.run_task(taskDefinition="toured-task", overrides=whole)["tasks"]
     ecs.stop_task(task=limited["taskArn"])
     ecs.put_cluster_capacity_providers(

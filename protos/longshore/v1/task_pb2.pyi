@@ -1056,7 +1056,7 @@ class TaskOverride(_message.Message):
 
     @_builtins.property
     def ephemeral_storage(self) -> _task_definition_pb2.EphemeralStorage:
-        """Ephemeral storage; refused. Written by the caller. Absent means none."""
+        """Ephemeral storage on Fargate; kept and echoed, without effect. Written by the caller. Absent means the definition's."""
 
     def __init__(
         self,

@@ -14,6 +14,8 @@ from longshore.scheduler import capacity, strategies
 from longshore.v1 import common_pb2, scheduler_service_pb2, task_pb2
 
 MAX_COUNT = 10
+_EPHEMERAL_GIB = range(21, 201)
+"""Fargate's sizes; one is kept with the task and shown, as it is with a definition."""
 MAX_TARGETS = 10
 MAX_GROUP = 255
 MAX_STARTED_BY = 128
@@ -138,8 +140,11 @@ def _overrides(request: Any) -> Iterator[Fault]:
         yield Fault(f"The override of memory is '{given.memory}': neither MiB (512) nor gigabytes (1 GB).")
     if given.inference_accelerator_overrides:
         yield Fault("Overrides of inference accelerators are not supported.", errors.UnsupportedFeatureException)
-    if given.HasField("ephemeral_storage"):
-        yield Fault("Overrides of ephemeralStorage are not supported.", errors.UnsupportedFeatureException)
+    if given.HasField("ephemeral_storage") and given.ephemeral_storage.size_in_gi_b not in _EPHEMERAL_GIB:
+        yield Fault(
+            f"Override of ephemeralStorage: sizeInGiB is {given.ephemeral_storage.size_in_gi_b}; it must be between "
+            f"{_EPHEMERAL_GIB.start} and {_EPHEMERAL_GIB.stop - 1} GiB."
+        )
     yield from _container_overrides(given.container_overrides)
 
 

@@ -104,6 +104,15 @@ def strategy(kind: str, field: str = "") -> task_pb2.PlacementStrategy:
         ({"volume_configurations": [task_pb2.TaskVolumeConfiguration(name="v")]}, UNSUPPORTED, "volumeConfigurations"),
         ({"overrides": task_pb2.TaskOverride(cpu="fast")}, INVALID, "override of cpu is 'fast'"),
         ({"overrides": task_pb2.TaskOverride(memory="much")}, INVALID, "override of memory is 'much'"),
+        (
+            {
+                "overrides": task_pb2.TaskOverride(
+                    ephemeral_storage=task_definition_pb2.EphemeralStorage(size_in_gi_b=20)
+                )
+            },
+            INVALID,
+            "sizeInGiB is 20; it must be between 21 and 200 GiB",
+        ),
         ({"overrides": container_override()}, INVALID, "must name its container"),
         ({"overrides": container_override(name="a", cpu=-1)}, INVALID, "cpu is -1"),
         ({"overrides": container_override(name="a", memory=0)}, INVALID, "memory is 0 MiB"),
