@@ -60,11 +60,11 @@ test-unit: setup ## The tests that need nothing but Python
 
 .PHONY: test-int
 test-int: setup engines images ## The tests with real Docker, PostgreSQL, Redis and compose
-	@$(BIN)/pytest tests/integration tests/e2e $(PARALLEL) $(ARGS)
+	@$(BIN)/pytest tests/integration tests/e2e tests/chaos $(PARALLEL) $(ARGS)
 
 .PHONY: engines
 engines: ## Install and start what the tests need, if missing
-	@scripts/system docker postgresql redis busybox debootstrap compose registry systemd
+	@scripts/system docker postgresql redis busybox debootstrap compose registry systemd drill
 	@scripts/dockerd start
 	@scripts/images busybox
 

@@ -6,7 +6,7 @@ import pytest
 
 pytest_plugins = ["tests.engines.fixtures"]
 
-_FOLDERS = frozenset({"unit", "property", "rpc", "conformance", "fuzz", "integration", "e2e"})
+_FOLDERS = frozenset({"unit", "property", "rpc", "conformance", "fuzz", "integration", "e2e", "chaos"})
 _ENGINES = {
     "postgres_session": "postgres",
     "make_postgres": "postgres",

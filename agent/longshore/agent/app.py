@@ -49,7 +49,7 @@ from longshore.agent import (
     takeover,
     watching,
 )
-from longshore.rpc import channels, loops
+from longshore.rpc import backoff, channels, loops
 from longshore.v1 import agent_service_pb2_grpc, registry_service_pb2_grpc, state_tracker_service_pb2_grpc
 
 _log = structlog.get_logger(__name__)
@@ -59,6 +59,8 @@ _MICROSECONDS = 1_000_000
 _PROCESS_ID_BITS = 128
 _LAUNCHES_PER_CPU = 4
 _FEWEST_LAUNCHES = 8
+_SAVE_FIRST_PAUSE_S = 0.2
+_SAVE_LONGEST_PAUSE_S = 10.0
 
 
 _NO_PIDS_LIMIT = (
@@ -385,11 +387,14 @@ async def _speak(
 
     `given` is one to take over; where it is not there, becoming another one would not be what was asked for.
     """
+    written = identity
     while True:
         try:
             identity = await registrar.register(identity or given)
             given = None
-            await store.save_identity(identity)
+            if identity != written:
+                await _save_identity(store, identity)
+                written = identity
             identify(identity)
             leaver.identity = identity
             _log.info("registered", instance_id=identity.instance_id, cluster=identity.cluster)
@@ -404,3 +409,16 @@ async def _speak(
             host.disown()
             await host.drained()
             identity = None
+
+
+async def _save_identity(store: stored.Store, identity: stored.Identity) -> None:
+    """Write down who we are, however long the disk is full: nothing may be run under an identity that a restart would forget."""
+    pauses = backoff.Backoff(first=_SAVE_FIRST_PAUSE_S, cap=_SAVE_LONGEST_PAUSE_S)
+    while True:
+        try:
+            await store.save_identity(identity)
+        except stored.StateFileError as error:
+            _log.error("identity_not_saved", instance_id=identity.instance_id, error_reason=str(error))
+            await pauses.sleep()
+        else:
+            return

@@ -8,7 +8,11 @@ Works where the engine uses the cgroupfs driver. With the systemd driver groups 
 """
 
 import asyncio
+import contextlib
 import errno
+import os
+import signal
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -24,6 +28,10 @@ BASE = "longshore"
 CONTROLLERS_OF_V2 = "+cpu +memory +pids"
 CALL_TIMEOUT_S = 10.0
 """The kernel answers at once; a host that is stuck must not hold a create for ever."""
+
+_END_TRIES = 40
+_END_PAUSE_S = 0.05
+"""A killed process leaves its group within a few milliseconds, after two seconds never."""
 
 _BUSY = frozenset({errno.EBUSY, errno.ENOTEMPTY})
 
@@ -120,7 +128,12 @@ class Cgroups:
             ) from error
 
     async def remove(self, task_id: str) -> None:
-        """Remove the task's group, and ours where it was the last. One that is still in use stays."""
+        """End what still runs in the task's group, and remove it, and ours where it was the last.
+
+        Called when the engine has no container of the task any more. An engine that was killed while it started one may have forgotten the
+        process that it had made; nobody else would ever end that.
+        """
+        await asyncio.to_thread(self._end, self._group(task_id))
         await asyncio.to_thread(self._remove, [task_id])
 
     async def sweep(self, known: Iterable[str]) -> None:
@@ -143,6 +156,23 @@ class Cgroups:
         }
         self._remove(found - known)
 
+    def _end(self, group: str) -> None:
+        """Kill what is left in a group, and remove the groups in it."""
+        for attempt in range(_END_TRIES):
+            left = {pid for folder in self._hierarchy.folders(group) for pid in _processes(folder)}
+            if not left:
+                break
+            if not attempt:
+                _log.warning("forgotten_processes_killed", group=group, processes=sorted(left))
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(_END_PAUSE_S)
+        for folder in list(self._hierarchy.folders(group)):
+            for inner, _, _ in os.walk(folder, topdown=False):
+                with contextlib.suppress(OSError):  # the removal of the group itself says what is wrong
+                    os.rmdir(inner)  # noqa: PTH106 - os.walk gives names
+
     def _remove(self, task_ids: Iterable[str]) -> None:
         for group in (*map(self._group, task_ids), self._base, BASE):
             for folder in list(self._hierarchy.folders(group)):
@@ -163,6 +193,13 @@ def found(engine: runtime.EngineInfo, home: str, root: Path = ROOT) -> Cgroups |
     else:
         hierarchy, needed = V1(root), [root / "cpu", root / "memory"]
     return Cgroups(hierarchy, home) if all(_writable(folder) for folder in needed) else None
+
+
+def _processes(folder: Path) -> Iterator[int]:
+    """Processes of a group and of those in it."""
+    for file in folder.rglob("cgroup.procs"):
+        with contextlib.suppress(OSError):  # removed meanwhile
+            yield from map(int, file.read_text().split())
 
 
 def _writable(folder: Path) -> bool:

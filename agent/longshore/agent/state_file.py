@@ -50,6 +50,9 @@ CREATE TABLE IF NOT EXISTS images (
 """
 
 _PRAGMAS = (
+    # Before the journal's mode: then the index of the WAL is in memory of ours, not in a mapped file, whose pages a full disk cannot
+    # back: the process would be killed by SIGBUS. Nobody else may open the file anyhow.
+    "PRAGMA locking_mode = EXCLUSIVE",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA cache_size = -256",  # KiB: the file is small and read once

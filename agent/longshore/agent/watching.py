@@ -213,6 +213,9 @@ class Watcher:
             return
         if found.found is task_events.Found.EXITED:
             self._host.post(record, launching.died(container, found))
+        elif found.found is task_events.Found.CREATED:
+            # It ran, and the engine has forgotten that: its disk was full when it should have written it down, then it was killed.
+            self._host.post(record, task_events.ContainerVanished(container))
 
     # ---------------------------------------------------------------- asking
 

@@ -136,13 +136,13 @@ def usage(cls: type[Settings], *, prog: str = "longshore") -> str:
 
 
 def variable(name: str) -> str:
-    """The variable of a field."""
-    return PREFIX + name.upper()
+    """The variable of a field. One whose name is taken in Python, or here, ends in an underscore, which is not part of it."""
+    return PREFIX + name.rstrip("_").upper()
 
 
 def flag(name: str) -> str:
-    """The flag of a field."""
-    return "--" + name.replace("_", "-")
+    """The flag of a field, likewise."""
+    return "--" + name.rstrip("_").replace("_", "-")
 
 
 def redacted_url(url: str) -> str:

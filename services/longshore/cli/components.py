@@ -1,4 +1,4 @@
-"""Commands that become a component: `up`, `down`, `agent`, `registry`, `scheduler`, `state-tracker`, `gateway`; and `seal-key`.
+"""Commands that become a component: `up`, `down`, `agent`, `registry`, `scheduler`, `state-tracker`, `gateway`; `seal-key` and `drill`.
 
 Each replaces this process by `python -m longshore.<component>`, so that a component never loads what the command needs, and says
 which extra is missing where its packages are not installed. Nothing beyond Python itself is imported here: a component starts as fast,
@@ -54,6 +54,13 @@ COMPONENTS = {
     ),
     "seal-key": Component(
         "longshore.registry.seal_key", (), (), "services", "Make the key that access keys are sealed under."
+    ),
+    "drill": Component(
+        "longshore.drill",
+        (),
+        (*CONTROL_PLANE, *HTTP, "numpy", "aiodocker"),
+        "services,agent",
+        "Let things go wrong on purpose, in a world of its own: `drill agent`.",
     ),
 }
 

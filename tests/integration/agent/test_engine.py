@@ -5,7 +5,17 @@ from collections.abc import Callable
 
 import pytest
 
-from longshore.agent import container_names, engine, pulls, reports, runtime, simulated_runtime, stored, task_limits
+from longshore.agent import (
+    container_names,
+    engine,
+    pulls,
+    reports,
+    runtime,
+    simulated_runtime,
+    stored,
+    task_events,
+    task_limits,
+)
 from longshore.v1 import agent_service_pb2, task_definition_pb2, task_pb2
 from tests.integration.agent import definitions, engine_bench
 
@@ -356,3 +366,16 @@ async def test_what_is_assigned_while_the_host_leaves_is_stopped_too_and_its_end
         assert (bench.host.running, bench.host.untold) == (0, 2)
         bench.host.confirm([reports.Acknowledged("a", released=True), reports.Acknowledged("b", released=True)])
         assert bench.host.untold == 0
+
+
+async def test_a_container_that_the_engine_no_longer_knows_to_have_run_is_gone() -> None:
+    """Found by the drill: the disk was full when the engine should have written down that it runs (tests/chaos/README.md)."""
+    async with engine_bench.bench() as bench:
+        await bench.assign("a")
+        await bench.running("a")
+        (forgotten,) = bench.runtime._containers.values()
+        forgotten.found = task_events.Found.CREATED
+        await bench.watcher.reconcile()
+        stopped = await bench.stopped("a")
+        assert stopped.containers[0].reason.startswith("ContainerVanishedError")
+        assert not stopped.containers[0].HasField("exit_code")

@@ -1,11 +1,14 @@
 """Limits of whole tasks on a real Docker Engine and the kernel's own control groups (ecs.md 1.1)."""
 
 import asyncio
+import signal
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from longshore.agent import cgroups
+from longshore.agent import cgroups, task_limits
 from longshore.v1 import task_definition_pb2, task_pb2
 from tests.engines import docker
 from tests.integration.agent import conftest, definitions, fake_tracker
@@ -105,3 +108,30 @@ async def test_where_limits_are_turned_off_such_a_task_is_refused_and_the_host_d
     assert "cpu and memory of a whole task cannot be limited on this host" in reason
     offered = {attribute.name for attribute in tracker.registrations[0].attributes}
     assert "ecs.capability.task-cpu-mem-limit" not in offered
+
+
+@pytest.fixture
+def forgotten() -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that no engine knows of."""
+    process = subprocess.Popen(["sleep", "600"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+async def test_a_process_that_the_engine_has_forgotten_ends_with_its_tasks_group(
+    forgotten: "subprocess.Popen[bytes]",
+) -> None:
+    """Found by the drill: an engine killed while it started a container leaves a process behind (tests/chaos/README.md)."""
+    version = 2 if (cgroups.ROOT / "cgroup.controllers").exists() else 1
+    hierarchy = cgroups.V2(cgroups.ROOT) if version == 2 else cgroups.V1(cgroups.ROOT)
+    home, task = definitions.task_id(), definitions.task_id()
+    groups = cgroups.Cgroups(hierarchy, home)
+    await groups.limit(task, task_limits.TaskLimits(cpu_units=128, memory_mib=64))
+    for folder in group(home, task):
+        inner = folder / "container"
+        inner.mkdir()
+        (inner / "cgroup.procs").write_text(str(forgotten.pid))
+    await groups.remove(task)
+    assert forgotten.wait(10) == -signal.SIGKILL
+    assert group(home, task) == []

@@ -52,6 +52,7 @@ async def test_everything_comes_back(file: state_file.StateFile, path: Path) -> 
     observation = agent_service_pb2.TaskObservation(task_id="a", released=True)
     await file.save_observation(observation, 99)
     await file.save_acknowledged(["a"])
+    await file.close()
     assert await reread(path) == stored.Stored(
         identity=IDENTITY,
         revision=7,
@@ -105,6 +106,14 @@ async def test_many_writes_at_once_all_arrive(file: state_file.StateFile) -> Non
     )
     found = await file.load()
     assert (len(found.tasks), found.revision) == (200, 199)
+
+
+async def test_nothing_of_it_is_mapped_into_memory_where_a_full_disk_would_kill(
+    file: state_file.StateFile, path: Path
+) -> None:
+    await file.save_identity(IDENTITY)
+    assert not Path(f"{path}-shm").exists()  # noqa: ASYNC240 - a test may block
+    assert str(path) not in Path("/proc/self/maps").read_text()  # noqa: ASYNC240
 
 
 async def test_the_file_is_its_owners_alone(file: state_file.StateFile, path: Path) -> None:

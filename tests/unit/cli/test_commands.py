@@ -111,9 +111,9 @@ def test_a_component_that_this_installation_leaves_out_is_missing_too() -> None:
     assert components.missing(left_out) == ["longshore.nowhere.at_all"]
 
 
-@pytest.mark.parametrize("name", sorted(components.COMPONENTS.keys() - {"seal-key"}))
+@pytest.mark.parametrize("name", [*sorted(components.COMPONENTS.keys() - {"seal-key", "drill"}), "drill agent"])
 def test_a_component_s_help_is_its_own(name: str) -> None:
-    command = [sys.executable, "-m", "longshore.cli", name, "--help"]
+    command = [sys.executable, "-m", "longshore.cli", *name.split(), "--help"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"usage: longshore {name} [--flag VALUE ...]")

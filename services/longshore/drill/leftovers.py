@@ -1,0 +1,105 @@
+"""What a drill's tasks have left on the host, beyond what the engine has of its own."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from longshore.drill import disk, own_engine
+
+WAIT_S = 90.0
+"""Well above the agent's wait before it removes things, and its pause after a removal that failed."""
+
+_POLL_S = 0.5
+_CGROUPS = Path("/sys/fs/cgroup")
+_SHIM = "containerd-shim"
+_SHOWN = 100
+
+
+async def on_engine(engine: own_engine.OwnEngine, task_ids: Collection[str]) -> dict[str, list[str]]:
+    """Containers and volumes that are there, and control groups of these tasks."""
+    found = {
+        "containers": (await engine.docker("ps", "--all", "--format", "{{.Names}}")).split(),
+        "volumes": (await engine.docker("volume", "ls", "--quiet")).split(),
+        "control groups": [str(group) for group in groups(task_ids)],
+    }
+    return {kind: names for kind, names in found.items() if names}
+
+
+async def at_last(engine: own_engine.OwnEngine, task_ids: Collection[str]) -> dict[str, list[str]]:
+    """What is still there when the agent had its time to remove it."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + WAIT_S
+    while (found := await on_engine(engine, task_ids)) and loop.time() < deadline:  # noqa: ASYNC110 - nothing tells
+        await asyncio.sleep(_POLL_S)
+    return found
+
+
+async def networks(engine: own_engine.OwnEngine) -> dict[str, list[str]]:
+    """Networks that are there and not the engine's own; an agent takes even that of the task metadata with it when it leaves no task."""
+    found = (await engine.docker("network", "ls", "--filter", "type=custom", "--format", "{{.Name}}")).split()
+    return {"networks": found} if found else {}
+
+
+def groups(task_ids: Collection[str]) -> list[Path]:
+    """Control groups of these tasks, in each hierarchy; whoever their agent is, their ids are nobody else's."""
+    homes = (*_CGROUPS.glob("longshore/*"), *_CGROUPS.glob("*/longshore/*"))
+    return sorted(group for home in homes for task_id in task_ids if (group := home / task_id).is_dir())
+
+
+def remove_groups(task_ids: Collection[str]) -> None:
+    """Remove them, with what is in them and the group above: their agent is gone."""
+    for group in groups(task_ids):
+        for folder, _, _ in os.walk(group, topdown=False):
+            with contextlib.suppress(OSError):  # still used: whoever looks afterwards tells
+                os.rmdir(folder)  # noqa: PTH106 - os.walk gives names
+        with contextlib.suppress(OSError):  # others are in it
+            group.parent.rmdir()
+
+
+def on_host(home: Path) -> dict[str, list[str]]:
+    """What is left of a drill's world when it is over: mounts, and processes that name its folder."""
+    found = {
+        "mounts": disk.mounts(home),
+        "processes": [f"{pid} {words[:_SHOWN]}" for pid, words in _processes(str(home))],
+        "folders": [str(home)] if home.exists() else [],
+    }
+    return {kind: names for kind, names in found.items() if names}
+
+
+def end_forgotten(home: Path) -> list[str]:
+    """Kill the shims that an engine in this folder has left, with what they hold; who they were.
+
+    An engine that was killed while it started a container, or that could not write down that it had, does not know of it any more.
+    """
+    told = []
+    for pid, words in _processes(str(home)):
+        if _SHIM not in words:
+            continue
+        told.append(f"{pid} {words}")
+        for process in (*_children(pid), pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+    return told
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return []
+    return [int(child) for child in listed.split()]
+
+
+def _processes(naming: str) -> Iterable[tuple[int, str]]:
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+        except OSError:
+            continue  # it has ended
+        if naming in words:
+            yield int(entry.name), words

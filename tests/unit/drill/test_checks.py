@@ -1,0 +1,211 @@
+"""The judge can fail: each rule is broken by a made-up journal that differs in one thing from one in which all is well."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from longshore.drill import checks, history
+from tests.unit.drill import journals
+
+Record = dict[str, Any]
+Break = Callable[[list[Record]], list[Record]]
+
+
+def judged(records: list[Record]) -> set[str]:
+    return {finding.rule for finding in checks.judge(history.of(records))}
+
+
+def test_a_sound_journal_is_passed() -> None:
+    assert judged(journals.sound()) == set()
+
+
+def events_of(records: list[Record], task: str) -> list[Record]:
+    return [record["task"] for record in records if record["what"] == "event" and record["task"]["task"] == task]
+
+
+def last_container(records: list[Record], task: str, **changes: Any) -> list[Record]:
+    events_of(records, task)[-1]["containers"][0] |= changes
+    return records
+
+
+def last_event(records: list[Record], task: str, **changes: Any) -> list[Record]:
+    events_of(records, task)[-1].update(changes)
+    return records
+
+
+def without(records: list[Record], what: str, **matching: Any) -> list[Record]:
+    return [
+        record
+        for record in records
+        if record["what"] != what or any(record.get(name) != value for name, value in matching.items())
+    ]
+
+
+def story(records: list[Record], name: str, *lines: str) -> list[Record]:
+    return [*without(records, "story", name=name), {"at": 91.0, "what": "story", "name": name, "lines": list(lines)}]
+
+
+def described(records: list[Record], task: str, **changes: Any) -> list[Record]:
+    for record in records:
+        if record["what"] == "described" and record["task"] == task:
+            record.update(changes)
+    return records
+
+
+def stopped_by(records: list[Record], task: str, code: str) -> list[Record]:
+    return described(last_event(records, task, stop_code=code), task, stop_code=code)
+
+
+SERVED, WORKED = journals.SERVED, journals.WORKED
+
+BROKEN: dict[str, list[Break]] = {
+    "the log has no gap": [lambda r: without(r, "event", sequence=6)],
+    "versions grow by one": [lambda r: described(last_event(r, WORKED, version=4), WORKED, version=4)],
+    "every move is legal": [
+        lambda r: [*r, journals.event(30.0, 8, WORKED, 4, "RUNNING", desired="STOPPED", released=True)],
+        lambda r: last_event(r, WORKED, desired="RUNNING", released=False) and _reopened(r),
+        lambda r: [*r, _back_to_running(r)],
+    ],
+    "no task is lost": [
+        lambda r: without(r, "over"),
+        lambda r: [*r, journals.accepted(40.0, "c" * 32, "2-0", "worker")],
+        lambda r: last_event(r, SERVED, released=False),
+        lambda r: [*r, {"at": 60.0, "what": "not recovered", "strike": 0, "faults": ["agent-kill"], "bound": 180.0}],
+    ],
+    "descriptions agree with events": [
+        lambda r: described(r, WORKED, status="RUNNING"),
+        lambda r: without(r, "described", task=WORKED),
+    ],
+    "every end is explained": [
+        lambda r: without(r, "stop"),
+        lambda r: stopped_by(r, SERVED, "ESSENTIAL_CONTAINER_EXITED"),
+        lambda r: stopped_by(r, WORKED, "TASK_FAILED_TO_START"),
+        lambda r: stopped_by(r, WORKED, "INFRASTRUCTURE_HEALTH"),
+        # Harmless faults explain nothing.
+        lambda r: [*stopped_by(r, WORKED, "TASK_FAILED_TO_START"), *journals.blow(13.0, 14.0, "engine-pause")],
+        lambda r: [*stopped_by(r, WORKED, "TASK_FAILED_TO_START"), *journals.blow(13.0, 14.0, "agent-kill")],
+    ],
+    "exit codes are those of the processes": [
+        lambda r: last_container(r, WORKED, code=0),
+        lambda r: last_container(r, WORKED, code=None),
+        lambda r: story(r, "1-0.main", "start"),
+    ],
+    "what nothing touched ends as promised": [
+        lambda r: story(last_container(r, WORKED, code=0), "1-0.main", "start", "end 0"),
+    ],
+    "nothing is run twice": [
+        lambda r: story(r, "0-0.main", "start", "start", "end 0"),
+        lambda r: story(r, "1-0.main"),
+        lambda r: last_container(r, WORKED, runtime_id="3" * 64),
+        lambda r: story(r, "9-0.main", "start"),
+        lambda r: without(without(r, "accepted", task=WORKED), "described", task=WORKED),
+    ],
+    "nothing is over-committed": [
+        lambda r: _at(r, WORKED, 5.0),
+        lambda r: without(r, "capacity"),
+    ],
+    "no port is given twice": [
+        lambda r: _at(last_container(r, WORKED, ports=["127.0.0.1:32768/1"]), WORKED, 5.0),
+    ],
+    "nothing is left on the host": [
+        lambda r: [*r, {"at": 92.0, "what": "left", "found": {"volumes": ["one"]}}],
+        lambda r: [*r, {"at": 92.0, "what": "left", "found": {history.FORGOTTEN: ["a shim"]}}],
+    ],
+    "the agent does not end by itself": [
+        lambda r: [*r, {"at": 5.0, "what": "agent ended", "told": False, "code": 1, "said": "no engine"}],
+        lambda r: [
+            *r,
+            *journals.blow(4.0, 6.0, "engine-pause"),
+            {"at": 5.0, "what": "agent ended", "told": False, "code": -11, "said": ""},
+        ],
+    ],
+}
+
+
+def _reopened(records: list[Record]) -> list[Record]:
+    return [*records, journals.event(30.0, 8, SERVED, 5, "STOPPED", desired="RUNNING", stop_code="USER_INITIATED")]
+
+
+def _back_to_running(records: list[Record]) -> Record:
+    return journals.event(
+        30.0,
+        8,
+        WORKED,
+        4,
+        "STOPPED",
+        desired="STOPPED",
+        stop_code="ESSENTIAL_CONTAINER_EXITED",
+        released=True,
+        containers=[journals.container("RUNNING", runtime_id="2" * 64)],
+    )
+
+
+def _at(records: list[Record], task: str, at: float) -> list[Record]:
+    """Let a task be accepted, and run, at another time."""
+    for record in records:
+        if record["what"] == "accepted" and record["task"] == task:
+            record["at"] = at
+        if record["what"] == "event" and record["task"]["task"] == task:
+            record["at"] = at + record["task"]["version"] / 10
+    return records
+
+
+@pytest.mark.parametrize(
+    ("rule", "broken"),
+    [(rule, broken) for rule, ways in BROKEN.items() for broken in ways],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_breach_is_found(rule: str, broken: Break) -> None:
+    assert rule in judged(broken(copy.deepcopy(journals.sound())))
+
+
+def test_each_rule_is_broken_by_some_test() -> None:
+    assert BROKEN.keys() == checks.RULES.keys()
+
+
+def test_a_container_that_never_started_may_be_made_again() -> None:
+    """As the agent does when its dynamic host port was taken by somebody else."""
+    records = journals.sound()
+    first = next(record for record in records if record["what"] == "event" and record["task"]["task"] == WORKED)
+    first["task"]["containers"] = [journals.container("PENDING", runtime_id="9" * 64)]
+    assert judged(records) == set()
+
+
+# -------------------------------------------------------------------- what faults may do
+
+
+def ended_with(code: int | None, *blows: Record) -> set[str]:
+    """The worker was killed by something: its story has no end."""
+    records = story(last_container(journals.sound(), WORKED, code=code), "1-0.main", "start")
+    return judged([*records, *blows])
+
+
+@pytest.mark.parametrize("code", [None, 137, 255])
+def test_an_engine_that_comes_back_without_live_restore_may_end_what_runs(code: int | None) -> None:
+    assert ended_with(code, *journals.blow(14.0, 15.0, "engine-kill", live_restore=False)) == set()
+
+
+def test_one_with_live_restore_may_not() -> None:
+    found = ended_with(137, *journals.blow(14.0, 15.0, "engine-kill", live_restore=True))
+    assert "exit codes are those of the processes" in found
+
+
+def test_a_fault_explains_nothing_of_a_task_that_came_after_it_was_over() -> None:
+    assert ended_with(137, *journals.blow(5.0, 6.0, "engine-kill", live_restore=False)) != set()
+
+
+def test_a_removed_container_explains_its_own_task_alone() -> None:
+    removed = {"runtime_id": "2" * 64}
+    assert ended_with(137, *journals.blow(14.0, 14.0, "container-remove", task=WORKED, **removed)) == set()
+    assert ended_with(137, *journals.blow(14.0, 14.0, "container-remove", task=SERVED, **removed)) != set()
+
+
+@pytest.mark.parametrize("fault", ["agent-kill", "session-cut", "session-hole", "agent-disk-full", "engine-pause"])
+def test_a_harmless_fault_explains_no_lost_code(fault: str) -> None:
+    records = last_container(journals.sound(), WORKED, code=None)
+    assert judged([*records, *journals.blow(14.0, 15.0, fault)]) == {
+        "exit codes are those of the processes",
+        "what nothing touched ends as promised",
+    }
