@@ -43,7 +43,7 @@ def exit_code(stack: stacks.Stack, task: str) -> int:
 
 
 def test_a_packaged_agent_runs_tasks_and_adopts_them_after_a_kill_and_an_update(packaged: packaging.Packaged) -> None:
-    """One that is killed with -9, and one that is stopped for the next release: no container is touched by either."""
+    """One that is killed with -9, and one that is stopped for the next release, which comes as a package: no container is touched."""
     engine, stack = packaged.stack.engine, packaged.stack
     first = packaged.start()
     short = run(stack, "exit 7")
@@ -66,9 +66,12 @@ def test_a_packaged_agent_runs_tasks_and_adopts_them_after_a_kill_and_an_update(
     engine.docker("stop", second)
     assert engine.docker("inspect", "--format", "{{.State.ExitCode}}", second) == "0"
     assert containers.of_task(engine, staying) == [before]
-    packaged.start()
+    stacks.add_agent(stack, "agent")
+    stack.start("agent")
+    assert containers.of_task(engine, staying) == [before]
     stack.command("stop", staying)
     waits.until_stopped(stack, [staying])
+    stack.processes["agent"].stop()
     (instance,) = calls.run_json(stack, "instance", "list")["containerInstanceArns"]
     assert calls.task(stack, staying)["containerInstanceArn"] == instance
     assert "agent_started" in (packaged.folder / "log/agent.log").read_text()
