@@ -79,7 +79,11 @@ class V1:
     def limit(self, group: str, limits: task_limits.TaskLimits) -> None:
         """Make the group where it limits something, and set the limits."""
         for controller, files in task_limits.files_of_v1(limits).items():
-            folder = self._root / controller / group
+            hierarchy = self._root / controller
+            if not hierarchy.is_dir():
+                # Beside the hierarchies a folder of any name can be made, and would limit nothing.
+                raise FileNotFoundError(f"this host has no control groups for {controller}")
+            folder = hierarchy / group
             folder.mkdir(parents=True, exist_ok=True)
             _write(folder, files)
 

@@ -155,7 +155,8 @@ def _restored_container(
         restarts=stored.restart_count,
         restart_reason=stored.restart_reason,
         out_of_memory=stored.out_of_memory,
-        ran=phase is states.ContainerPhase.RUNNING or exit_code is not None,
+        # One that could never start is shown with an exit code too, and never had an id.
+        ran=phase is states.ContainerPhase.RUNNING or (exit_code is not None and bool(stored.runtime_id)),
         image_digest=stored.image_digest,
         health=fresh.health,
         bindings=tuple(_binding(binding) for binding in stored.network_bindings),

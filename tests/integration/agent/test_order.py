@@ -111,7 +111,9 @@ async def test_containers_stop_in_the_reverse_of_the_order_they_start_in(
     await tracker.running(task)
     await tracker.end(task)
     ids = [container.runtime_id for container in (await tracker.stopped(task)).containers]
+    starts = [await moment(docker_engine, runtime_id, "StartedAt") for runtime_id in ids]
     ends = [await moment(docker_engine, runtime_id, "FinishedAt") for runtime_id in ids]
+    assert starts == sorted(starts, reverse=True)
     assert ends == sorted(ends)
 
 

@@ -11,7 +11,17 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longshore.agent import states, task_commands, task_events, task_machine, task_state
+from longshore.agent import (
+    adoption,
+    observations,
+    runtime,
+    states,
+    task_commands,
+    task_events,
+    task_machine,
+    task_state,
+)
+from longshore.v1 import agent_service_pb2
 
 C = states.ContainerPhase
 Condition = task_state.Condition
@@ -77,6 +87,11 @@ class World:
     engine: dict[str, Container] = field(default_factory=dict)
     calls: list[task_commands.Command] = field(default_factory=list)
     news: list[tuple[str, str]] = field(default_factory=list)
+    written: list[agent_service_pb2.TaskObservation] = field(default_factory=list)
+    """What was written down of the task, in order: each change that is to be reported."""
+    stopping: bool = False
+    """The order to stop was written down."""
+    mishap: str = "remove"
     stubborn: int = 4
     """Stops that the engine may yet fail to carry out."""
 
@@ -88,6 +103,8 @@ class World:
     def see(self, event: task_events.Event) -> None:
         before = self.state
         self.state, commands = task_machine.step(before, event, self.now)
+        if any(isinstance(each, task_commands.Report) for each in commands):
+            self.written.append(observations.observation(self.state))
         self.calls += [each for each in commands if not isinstance(each, task_commands.Report | task_commands.Wake)]
         assert self.state.phase >= before.phase
         if before.execution_stopped_at:
@@ -201,13 +218,49 @@ class World:
             return task_events.ContainerDied(name, each.code, finished_at=each.ended_at)
         return task_events.ContainerVanished(name) if each.status == "none" else None
 
+    # ---------------------------------------------------------------- the agent
+
+    def crash(self) -> None:
+        """The agent dies and comes back: what it was about to do, it has done or not, and nobody has heard of it."""
+        for command in self.calls:
+            if self.source.random() < 0.5:
+                self.answer(command)
+        self.calls.clear()
+        self.news.clear()
+        # The last change may not have been written before it died.
+        known = self.written[: len(self.written) - self.source.randint(0, 1)]
+        self.written = list(known)
+        plans = self.state.plans
+        self.state = observations.restored(
+            "t", plans, known[-1] if known else None, stopping=self.stopping, stopped_at=self.state.stopped_at
+        )
+        if not self.state.stopped:
+            found = [adoption.finding(plan.name, self.inspected(plan.name), each) for plan, each in self.pairs()]
+            self.see(task_events.Adopted(tuple(found)))
+
+    def inspected(self, name: str) -> runtime.ContainerSnapshot | None:
+        each = self.engine[name]
+        if each.status == "none":
+            return None
+        ended = each.status == "exited"
+        return runtime.ContainerSnapshot(
+            runtime_id=f"id-{name}",
+            name=name,
+            found=task_events.Found(each.status),
+            labels={},
+            exit_code=each.code if ended else None,
+            health=task_state.Health.HEALTHY if each.healthy else task_state.Health.UNKNOWN,
+            started_at=each.started_at,
+            finished_at=each.ended_at if ended else 0,
+        )
+
     # ---------------------------------------------------------------- what happens
 
     def happen(self) -> None:
         """One thing: in the engine, on the way, or in the machine."""
         self.now += SECOND
         what = self.pick(
-            *["call"] * 12, *["news"] * 3, *["exit"] * 2, "lose", "double", "health", "remove", "time", "look"
+            *["call"] * 12, *["news"] * 3, *["exit"] * 2, "lose", "double", "health", "time", "look", self.mishap
         )
         running = sorted(name for name, each in self.engine.items() if each.status == "running")
         if what == "call" and self.calls:
@@ -225,6 +278,8 @@ class World:
                 name = self.pick(*gone)
                 self.engine[name].status = "none"
                 self.news.append(("destroy", name))
+        elif what == "crash":
+            self.crash()
         elif what == "look":
             self.compare()
         else:
@@ -254,8 +309,9 @@ class World:
                 self.see(event)
 
 
-def world(source: random.Random, made: tuple[task_state.ContainerPlan, ...]) -> World:
-    begun = World(source, task_state.assigned("t", made), engine={plan.name: Container() for plan in made})
+def world(source: random.Random, made: tuple[task_state.ContainerPlan, ...], mishap: str = "remove") -> World:
+    engine = {plan.name: Container() for plan in made}
+    begun = World(source, task_state.assigned("t", made), engine=engine, mishap=mishap)
     begun.see(task_events.Assigned())
     return begun
 
@@ -321,3 +377,25 @@ def test_the_end_of_an_essential_container_is_the_end_of_the_task_even_if_its_ne
     if any(begun.engine[name].status == "exited" for name in essential & known):
         assert begun.state.stop_cause is not None
         bring_down(begun)
+
+
+@given(SEEDS)
+@settings(max_examples=300)
+def test_an_agent_that_dies_at_any_moment_starts_nothing_twice_and_loses_no_task(seed: int) -> None:
+    """What holds of a task whose agent lives holds as well; the judges are in the world and look at each step."""
+    source = random.Random(seed)
+    begun = world(source, plans(source), mishap="crash")
+    for _ in range(source.randint(0, STEPS)):
+        begun.happen()
+    begun.stopping = True
+    begun.see(task_events.StopRequested())
+    for _ in range(3):
+        if not begun.state.stopped:
+            begun.crash()
+        if begun.calls:
+            begun.see(begun.answer(begun.calls.pop()))
+    bring_down(begun)
+    assert [name for name, each in begun.engine.items() if each.status == "running"] == []
+    assert all(each.starts <= 1 + each.restarts for each in begun.engine.values())
+    statuses = [each.last_status for each in begun.written]
+    assert statuses == sorted(statuses), "a status that was written down went back"

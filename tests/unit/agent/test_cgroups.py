@@ -120,6 +120,14 @@ async def test_what_cannot_be_written_says_where(tmp_path: Path) -> None:
         await groups.limit(TASK, HALF)
 
 
+async def test_a_controller_that_the_host_does_not_have_limits_nothing_and_says_so(tmp_path: Path) -> None:
+    groups = v1(tmp_path)
+    (tmp_path / "pids").rmdir()
+    with pytest.raises(cgroups.NotLimited, match="could not be set: this host has no control groups for pids"):
+        await groups.limit(TASK, task_limits.TaskLimits(pids=10))
+    assert not (tmp_path / "pids").exists()
+
+
 async def test_groups_of_unknown_tasks_are_swept_and_those_in_use_stay(tmp_path: Path) -> None:
     groups = v1(tmp_path)
     for name in ("known", "gone", "used"):

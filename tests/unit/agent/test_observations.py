@@ -81,3 +81,15 @@ def test_a_task_of_which_nothing_was_written_is_fresh_but_knows_that_it_should_s
     back = observations.restored("t", (build.plan(),), None, stopping=True, stopped_at=0)
     assert back.containers == (task_state.ContainerState(),)
     assert back.stop_cause == task_state.StopCause(task_state.StopCode.REQUESTED, "")
+
+
+def test_a_container_that_could_never_start_has_not_run_when_it_comes_back() -> None:
+    life = build.Life(
+        build.plan("first", essential=False), build.plan(waits_for="first", on="SUCCESS", essential=False)
+    )
+    life.see(task_events.Assigned(), task_events.ImageReady("app", "", pulled=False))
+    life.run("first")
+    life.see(task_events.ContainerDied("first", 3))
+    written = observations.observation(life.state)
+    back = observations.restored("f" * 32, life.state.plans, written, stopping=False, stopped_at=0)
+    assert [(each.exit_code, each.ran) for each in back.containers] == [(3, True), (143, False)]
