@@ -19,6 +19,8 @@ from typing import IO, Any
 CREATED = "2020-01-01T00:00:00Z"
 _MTIME = 1577836800
 _BOUND_S = 300.0
+_LEVEL = 6
+"""The last levels take twice the time for a hundredth of the size."""
 
 _ENGINES_OWN = frozenset(
     {".dockerenv", "dev/console", "dev/pts", "dev/shm", "etc/hosts", "etc/hostname", "etc/mtab", "etc/resolv.conf"}
@@ -39,7 +41,7 @@ def main() -> None:
     manifest = [{"Config": config, "RepoTags": tags, "Layers": ["layer.tar"]}]
     files["manifest.json"] = _json(manifest)
     partial = archive.with_suffix(".partial")
-    with partial.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:
+    with partial.open("wb") as raw, gzip.GzipFile("", "wb", _LEVEL, raw, mtime=0) as packed:
         packed.write(_tar(files))
     partial.rename(archive)
 

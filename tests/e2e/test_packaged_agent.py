@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +77,23 @@ def test_a_packaged_agent_runs_tasks_and_adopts_them_after_a_kill_and_an_update(
     (instance,) = calls.run_json(stack, "instance", "list")["containerInstanceArns"]
     assert calls.task(stack, staying)["containerInstanceArn"] == instance
     assert "agent_started" in (packaged.folder / "log/agent.log").read_text()
+
+
+def test_a_signal_ends_a_packaged_agent_also_while_it_is_being_loaded(packaged: packaging.Packaged) -> None:
+    """As process 1 it hears only what it has asked for, which it does first."""
+    engine = packaged.stack.engine
+    container = engine.docker("run", "--detach", "--network=none", f"--label={packaged.label}", packaged.image)
+    pid = engine.docker("inspect", "--format", "{{.State.Pid}}", container)
+    status = Path(f"/proc/{pid}/status")
+    waiting.until(
+        lambda: bool(
+            int(re.findall(r"^SigCgt:\s*(\w+)", status.read_text(), re.MULTILINE)[0], 16) >> (signal.SIGTERM - 1) & 1
+        ),
+        within_s=packaging.SAYS_WITHIN_S,
+        what="the agent has asked for the signal",
+    )
+    engine.docker("kill", "--signal=TERM", container)
+    assert engine.docker("wait", container) == "0"  # and not 5, as once it has found that there is no engine
 
 
 def test_an_agent_that_is_told_to_drain_on_a_stop_gives_its_tasks_up_and_leaves_its_instance_draining(

@@ -160,6 +160,27 @@ WITHOUT_EFFECT: Mapping[str, str] = {
 """Variables of ECS's agent that say nothing to this one, and why."""
 
 _MEMBERS = {rule.member: name for name, rule in RULES.items() if rule.member}
+_OTHER_MEMBERS = {
+    "APIEndpoint": "ECS_BACKEND_HOST",
+    "AWSRegion": "AWS_DEFAULT_REGION",
+    "CgroupPath": "ECS_CGROUP_PATH",
+    "Checkpoint": "ECS_CHECKPOINT",
+    "CNIPluginsPath": "ECS_CNI_PLUGINS_PATH",
+    "ContainerInstancePropagateTagsFrom": "ECS_CONTAINER_INSTANCE_PROPAGATE_TAGS_FROM",
+    "DataDirOnHost": "ECS_HOST_DATA_DIR",
+    "DisableDockerHealthCheck": "ECS_DISABLE_DOCKER_HEALTH_CHECK",
+    "DockerEndpoint": "DOCKER_HOST",
+    "GPUSupportEnabled": "ECS_ENABLE_GPU_SUPPORT",
+    "NvidiaRuntime": "ECS_NVIDIA_RUNTIME",
+    "OverrideAWSLogsExecutionRole": "ECS_ENABLE_AWSLOGS_EXECUTIONROLE_OVERRIDE",
+    "SpotInstanceDrainingEnabled": "ECS_ENABLE_SPOT_INSTANCE_DRAINING",
+    "TaskENIEnabled": "ECS_ENABLE_TASK_ENI",
+    "TaskIAMRoleEnabled": "ECS_ENABLE_TASK_IAM_ROLE",
+    "TaskIAMRoleEnabledForNetworkHost": "ECS_ENABLE_TASK_IAM_ROLE_NETWORK_HOST",
+    "UpdateDownloadDir": "ECS_UPDATE_DOWNLOAD_DIR",
+    "UpdatesEnabled": "ECS_UPDATES_ENABLED",
+}
+"""Members of ECS's config.json that have no rule."""
 _PULL_BEHAVIORS = ("default", "always", "once", "prefer-cached")
 """By the numbers that ECS's config.json has for them."""
 
@@ -207,7 +228,7 @@ def of_json(document: Mapping[str, Any]) -> dict[str, str]:
     """The variables that ECS's config.json stands for. What it has besides keeps its name, and is unknown as such."""
     variables: dict[str, str] = {}
     for member, value in document.items():
-        name = _MEMBERS.get(member, f"ECS_{member}")
+        name = _MEMBERS.get(member) or _OTHER_MEMBERS.get(member) or f"ECS_{member}"
         if value is not None:
             variables[name] = _text(member, value)
     return variables

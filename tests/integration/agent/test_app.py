@@ -13,8 +13,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from longshore.agent import __main__ as main
 from longshore.agent import app, config, container_names, introspection, registration
+from longshore.agent import process as main
 from longshore.rpc import loops, settings
 from longshore.v1 import task_definition_pb2
 from tests.engines import docker

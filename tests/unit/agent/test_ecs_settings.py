@@ -149,7 +149,8 @@ def test_ecss_config_json_carries_over() -> None:
         "InstanceAttributes": {"stack": "prod"},
         "EngineAuthType": "dockercfg",
         "EngineAuthData": {"https://r.example": {"auth": "dTpw"}},
-        "AWSRegion": None,
+        "AWSRegion": "us-west-2",
+        "ClusterArn": None,
     }
     found = parsed(**ecs_settings.of_json(document))
     assert found.cluster == "web"
@@ -160,6 +161,13 @@ def test_ecss_config_json_carries_over() -> None:
     assert found.image_pull_behavior == "once"
     assert found.instance_attributes == ("stack=prod",)
     assert json.loads(found.engine_auth_data) == document["EngineAuthData"]
+
+
+def test_members_of_config_json_without_a_setting_are_told_apart_as_their_variables_are() -> None:
+    variables = ecs_settings.of_json({"Checkpoint": True, "Coffee": 1, "DockerEndpoint": "unix:///d.sock"})
+    found = ecs_settings.translate(variables)
+    assert (found.without_effect, found.unknown) == (("ECS_CHECKPOINT",), ("ECS_Coffee",))
+    assert variables["DOCKER_HOST"] == "unix:///d.sock"
 
 
 def test_the_guide_and_the_example_have_every_setting_as_the_code_has_it() -> None:
