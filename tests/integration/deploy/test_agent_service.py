@@ -137,7 +137,10 @@ def test_the_starter_runs_the_image_with_what_the_agent_needs_of_its_host(tmp_pa
     )
     client = tmp_path / "bin/docker"
     client.parent.mkdir()
-    client.write_text(f'#!/bin/sh\necho "$*" >>{tmp_path}/told\nexit 5\n')
+    (tmp_path / "data/tmp").mkdir(parents=True)
+    client.write_text(
+        f'#!/bin/sh\ncase "$*" in *" info "*) echo {tmp_path}/data; exit ;; esac\necho "$*" >>{tmp_path}/told\nexit 5\n'
+    )
     client.chmod(0o755)
     environment = {**os.environ, "PATH": f"{client.parent}:{os.environ['PATH']}", "LONGSHORE_CONFIG_FILE": str(conf)}
     done = subprocess.run([_DEPLOY / "agent-start"], env=environment, timeout=_BOUND_S, check=False)
@@ -148,6 +151,7 @@ def test_the_starter_runs_the_image_with_what_the_agent_needs_of_its_host(tmp_pa
     for words in (
         "--volume /run/d.sock:/run/d.sock",
         "--volume /sys/fs/cgroup:/sys/fs/cgroup",
+        f"--volume {tmp_path}/data/tmp:{tmp_path}/data:ro",
         "--volume /var/lib/longshore:/var/lib/longshore",
         "--volume /var/log/longshore:/var/log/longshore",
         f"--volume {conf.parent}:{conf.parent}:ro",
