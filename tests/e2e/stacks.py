@@ -196,7 +196,11 @@ def embedded(folder: Path, engine: docker.DockerEngine, *, agent: bool = True) -
         stack.introspection.append(f"{LOOPBACK}:{config.introspection_port(base)}")
     else:
         command.append("--no-agent")
-    settings = {"LONGSHORE_DOCKER_HOST": engine.url, "LONGSHORE_TASK_METADATA_ADDRESS": "none"}
+    settings = {
+        "LONGSHORE_DOCKER_HOST": engine.url,
+        "LONGSHORE_TASK_METADATA_ADDRESS": "none",
+        "LONGSHORE_STATISTICS_INTERVAL": "1",
+    }
     stack.add("up", command, settings | _metrics(stack), ready)
     return stack
 
@@ -240,6 +244,7 @@ def add_agent(stack: Stack, name: str, *, environ: Mapping[str, str] | None = No
         "LONGSHORE_INTROSPECTION_PORT": stack.introspection[-1].rpartition(":")[2],
         "LONGSHORE_PUBLISH_ADDRESS": LOOPBACK,
         "LONGSHORE_TASK_METADATA_ADDRESS": "none",
+        "LONGSHORE_STATISTICS_INTERVAL": "1",
     }
     stack.add(name, ["-m", "longshore.agent"], settings | dict(environ or {}), lambda: joined(stack))
 

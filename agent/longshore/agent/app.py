@@ -15,6 +15,7 @@ from typing import NoReturn
 import structlog
 
 from longshore.agent import (
+    cgroup_statistics,
     cgroups,
     cleanup,
     config,
@@ -41,6 +42,7 @@ from longshore.agent import (
     resource_tags,
     resources,
     runtime,
+    sampling,
     session,
     slices,
     state_file,
@@ -85,6 +87,7 @@ class Agent:
     sessions: session.Sessions
     introspection_port: int
     metadata: metadata_server.MetadataServer
+    sampled: sampling.Sampling
     supervisor: loops.Supervisor
     leaving: leaving.Leaving
 
@@ -155,10 +158,9 @@ async def serving(
         supervisor.start("cleanup", remover.run)
         if settings.image_cleanup:
             supervisor.start("image cleanup", image_cleaning.ImageCleaner(host, _image_rules(settings), gauge).run)
+        sampled = _sampling(settings, host, described, supervisor)
         seen = inspections.Inspections(used)
-        web = introspection.Introspection(host, introspection.About(settings.cluster, version), seen)
-        stack.push_async_callback(web.stop)
-        port = await web.start(settings.introspection_port)
+        port = await _introspected(stack, settings, host, seen, version)
         offered = _host(settings, described, version, limits_tasks=groups is not None, gpus=host.gpus)
         speaking = await _speaking(stack, settings, draws)
         metadata = await _metadata(stack, settings, host, seen, speaking.registries)
@@ -181,7 +183,7 @@ async def serving(
             "sessions", lambda: _speak(host, store, registrar, sessions, leaver, before.identity, given, identify)
         )
         _log.info("agent_started", cluster=settings.cluster, docker=described.version, introspection_port=port)
-        yield Agent(host, sessions, port, metadata, supervisor, leaver)
+        yield Agent(host, sessions, port, metadata, sampled, supervisor, leaver)
 
 
 def _limiting(settings: config.Config, found: cgroups.Groups | None) -> cgroups.Groups | None:
@@ -340,6 +342,33 @@ def _owner(identity: stored.Identity | None, home: str) -> container_names.Owner
     if identity is None:
         return container_names.Owner("", "", home)
     return container_names.Owner(identity.instance_id, identity.instance_arn, home)
+
+
+async def _introspected(
+    stack: AsyncExitStack,
+    settings: config.Config,
+    host: engine.TaskEngine,
+    seen: inspections.Inspections,
+    version: str,
+) -> int:
+    """Serve introspection; its port."""
+    web = introspection.Introspection(host, introspection.About(settings.cluster, version), seen)
+    stack.push_async_callback(web.stop)
+    return await web.start(settings.introspection_port)
+
+
+def _sampling(
+    settings: config.Config, host: engine.TaskEngine, described: runtime.EngineInfo, supervisor: loops.Supervisor
+) -> sampling.Sampling:
+    """What measures the containers, and is asked by the session for what is new."""
+    files = cgroup_statistics.CgroupStatistics(version=described.cgroup_version)
+    made = sampling.Sampling(
+        host, files.read, memory_bytes=described.memory_bytes, every_s=settings.statistics_interval
+    )
+    host.fresh_statistics = made.take
+    if settings.statistics:
+        supervisor.start("statistics", made.run)
+    return made
 
 
 def _identify(host: engine.TaskEngine, metadata: metadata_server.MetadataServer, identity: stored.Identity) -> None:

@@ -152,6 +152,8 @@ class Config(settings.Process):
     task_metadata_rps_limit: tuple[str, ...] = settings.option(
         default=("40", "60"), help="requests for task metadata from one address: a second, and in a burst"
     )
+    statistics: bool = settings.option(default=True, help="measure what containers use, and tell the control plane")
+    statistics_interval: int = settings.option(default=10, help="seconds from one measurement to the next", minimum=1)
     max_launches: int = settings.option(
         default=0, help="containers that are created or started at the same time; 0 chooses by the CPUs", minimum=0
     )

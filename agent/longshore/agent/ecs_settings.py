@@ -86,6 +86,10 @@ RULES: Mapping[str, Rule] = {
         "EngineAuthType",
     ),
     "ECS_ENGINE_AUTH_DATA": Rule("engine_auth_data", forms.plain, "EngineAuthData", secret=True),
+    "ECS_DISABLE_METRICS": Rule("statistics", forms.untruth, "DisableMetrics"),
+    "ECS_POLLING_METRICS_WAIT_DURATION": Rule(
+        "statistics_interval", forms.seconds(least="5s", most="20s"), "PollingMetricsWaitDuration"
+    ),
     "ECS_TASK_METADATA_RPS_LIMIT": Rule("task_metadata_rps_limit"),
     "ECS_LOGLEVEL": Rule("log_level", forms.level),
     "ECS_LOGFILE": Rule("log_file"),
@@ -152,9 +156,7 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "ECS_SHARED_VOLUME_MATCH_FULL_CONFIG": _LATER,
     "ECS_ENABLE_GPU_SUPPORT": "GPUs are found, or named by LONGSHORE_GPU_IDS",
     "ECS_NVIDIA_RUNTIME": "it is nvidia",
-    "ECS_DISABLE_METRICS": _LATER,
-    "ECS_POLL_METRICS": _LATER,
-    "ECS_POLLING_METRICS_WAIT_DURATION": _LATER,
+    "ECS_POLL_METRICS": "statistics are always taken now and then, and never streamed",
     "ECS_MANIFEST_PULL_TIMEOUT": "a manifest comes with its image, see ECS_IMAGE_PULL_INACTIVITY_TIMEOUT",
 }
 """Variables of ECS's agent that say nothing to this one, and why."""

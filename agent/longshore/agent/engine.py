@@ -39,7 +39,7 @@ from longshore.agent import (
     timings,
 )
 from longshore.rpc import backoff
-from longshore.v1 import agent_service_pb2, task_definition_pb2
+from longshore.v1 import agent_service_pb2, statistics_pb2, task_definition_pb2
 
 _log = structlog.get_logger(__name__)
 
@@ -103,6 +103,8 @@ class TaskEngine:
         """Called for a task that has stopped and whose end is recorded: what is left of it may go after the wait."""
         self.metadata_variables: Callable[[str, str], Mapping[str, str]] = lambda _task_id, _container: {}
         """Variables that tell a container, by task id and name, where it finds its metadata."""
+        self.fresh_statistics: Callable[[], statistics_pb2.InstanceStatistics | None] = lambda: None
+        """What the containers use, where that was measured anew since it was last asked for."""
         self._ended = asyncio.Event()
         """Set whenever a task has stopped, or its end is recorded."""
         self._leaving = ""

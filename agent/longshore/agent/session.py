@@ -177,6 +177,10 @@ class _Round:
             report = self._host.reports.next(self._host.observe)
             if report is not None:
                 message.report.CopyFrom(report)
+            # They wait for whatever is sent next, at most a heartbeat interval: a message of their own would be one too many.
+            statistics = self._host.fresh_statistics()
+            if statistics is not None:
+                message.statistics.CopyFrom(statistics)
             try:
                 async with asyncio.timeout(self._lease_s):
                     await self._call.write(message)

@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from longshore.v1 import event_pb2 as _event_pb2
 from longshore.v1 import log_pb2 as _log_pb2
+from longshore.v1 import statistics_pb2 as _statistics_pb2
 from longshore.v1 import task_definition_pb2 as _task_definition_pb2
 from longshore.v1 import task_pb2 as _task_pb2
 import builtins as _builtins
@@ -32,6 +33,7 @@ class SessionRequest(_message.Message):
     HELLO_FIELD_NUMBER: _builtins.int
     ASSIGNMENT_ACK_FIELD_NUMBER: _builtins.int
     REPORT_FIELD_NUMBER: _builtins.int
+    STATISTICS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def hello(self) -> Global___Hello:
         """Opens the session. In the first message and in no other."""
@@ -44,16 +46,21 @@ class SessionRequest(_message.Message):
     def report(self) -> Global___Report:
         """What changed on the host. Absent where nothing did. A message without any part is a heartbeat."""
 
+    @_builtins.property
+    def statistics(self) -> _statistics_pb2.InstanceStatistics:
+        """What the containers use; the latest sample, not acknowledged, not repeated. Absent where there is no new one."""
+
     def __init__(
         self,
         *,
         hello: Global___Hello | None = ...,
         assignment_ack: Global___AssignmentAck | None = ...,
         report: Global___Report | None = ...,
+        statistics: _statistics_pb2.InstanceStatistics | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment_ack", b"assignment_ack", "hello", b"hello", "report", b"report"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["assignment_ack", b"assignment_ack", "hello", b"hello", "report", b"report", "statistics", b"statistics"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment_ack", b"assignment_ack", "hello", b"hello", "report", b"report"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assignment_ack", b"assignment_ack", "hello", b"hello", "report", b"report", "statistics", b"statistics"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -16,6 +16,7 @@ from longshore.v1 import common_pb2 as _common_pb2
 from longshore.v1 import container_instance_pb2 as _container_instance_pb2
 from longshore.v1 import event_pb2 as _event_pb2
 from longshore.v1 import log_pb2 as _log_pb2
+from longshore.v1 import statistics_pb2 as _statistics_pb2
 from longshore.v1 import task_pb2 as _task_pb2
 import builtins as _builtins
 import sys
@@ -1834,3 +1835,73 @@ class ReadLogsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReadLogsResponse: _TypeAlias = ReadLogsResponse  # noqa: Y015
+
+@_typing.final
+class GetTaskStatisticsRequest(_message.Message):
+    """Asks what containers use."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    TASKS_FIELD_NUMBER: _builtins.int
+    CONTAINER_INSTANCES_FIELD_NUMBER: _builtins.int
+    cluster: _builtins.str
+    """Short name or ARN of the cluster. Written by the caller. Empty means `default`."""
+    @_builtins.property
+    def tasks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids or ARNs of tasks, at most 1,000. Written by the caller. Empty means every task."""
+
+    @_builtins.property
+    def container_instances(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids or ARNs of container instances: only tasks on them. Written by the caller. Empty means every instance."""
+
+    def __init__(
+        self,
+        *,
+        cluster: _builtins.str | None = ...,
+        tasks: _abc.Iterable[_builtins.str] | None = ...,
+        container_instances: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "cluster", b"cluster"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cluster", b"_cluster", "cluster", b"cluster", "container_instances", b"container_instances", "tasks", b"tasks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cluster: _TypeAlias = _typing.Literal["cluster"]  # noqa: Y015
+    _WhichOneofArgType__cluster: _TypeAlias = _typing.Literal["_cluster", b"_cluster"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cluster) -> _WhichOneofReturnType__cluster | None: ...
+
+Global___GetTaskStatisticsRequest: _TypeAlias = GetTaskStatisticsRequest  # noqa: Y015
+
+@_typing.final
+class GetTaskStatisticsResponse(_message.Message):
+    """What containers use."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASKS_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tasks(self) -> _containers.RepeatedCompositeFieldContainer[_statistics_pb2.TaskStatistics]:
+        """The tasks that have a sample, by ARN in the order of their ids. Written by the state-tracker from what agents said.
+        Empty when there is none.
+        """
+
+    @_builtins.property
+    def failures(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Failure]:
+        """Tasks asked for by name that have none, and instances that could not be asked, with the reason. Written by the
+        state-tracker. Empty when everything was answered.
+        """
+
+    def __init__(
+        self,
+        *,
+        tasks: _abc.Iterable[_statistics_pb2.TaskStatistics] | None = ...,
+        failures: _abc.Iterable[_common_pb2.Failure] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failures", b"failures", "tasks", b"tasks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTaskStatisticsResponse: _TypeAlias = GetTaskStatisticsResponse  # noqa: Y015

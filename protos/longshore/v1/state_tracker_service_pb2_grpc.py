@@ -120,6 +120,11 @@ class StateTrackerServiceStub:
                 request_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.ReadLogsRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.ReadLogsResponse.FromString,
                 _registered_method=True)
+        self.GetTaskStatistics = channel.unary_unary(
+                '/longshore.v1.StateTrackerService/GetTaskStatistics',
+                request_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.GetTaskStatisticsRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.GetTaskStatisticsResponse.FromString,
+                _registered_method=True)
         self.TagContainerInstance = channel.unary_unary(
                 '/longshore.v1.StateTrackerService/TagContainerInstance',
                 request_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.TagContainerInstanceRequest.SerializeToString,
@@ -282,6 +287,15 @@ class StateTrackerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTaskStatistics(self, request, context):
+        """Shows what containers use: the latest sample of each task asked for, or of every task of the cluster or of some
+        instances. ClusterNotFoundException; InvalidParameterException for a name that is none. A task without a sample is
+        in failures: MISSING, NOT_SAMPLED, or DISCONNECTED where its instance cannot be asked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def TagContainerInstance(self, request, context):
         """Adds tags to a container instance, or overwrites values. The registry's TagResource forwards here.
         """
@@ -390,6 +404,11 @@ def add_StateTrackerServiceServicer_to_server(servicer, server):
                     servicer.ReadLogs,
                     request_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.ReadLogsRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.ReadLogsResponse.SerializeToString,
+            ),
+            'GetTaskStatistics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTaskStatistics,
+                    request_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.GetTaskStatisticsRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.GetTaskStatisticsResponse.SerializeToString,
             ),
             'TagContainerInstance': grpc.unary_unary_rpc_method_handler(
                     servicer.TagContainerInstance,
@@ -867,6 +886,33 @@ class StateTrackerService:
             '/longshore.v1.StateTrackerService/ReadLogs',
             longshore_dot_v1_dot_state__tracker__service__pb2.ReadLogsRequest.SerializeToString,
             longshore_dot_v1_dot_state__tracker__service__pb2.ReadLogsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTaskStatistics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.StateTrackerService/GetTaskStatistics',
+            longshore_dot_v1_dot_state__tracker__service__pb2.GetTaskStatisticsRequest.SerializeToString,
+            longshore_dot_v1_dot_state__tracker__service__pb2.GetTaskStatisticsResponse.FromString,
             options,
             channel_credentials,
             insecure,

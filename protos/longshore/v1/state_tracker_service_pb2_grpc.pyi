@@ -107,6 +107,11 @@ class StateTrackerServiceStub:
     ResourceNotFoundException for an unknown task; ClientException for a container that it does not have, and for a log
     driver that cannot be read; UNAVAILABLE while the host is away, or when the reader should resume elsewhere.
     """
+    GetTaskStatistics: _grpc.UnaryUnaryMultiCallable[_state_tracker_service_pb2.GetTaskStatisticsRequest, _state_tracker_service_pb2.GetTaskStatisticsResponse]
+    """Shows what containers use: the latest sample of each task asked for, or of every task of the cluster or of some
+    instances. ClusterNotFoundException; InvalidParameterException for a name that is none. A task without a sample is
+    in failures: MISSING, NOT_SAMPLED, or DISCONNECTED where its instance cannot be asked.
+    """
     TagContainerInstance: _grpc.UnaryUnaryMultiCallable[_state_tracker_service_pb2.TagContainerInstanceRequest, _state_tracker_service_pb2.TagContainerInstanceResponse]
     """Adds tags to a container instance, or overwrites values. The registry's TagResource forwards here."""
     UntagContainerInstance: _grpc.UnaryUnaryMultiCallable[_state_tracker_service_pb2.UntagContainerInstanceRequest, _state_tracker_service_pb2.UntagContainerInstanceResponse]
@@ -189,6 +194,11 @@ class StateTrackerServiceAsyncStub(StateTrackerServiceStub):
     were kept. With follow it ends once the task has stopped and all was delivered. ClusterNotFoundException;
     ResourceNotFoundException for an unknown task; ClientException for a container that it does not have, and for a log
     driver that cannot be read; UNAVAILABLE while the host is away, or when the reader should resume elsewhere.
+    """
+    GetTaskStatistics: _aio.UnaryUnaryMultiCallable[_state_tracker_service_pb2.GetTaskStatisticsRequest, _state_tracker_service_pb2.GetTaskStatisticsResponse]  # type: ignore[assignment]
+    """Shows what containers use: the latest sample of each task asked for, or of every task of the cluster or of some
+    instances. ClusterNotFoundException; InvalidParameterException for a name that is none. A task without a sample is
+    in failures: MISSING, NOT_SAMPLED, or DISCONNECTED where its instance cannot be asked.
     """
     TagContainerInstance: _aio.UnaryUnaryMultiCallable[_state_tracker_service_pb2.TagContainerInstanceRequest, _state_tracker_service_pb2.TagContainerInstanceResponse]  # type: ignore[assignment]
     """Adds tags to a container instance, or overwrites values. The registry's TagResource forwards here."""
@@ -371,6 +381,17 @@ class StateTrackerServiceServicer(metaclass=_abc_1.ABCMeta):
         were kept. With follow it ends once the task has stopped and all was delivered. ClusterNotFoundException;
         ResourceNotFoundException for an unknown task; ClientException for a container that it does not have, and for a log
         driver that cannot be read; UNAVAILABLE while the host is away, or when the reader should resume elsewhere.
+        """
+
+    @_abc_1.abstractmethod
+    def GetTaskStatistics(
+        self,
+        request: _state_tracker_service_pb2.GetTaskStatisticsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_state_tracker_service_pb2.GetTaskStatisticsResponse, _abc.Awaitable[_state_tracker_service_pb2.GetTaskStatisticsResponse]]:
+        """Shows what containers use: the latest sample of each task asked for, or of every task of the cluster or of some
+        instances. ClusterNotFoundException; InvalidParameterException for a name that is none. A task without a sample is
+        in failures: MISSING, NOT_SAMPLED, or DISCONNECTED where its instance cannot be asked.
         """
 
     @_abc_1.abstractmethod

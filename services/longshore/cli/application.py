@@ -15,6 +15,7 @@ from longshore.cli import (
     logs,
     output,
     running,
+    stats,
     status,
     task_definitions,
     tasks,
@@ -69,6 +70,7 @@ app.command()(tasks.stop)
 app.add_typer(tasks.app, name="task")
 app.add_typer(instances.app, name="instance")
 app.command()(logs.logs)
+app.command()(stats.stats)
 app.command()(watching.events)
 app.command()(status.status)
 

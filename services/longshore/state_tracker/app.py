@@ -36,6 +36,7 @@ from longshore.state_tracker import (
     scope,
     servicer,
     session_server,
+    statistics_queries,
     submitting,
     task_queries,
     tracker_lease,
@@ -156,6 +157,9 @@ def _tracker_service(core: _Core) -> server.Registration:
             streams=core.streams,
             forwarder=core.forwarder,
             tracker_id=core.tracker_id,
+        ),
+        measured=statistics_queries.StatisticsQueries(
+            core.database, scopes, core.holding, core.forwarder, tracker_id=core.tracker_id
         ),
     )
     add = server.servicer(state_tracker_service_pb2_grpc.add_StateTrackerServiceServicer_to_server, implementation)

@@ -7,7 +7,7 @@ import structlog
 
 from longshore.rpc import errors
 from longshore.state_tracker import instance_rows, liveness, metrics, openings, sessions
-from longshore.v1 import event_pb2, record_pb2, task_pb2
+from longshore.v1 import event_pb2, record_pb2, statistics_pb2, task_pb2
 
 _log = structlog.get_logger(__name__)
 
@@ -15,7 +15,7 @@ _log = structlog.get_logger(__name__)
 class Live:
     """A session with what its server needs: the cluster, the terms, and an event that wakes its writer."""
 
-    __slots__ = ("cluster", "reading", "session", "terms", "wake")
+    __slots__ = ("cluster", "reading", "session", "statistics", "terms", "wake")
 
     def __init__(self, session: sessions.Session, cluster: str, terms: liveness.Terms) -> None:
         self.session = session
@@ -24,6 +24,8 @@ class Live:
         self.wake = asyncio.Event()
         # The tables are being read for it.
         self.reading = False
+        # What the instance's containers use, as its agent last said; nowhere else is it kept.
+        self.statistics: statistics_pb2.InstanceStatistics | None = None
 
     def end(self, error: errors.ServiceError | None) -> None:
         """End the session and let its writer say so."""

@@ -16,6 +16,7 @@ from longshore.state_tracker import (
     log_reading,
     registration,
     scope,
+    statistics_queries,
     submitting,
     tags,
     task_queries,
@@ -48,6 +49,7 @@ class Servicer(state_tracker_service_pb2_grpc.StateTrackerServiceServicer):
         found_at: endpoints.Endpoints,
         watches: watch.Watches,
         logs: log_reading.LogReading,
+        measured: statistics_queries.StatisticsQueries,
     ) -> None:
         self._scopes = scopes
         self._registration = registering
@@ -59,6 +61,7 @@ class Servicer(state_tracker_service_pb2_grpc.StateTrackerServiceServicer):
         self._endpoints = found_at
         self._watches = watches
         self._logs = logs
+        self._statistics = measured
 
     async def RegisterContainerInstance(  # noqa: N802 - ECS's name
         self, request: _pb.RegisterContainerInstanceRequest, _: Context
@@ -186,6 +189,13 @@ class Servicer(state_tracker_service_pb2_grpc.StateTrackerServiceServicer):
         """Stream what a task's containers wrote."""
         forwarded = neighbours.was_forwarded(context.invocation_metadata() or ())
         return self._logs.read(request, forwarded=forwarded)
+
+    async def GetTaskStatistics(  # noqa: N802 - the contract's name
+        self, request: _pb.GetTaskStatisticsRequest, context: Context
+    ) -> _pb.GetTaskStatisticsResponse:
+        """Show what containers use."""
+        forwarded = neighbours.was_forwarded(context.invocation_metadata() or ())
+        return await self._statistics.get(request, forwarded=forwarded)
 
     async def TagContainerInstance(  # noqa: N802 - the contract's name
         self, request: _pb.TagContainerInstanceRequest, _: Context

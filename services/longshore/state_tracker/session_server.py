@@ -142,6 +142,8 @@ class SessionServer:
         if request.HasField("assignment_ack"):
             session.acknowledge(request.assignment_ack.revision)
             live.wake.set()
+        if request.HasField("statistics"):
+            live.statistics = request.statistics
         if request.HasField("report"):
             session.report(request.report)
             self._recorder.submit(

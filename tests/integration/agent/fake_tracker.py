@@ -14,6 +14,7 @@ from longshore.v1 import (
     agent_service_pb2_grpc,
     registry_service_pb2,
     state_tracker_service_pb2,
+    statistics_pb2,
     task_definition_pb2,
     task_pb2,
 )
@@ -41,6 +42,7 @@ class FakeTracker:
         self.acknowledged = 0
         self.heartbeats = 0
         self.violations: list[str] = []
+        self.statistics: list[statistics_pb2.InstanceStatistics] = []
         self.deaf = False
         """Take reports without recording or acknowledging them."""
         self.deregistered: set[str] = set()
@@ -333,6 +335,9 @@ class _Line:
                     tracker.violations.append(f"acknowledged {request.assignment_ack.revision}")
                 self._revision = tracker.acknowledged = request.assignment_ack.revision
                 self._unacknowledged = None
+                await tracker.changed()
+            if request.HasField("statistics"):
+                tracker.statistics.append(request.statistics)
                 await tracker.changed()
             if request.HasField("report"):
                 if self._report_ack is not None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from longshore.agent import app, docker_runtime, pulls, runtime, simulated_runtime, task_events
+from longshore.agent import app, docker_runtime, pulls, runtime, samples, simulated_runtime, task_events
 from longshore.rpc import log_cursor
 from tests.integration.agent import definitions
 
@@ -291,3 +291,33 @@ async def test_a_log_that_is_not_kept_names_its_driver_and_one_that_is_gone_its_
     await engine.runtime.remove(runtime_id)
     with pytest.raises(runtime.ContainerMissing):
         await read(engine, runtime_id)
+
+
+async def test_statistics_count_what_a_running_container_uses_and_nothing_of_one_that_does_not_run(
+    engine: Engine,
+) -> None:
+    runtime_id = await engine.make("trap 'exit 143' TERM; while :; do sleep 0.1; done", Memory=32 << 20)
+    assert samples.of_docker(await engine.runtime.statistics(runtime_id)) is None
+    await engine.runtime.start(runtime_id)
+    first = samples.of_docker(await engine.runtime.statistics(runtime_id))
+    assert first is not None
+    async with asyncio.timeout(WAIT_S):
+        while (later := samples.of_docker(await engine.runtime.statistics(runtime_id))) is None or (  # noqa: ASYNC110 - no event tells
+            later.cpu_ns <= first.cpu_ns
+        ):
+            await asyncio.sleep(0.05)
+    assert (later.memory_limit, later.network) == (32 << 20, None)
+    assert later.pids >= 1
+    assert 0 < later.memory_used < 32 << 20
+    await engine.runtime.kill(runtime_id)
+    with pytest.raises(runtime.ContainerMissing):
+        await engine.runtime.statistics("f" * 64)
+
+
+async def test_a_network_is_made_once_and_goes_once(engine: Engine) -> None:
+    name = f"contract-{uuid.uuid4().hex}"
+    config = {"Driver": "bridge", "IPAM": {"Config": [{"Subnet": "169.254.170.136/30", "Gateway": "169.254.170.138"}]}}
+    for _ in range(2):
+        await engine.runtime.create_network(name, config)
+    for _ in range(2):
+        await engine.runtime.remove_network(name)

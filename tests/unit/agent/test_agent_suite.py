@@ -90,7 +90,6 @@ MISSING = frozenset(
         "TestNetworkModeBridge",
         "TestNetworkModeNone",
         "TestPortResourceContention",
-        "TestTelemetry",
         "PID namespace",
         "IPC namespace",
         "network-link",

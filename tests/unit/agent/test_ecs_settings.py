@@ -13,6 +13,8 @@ CARRIED_OVER = [
     ("ECS_CLUSTER", "web", "cluster", "web"),
     ("ECS_CLUSTER", "arn:aws:ecs:us-east-1:123456789012:cluster/web", "cluster", "web"),
     ("ECS_DATADIR", "/data/", "state_dir", Path("/data/")),
+    ("ECS_DISABLE_METRICS", "true", "statistics", False),
+    ("ECS_POLLING_METRICS_WAIT_DURATION", "15s", "statistics_interval", 15),
     ("ECS_TASK_METADATA_RPS_LIMIT", "100,150", "task_metadata_rps_limit", ("100", "150")),
     ("ECS_RESERVED_MEMORY", "32", "reserved_memory", 32),
     ("ECS_RESERVED_PORTS", "[22, 80]", "reserved_ports", ("22", "80")),
