@@ -30,6 +30,7 @@ _V2 = {
     "io_stat": "io.stat",
     "pids": "pids.current",
 }
+_SLICE = ".slice"
 _PROCESSES = "cgroup.procs"
 _OPTIONAL = frozenset({"blkio", "io_stat"})
 """Controllers that a kernel may lack: then there are no such numbers."""
@@ -72,7 +73,7 @@ class CgroupStatistics:
             }
             sample = samples.of_v2(**found)
             processes = f"{self._root}/{group}/{_PROCESSES}"
-            if not sample.memory_limit and target.parent and group.startswith(target.parent.strip("/")):
+            if not sample.memory_limit and target.parent and group.startswith(_folder(target.parent)):
                 sample = replace(sample, memory_limit=self._task_limit(target.parent))
         else:
             found = {
@@ -86,7 +87,7 @@ class CgroupStatistics:
         return replace(sample, network=self._network(_text(processes).split()))
 
     def _task_limit(self, parent: str) -> int:
-        text = _text(f"{self._root}/{parent.strip('/')}/memory.max").strip()
+        text = _text(f"{self._root}/{_folder(parent)}/memory.max").strip()
         return int(text) if text.isdigit() else 0
 
     def _network(self, pids: Sequence[str]) -> samples.Network | None:
@@ -98,10 +99,21 @@ class CgroupStatistics:
 
 def _groups(target: Target) -> Iterator[str]:
     """Where the engine may have made the container's group: by itself, or as it asks systemd to."""
-    if target.parent:
-        yield f"{target.parent.strip('/')}/{target.runtime_id}"
+    scope = f"docker-{target.runtime_id}.scope"
+    if target.parent.endswith(_SLICE):
+        yield f"{_folder(target.parent)}/{scope}"
+    elif target.parent:
+        yield f"{_folder(target.parent)}/{target.runtime_id}"
     yield f"docker/{target.runtime_id}"
-    yield f"system.slice/docker-{target.runtime_id}.scope"
+    yield f"system.slice/{scope}"
+
+
+def _folder(parent: str) -> str:
+    """Folder of a task's group. A slice lies in those that its name begins with: `a-b.slice` in `a.slice`."""
+    if not parent.endswith(_SLICE):
+        return parent.strip("/")
+    parts = parent.removesuffix(_SLICE).split("-")
+    return "/".join("-".join(parts[:count]) + _SLICE for count in range(1, len(parts) + 1))
 
 
 def _text(path: str, *, optional: bool = False) -> str:

@@ -55,6 +55,10 @@ def target(parent: str = "", *, own_network: bool = True) -> cgroup_statistics.T
         (f"docker/{ID}", ""),
         (f"system.slice/docker-{ID}.scope", ""),
         (f"longshore/home/task/{ID}", "/longshore/home/task"),
+        (
+            f"longshore.slice/longshore-home.slice/longshore-home-task.slice/docker-{ID}.scope",
+            "longshore-home-task.slice",
+        ),
         (f"docker/{ID}", "/longshore/home/task"),
     ],
 )
@@ -62,9 +66,8 @@ def test_a_container_is_found_wherever_the_engine_has_put_it(
     tmp_path: Path, version: int, files: dict[str, str], group: str, parent: str
 ) -> None:
     tree(tmp_path / "cgroup", files, group)
-    if parent and version == 2:
-        (tmp_path / "cgroup" / parent.strip("/")).mkdir(parents=True, exist_ok=True)
-        (tmp_path / "cgroup" / parent.strip("/") / "memory.max").write_text("1048576\n")
+    if version == 2:
+        (tmp_path / "cgroup" / group).parent.joinpath("memory.max").write_text("1048576\n")
     found = reader(tmp_path, version).read(target(parent))
     assert found is not None
     assert (found.memory_used, found.block_read, found.pids) == (962_560, 5096, 2)
