@@ -28,7 +28,9 @@ class InstanceStatistics(_message.Message):
     TASKS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def tasks(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskStatistics]:
-        """The tasks with running containers, in no order. Written by the agent. A task that is missing uses nothing."""
+        """The tasks with running containers, in no order. Written by the agent. Empty when
+        none runs; a task that is missing uses nothing.
+        """
 
     def __init__(
         self,
@@ -115,11 +117,11 @@ class ContainerStatistics(_message.Message):
     network_rx_bytes: _builtins.int
     """Bytes received on its network interfaces since its start. Written by the agent. Absent when it has none of its own."""
     network_tx_bytes: _builtins.int
-    """Bytes sent, likewise."""
+    """Bytes sent on them since its start. Written by the agent. Absent when it has none of its own."""
     block_read_bytes: _builtins.int
     """Bytes read from block devices since its start. Written by the agent. Always set."""
     block_write_bytes: _builtins.int
-    """Bytes written to block devices, likewise."""
+    """Bytes written to block devices since its start. Written by the agent. Always set."""
     pids: _builtins.int
     """Processes and threads in it. Written by the agent. Always set."""
     def __init__(

@@ -1056,7 +1056,9 @@ class TaskOverride(_message.Message):
 
     @_builtins.property
     def ephemeral_storage(self) -> _task_definition_pb2.EphemeralStorage:
-        """Ephemeral storage on Fargate; kept and echoed, without effect. Written by the caller. Absent means the definition's."""
+        """Ephemeral storage on Fargate; kept and echoed, without effect. Written by the caller. Absent means the
+        definition's.
+        """
 
     def __init__(
         self,
