@@ -13,8 +13,11 @@ import pytest
 
 from longshore.agent import leaving
 from longshore.cli import exits
+from longshore.v1 import container_instance_pb2, scheduler_service_pb2, state_tracker_service_pb2, task_pb2
 from tests.e2e import calls, containers, packaging, stacks, waits
 from tests.engines import docker, waiting
+
+DRAINING = container_instance_pb2.CONTAINER_INSTANCE_STATUS_DRAINING
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(360)]
 
@@ -39,9 +42,59 @@ def run(stack: stacks.Stack, command: str) -> str:
     return asyncio.run(go())
 
 
-def exit_code(stack: stacks.Stack, task: str) -> int:
+def described(stack: stacks.Stack, arn: str) -> task_pb2.Task:
+    """A task as the control plane has it."""
+
+    async def go() -> task_pb2.Task:
+        async with stack.client() as client:
+            request = state_tracker_service_pb2.DescribeTasksRequest(tasks=[arn])
+            (found,) = (await client.call(client.state_tracker.DescribeTasks, request)).tasks
+            return found
+
+    return asyncio.run(go())
+
+
+def exit_code(stack: stacks.Stack, arn: str) -> int:
     """The exit code that the control plane has of a task."""
-    return int(calls.task(stack, task)["containers"][0]["exitCode"])
+    return described(stack, arn).containers[0].exit_code
+
+
+def stop(stack: stacks.Stack, arn: str) -> None:
+    """Ask for the end of a task."""
+
+    async def go() -> None:
+        async with stack.client() as client:
+            await client.call(client.scheduler.StopTask, scheduler_service_pb2.StopTaskRequest(task=arn))
+
+    asyncio.run(go())
+
+
+def instance(stack: stacks.Stack) -> container_instance_pb2.ContainerInstance:
+    """The only instance there is."""
+
+    async def go() -> container_instance_pb2.ContainerInstance:
+        async with stack.client() as client:
+            listing = state_tracker_service_pb2.ListContainerInstancesRequest()
+            arns = (await client.call(client.state_tracker.ListContainerInstances, listing)).container_instance_arns
+            request = state_tracker_service_pb2.DescribeContainerInstancesRequest(container_instances=arns)
+            (found,) = (await client.call(client.state_tracker.DescribeContainerInstances, request)).container_instances
+            return found
+
+    return asyncio.run(go())
+
+
+def activate(stack: stacks.Stack) -> str:
+    """Have the instance take tasks; its ARN."""
+
+    async def go(arn: str) -> str:
+        async with stack.client() as client:
+            request = state_tracker_service_pb2.UpdateContainerInstancesStateRequest(
+                container_instances=[arn], status=container_instance_pb2.CONTAINER_INSTANCE_STATUS_ACTIVE
+            )
+            await client.call(client.state_tracker.UpdateContainerInstancesState, request)
+        return arn
+
+    return asyncio.run(go(instance(stack).container_instance_arn))
 
 
 def test_a_packaged_agent_runs_tasks_and_adopts_them_after_a_kill_and_an_update(packaged: packaging.Packaged) -> None:
@@ -71,11 +124,10 @@ def test_a_packaged_agent_runs_tasks_and_adopts_them_after_a_kill_and_an_update(
     stacks.add_agent(stack, "agent")
     stack.start("agent")
     assert containers.of_task(engine, staying) == [before]
-    stack.command("stop", staying)
+    stop(stack, staying)
     waits.until_stopped(stack, [staying])
     stack.processes["agent"].stop()
-    (instance,) = calls.run_json(stack, "instance", "list")["containerInstanceArns"]
-    assert calls.task(stack, staying)["containerInstanceArn"] == instance
+    assert described(stack, staying).container_instance_arn == instance(stack).container_instance_arn
     assert "agent_started" in (packaged.folder / "log/agent.log").read_text()
 
 
@@ -102,33 +154,31 @@ def test_an_agent_that_is_told_to_drain_on_a_stop_gives_its_tasks_up_and_leaves_
     engine, stack = packaged.stack.engine, packaged.stack
     engine.remove_labelled(packaged.label)
     container = packaged.start("--drain-on-stop")
-    (arn,) = calls.run_json(stack, "instance", "list")["containerInstanceArns"]
-    stack.command("instance", "activate", arn)
+    activate(stack)
     task = run(stack, "trap 'exit 3' TERM; while :; do sleep 0.1; done")
     waits.until_running(stack, [task])
 
     engine.docker("stop", "--time=60", container)
 
     assert engine.docker("inspect", "--format", "{{.State.ExitCode}}", container) == "0"
-    described = calls.task(stack, task)
-    assert (described["lastStatus"], described["stopCode"]) == ("STOPPED", "TerminationNotice")
-    assert described["stoppedReason"] == leaving.REASON
+    found = described(stack, task)
+    assert found.last_status == task_pb2.TASK_STATUS_STOPPED
+    assert (found.stop_code, found.stopped_reason) == (task_pb2.TASK_STOP_CODE_TERMINATION_NOTICE, leaving.REASON)
     assert exit_code(stack, task) == 3
-    assert calls.only_instance(stack)["status"] == "DRAINING"
+    assert instance(stack).status == DRAINING
 
 
 def test_a_second_signal_ends_the_leaving_at_once(packaged: packaging.Packaged) -> None:
     engine, stack = packaged.stack.engine, packaged.stack
     engine.remove_labelled(packaged.label)
     container = packaged.start("--drain-on-stop")
-    (arn,) = calls.run_json(stack, "instance", "list")["containerInstanceArns"]
-    stack.command("instance", "activate", arn)
+    activate(stack)
     task = run(stack, "trap '' TERM; while :; do sleep 0.1; done")
     waits.until_running(stack, [task])
 
     engine.docker("kill", "--signal=TERM", container)
     waiting.until(
-        lambda: calls.only_instance(stack)["status"] == "DRAINING",
+        lambda: instance(stack).status == DRAINING,
         within_s=packaging.SAYS_WITHIN_S,
         what="the agent has drained",
     )
@@ -146,8 +196,7 @@ def test_draining_waits_until_nothing_runs_and_tells_how_far_it_is(packaged: pac
     engine, stack = packaged.stack.engine, packaged.stack
     engine.remove_labelled(packaged.label)
     packaged.start()
-    (arn,) = calls.run_json(stack, "instance", "list")["containerInstanceArns"]
-    stack.command("instance", "activate", arn)
+    arn = activate(stack)
     task = run(stack, "trap 'exit 0' TERM; while :; do sleep 0.1; done")
     waits.until_running(stack, [task])
 
@@ -157,16 +206,16 @@ def test_draining_waits_until_nothing_runs_and_tells_how_far_it_is(packaged: pac
         _, rest = interrupted.communicate(timeout=packaging.SAYS_WITHIN_S)
     assert interrupted.returncode == exits.INTERRUPTED
     assert "stay DRAINING" in rest
-    assert calls.only_instance(stack)["status"] == "DRAINING"
+    assert instance(stack).status == DRAINING
 
     with drain(stack, arn) as waited:
         told = until_told(waited, "1 task is left")
         assert waited.poll() is None
-        stack.command("stop", task)
+        stop(stack, task)
         _, rest = waited.communicate(timeout=packaging.SAYS_WITHIN_S)
     assert waited.returncode == 0, told + rest
     assert "nothing runs here any more" in rest
-    assert calls.task(stack, task)["lastStatus"] == "STOPPED"
+    assert described(stack, task).last_status == task_pb2.TASK_STATUS_STOPPED
     assert stack.command("instance", "drain", arn, "--wait").returncode == 0
 
 
