@@ -1,5 +1,6 @@
 """The main path in both ways to run: from a task-definition file to a container's exit code."""
 
+import asyncio
 import json
 import re
 import signal
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import calls, containers, stacks, waits
+from tests.engines import docker, image_registry
+from tests.integration.agent import registry
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 HELLO = str(EXAMPLES / "hello.json")
@@ -27,6 +30,23 @@ def test_run_wait_exits_with_the_containers_exit_code(stack: stacks.Stack) -> No
         "Stopped",
     ]
     assert "exit code 7" in done.stdout
+
+
+async def test_a_pull_is_told_of_as_it_goes(
+    embedded: stacks.Stack, registry_session: image_registry.ImageRegistry, docker_engine: docker.DockerEngine
+) -> None:
+    """From the engine's lines through the agent's reports and the event stream to the person who waits."""
+    async with registry.serving(registry_session, docker_engine) as front:
+        await front.publish("large", size=2 << 20)
+        front.piece_s = 0.05
+        definition = json.loads((EXAMPLES / "hello.json").read_text())
+        definition["family"] = "pulled"
+        definition["containerDefinitions"][0] |= {"image": front.image, "command": ["sh", "-c", "exit 0"]}
+        done = await asyncio.to_thread(embedded.command, "run", "-", "--wait", stdin=json.dumps(definition))
+    told = [line for line in done.stdout.splitlines() if line.startswith("Pulling")]
+    assert 1 <= len(told) <= 5, done.stdout
+    assert all(f" {front.image} " in line and " of " in line for line in told)
+    assert "100%" in told[-1]
 
 
 def test_a_stopped_task_keeps_its_story(stack: stacks.Stack) -> None:

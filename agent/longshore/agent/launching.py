@@ -142,7 +142,9 @@ class Launcher:
             host.post(record, task_events.PullBegan(container))
             try:
                 found = await self._retried(
-                    lambda: host.runtime.pull(image, patient=not decision.fall_back, on_progress=_unheard)
+                    lambda: host.runtime.pull(
+                        image, patient=not decision.fall_back, on_progress=self._progress(record, container)
+                    )
                 )
             except runtime.RuntimeFailure as error:
                 if cached is None or not decision.fall_back:
@@ -159,6 +161,17 @@ class Launcher:
             if not isinstance(error, runtime.CannotPullContainerError | runtime.DockerTimeoutError):
                 failure = runtime.CannotPullContainerError(error.message)
             host.post(record, task_events.PullFailed(container, failure.reason))
+
+    def _progress(self, record: task_record.TaskRecord, container: str) -> Callable[[pull_progress.Progress], None]:
+        """Have told how far a pull is that begins now, not too often."""
+        clock = asyncio.get_running_loop().time
+        pace = pull_progress.Pace(clock())
+
+        def on_progress(progress: pull_progress.Progress) -> None:
+            if pace.due(clock()):
+                self._host.post(record, task_events.PullProgressed(container, progress))
+
+        return on_progress
 
     def _decide(self, image: str, cached: pulls.CachedImage | None) -> pulls.Decision:
         return pulls.decide(self._host.pull_behavior, image, cached, pulled_before=self._host.images.has_pulled(image))
@@ -411,10 +424,6 @@ class Launcher:
                     raise
                 _log.warning("engine_unavailable", error_reason=error.reason)
             await pauses.sleep()
-
-
-def _unheard(_: pull_progress.Progress) -> None:
-    """How far it is is not told yet."""
 
 
 def _ready(container: str, image: pulls.CachedImage, *, pulled: bool) -> task_events.ImageReady:

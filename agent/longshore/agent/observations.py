@@ -103,6 +103,11 @@ def _container(plan: task_state.ContainerPlan, container: task_state.ContainerSt
         restart_count=container.restarts,
         restart_reason=container.restart_reason if container.restarts else "",
     )
+    progress = container.pulled
+    if progress is not None and result.last_status == task_pb2.CONTAINER_STATUS_PENDING:
+        result.pull_progress.downloaded_bytes = progress.downloaded
+        result.pull_progress.total_bytes = progress.total
+        result.pull_progress.layers = progress.layers
     # While it is started again the exit code is that of the run before.
     if container.exit_code is not None and container.phase is states.ContainerPhase.STOPPED:
         result.exit_code = container.exit_code

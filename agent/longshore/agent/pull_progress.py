@@ -22,6 +22,30 @@ class Progress:
 
 NOTHING = Progress(0, 0)
 
+QUIET_S = 1.0
+"""A pull that takes no longer is not told of: it is over before anybody has read it."""
+PACE_S = 1.5
+"""The least pause between two reports of one pull."""
+PACE_SHARE = 0.02
+"""The same as a share of how long it has taken, so that a pull of hours makes hundreds of reports and not thousands."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """When a pull is to be told of."""
+
+    began: float
+    """Seconds by any clock that only goes forward."""
+    told: float | None = None
+
+    def due(self, now: float) -> bool:
+        """Whether it is to be told of now, which then counts as done."""
+        taken = now - self.began
+        if taken < QUIET_S or (self.told is not None and now - self.told < max(PACE_S, taken * PACE_SHARE)):
+            return False
+        self.told = now
+        return True
+
 
 def forward(before: Progress, now: Progress) -> Progress:
     """What is shown after `before`: a pull that begins again does not go back."""

@@ -26,6 +26,8 @@ from longshore.agent import (
 from longshore.rpc import log_cursor
 
 _KILLED = 137
+_LAYER = 30_000_000
+"""Bytes of every image that is pulled here."""
 _TERMINATED = 143
 _STATUS = {
     task_events.Found.CREATED: "created",
@@ -148,9 +150,13 @@ class SimulatedRuntime:
     async def pull(
         self, image: str, *, patient: bool, on_progress: Callable[[pull_progress.Progress], None] = lambda _: None
     ) -> pulls.CachedImage:
-        """Fetch an image from the made-up registry, which never thinks better of it and sends it in one piece."""
-        del patient, on_progress
-        await self._take(self._timing.pull_s)
+        """Fetch an image from the made-up registry, which never thinks better of it."""
+        del patient
+        least, most = self._timing.pull_s
+        for quarter in range(1, 5):
+            await self._take((least / 4, most / 4))
+            if image in self._registry:
+                on_progress(pull_progress.Progress(quarter * _LAYER // 4, _LAYER, 1))
         found = self._registry.get(image)
         if found is None:
             raise runtime.CannotPullContainerError(f"pull access denied for {image}, repository does not exist")

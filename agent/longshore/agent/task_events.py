@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from longshore.agent import task_state
+from longshore.agent import pull_progress, task_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,14 @@ class PullBegan:
     """An image of the task is being fetched from its registry."""
 
     container: str
+
+
+@dataclass(frozen=True, slots=True)
+class PullProgressed:
+    """The pull of the container's image is so far."""
+
+    container: str
+    progress: pull_progress.Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +189,7 @@ Event = (
     | StopRequested
     | Refused
     | PullBegan
+    | PullProgressed
     | ImageReady
     | PullFailed
     | ContainerCreated

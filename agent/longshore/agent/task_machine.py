@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from longshore.agent import dependencies, restarts, states, task_commands, task_events, task_state
+from longshore.agent import dependencies, pull_progress, restarts, states, task_commands, task_events, task_state
 
 _C = states.ContainerPhase
 _T = states.TaskPhase
@@ -235,12 +235,24 @@ def _pull_began(work: _Work, event: task_events.PullBegan) -> None:
         work.mark_visible()
 
 
+def _pull_progressed(work: _Work, event: task_events.PullProgressed) -> None:
+    position = work.find(event.container, _C.PULLING)
+    if position is not None:
+        before = work.containers[position].pulled or pull_progress.NOTHING
+        work.change(position, pulled=pull_progress.forward(before, event.progress))
+        work.mark_visible()
+
+
 def _image_ready(work: _Work, event: task_events.ImageReady) -> None:
     position = work.find(event.container, _C.PULLING)
     if position is None:
         return
     if event.pulled:
         work.state = replace(work.state, pull_stopped_at=work.now)
+    if (shown := work.containers[position].pulled) is not None:
+        # Who has been told of the way is told that it is done: what the container waits for now is something else.
+        work.change(position, pulled=replace(shown, downloaded=shown.total))
+        work.mark_visible()
     work.move(position, _C.PULLED, image_digest=event.digest, image_id=event.image_id, pin=event.pin)
 
 
@@ -428,6 +440,7 @@ _HANDLERS: dict[type, Callable[[_Work, Any], None]] = {
     task_events.StopRequested: _stop_requested,
     task_events.Refused: _refused,
     task_events.PullBegan: _pull_began,
+    task_events.PullProgressed: _pull_progressed,
     task_events.ImageReady: _image_ready,
     task_events.PullFailed: _pull_failed,
     task_events.ContainerCreated: _container_created,

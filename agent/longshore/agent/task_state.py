@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from longshore.agent import states
+from longshore.agent import pull_progress, states
 
 
 class Condition(StrEnum):
@@ -102,6 +102,8 @@ class ContainerState:
     image_id: str = ""
     pin: str = ""
     """What names exactly this image at the engine; empty: the definition's name for it."""
+    pulled: pull_progress.Progress | None = None
+    """How far its pull is, or was; None where it took no time worth telling."""
     bindings: tuple[Binding, ...] = ()
     health: Health = Health.UNSPECIFIED
     stop_attempts: int = 0

@@ -163,6 +163,7 @@ class ContainerObservation(_message.Message):
     OUT_OF_MEMORY_FIELD_NUMBER: _builtins.int
     RESTART_COUNT_FIELD_NUMBER: _builtins.int
     RESTART_REASON_FIELD_NUMBER: _builtins.int
+    PULL_PROGRESS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name in the task definition."""
     runtime_id: _builtins.str
@@ -187,6 +188,10 @@ class ContainerObservation(_message.Message):
     def network_bindings(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.NetworkBinding]:
         """Published ports, dynamic ones with the port that was chosen. Empty when none."""
 
+    @_builtins.property
+    def pull_progress(self) -> Global___PullProgress:
+        """How far the pull of its image is, while it is PENDING. Absent where none has taken a second."""
+
     def __init__(
         self,
         *,
@@ -201,16 +206,47 @@ class ContainerObservation(_message.Message):
         out_of_memory: _builtins.bool = ...,
         restart_count: _builtins.int = ...,
         restart_reason: _builtins.str = ...,
+        pull_progress: Global___PullProgress | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "exit_code", b"exit_code"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "exit_code", b"exit_code", "pull_progress", b"pull_progress"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "exit_code", b"exit_code", "health_status", b"health_status", "image_digest", b"image_digest", "last_status", b"last_status", "name", b"name", "network_bindings", b"network_bindings", "out_of_memory", b"out_of_memory", "reason", b"reason", "restart_count", b"restart_count", "restart_reason", b"restart_reason", "runtime_id", b"runtime_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "exit_code", b"exit_code", "health_status", b"health_status", "image_digest", b"image_digest", "last_status", b"last_status", "name", b"name", "network_bindings", b"network_bindings", "out_of_memory", b"out_of_memory", "pull_progress", b"pull_progress", "reason", b"reason", "restart_count", b"restart_count", "restart_reason", b"restart_reason", "runtime_id", b"runtime_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exit_code: _TypeAlias = _typing.Literal["exit_code"]  # noqa: Y015
     _WhichOneofArgType__exit_code: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__exit_code) -> _WhichOneofReturnType__exit_code | None: ...
 
 Global___ContainerObservation: _TypeAlias = ContainerObservation  # noqa: Y015
+
+@_typing.final
+class PullProgress(_message.Message):
+    """How far the pull of a container's image is. Written by the agent; grows only."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOWNLOADED_BYTES_FIELD_NUMBER: _builtins.int
+    TOTAL_BYTES_FIELD_NUMBER: _builtins.int
+    LAYERS_FIELD_NUMBER: _builtins.int
+    downloaded_bytes: _builtins.int
+    """Bytes of layers that have come, compressed as the registry sends them. At most total_bytes."""
+    total_bytes: _builtins.int
+    """Bytes of all layers that are to come, as far as the engine knows: it finds out about one after the other."""
+    layers: _builtins.int
+    """Number of those layers. Layers that were on the host before do not count."""
+    def __init__(
+        self,
+        *,
+        downloaded_bytes: _builtins.int = ...,
+        total_bytes: _builtins.int = ...,
+        layers: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["downloaded_bytes", b"downloaded_bytes", "layers", b"layers", "total_bytes", b"total_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PullProgress: _TypeAlias = PullProgress  # noqa: Y015
 
 @_typing.final
 class ContainerInstanceEvent(_message.Message):

@@ -56,6 +56,22 @@ def ports(task: following.Followed, *, host: str) -> Iterator[str]:
             yield line("", f"{name}: {url}")
 
 
+def pulling(image: str, progress: event_pb2.PullProgress) -> str:
+    """How far the pull of an image is."""
+    total = progress.total_bytes
+    percent = 100 * progress.downloaded_bytes // total if total else 0
+    return line("Pulling", f"{image} {percent}% ({_megabytes(progress.downloaded_bytes)} of {_megabytes(total)} MB)")
+
+
+def quarter(progress: event_pb2.PullProgress) -> int:
+    """Which quarter of a pull has been reached: where lines stay, four of them are enough."""
+    return 4 * progress.downloaded_bytes // progress.total_bytes if progress.total_bytes else 0
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1_000_000:.1f}" if count < 10_000_000 else str(count // 1_000_000)
+
+
 def ends(task: following.Followed) -> Iterator[str]:
     """How each container ended."""
     for name, container in sorted(task.containers.items()):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from longshore.cli import endpoints, exits, narration, output
+from longshore.cli import endpoints, exits, narration, output, pull_lines
 from longshore.client import client as clients
 from longshore.client import following, waiting
 from longshore.rpc import errors
@@ -43,14 +43,34 @@ class Narrator:
         self.as_json = as_json
         self._console = output.err if as_json else output.out
         self._away = False
+        self._open = False
+
+    @property
+    def live(self) -> bool:
+        """Whether a line can be changed: on a terminal."""
+        return self._console.is_terminal
 
     def say(self, text: str) -> None:
         """Print one line as it is."""
         self._away = False
+        self._close()
         self._console.print(text, markup=False)
+
+    def update(self, text: str) -> None:
+        """Print a line that the next one may take the place of."""
+        self._console.file.write(f"\r{text[: self._console.width - 1]}\x1b[K")
+        self._console.file.flush()
+        self._open = True
+
+    def _close(self) -> None:
+        """Leave the line that was changed as it is now."""
+        if self._open:
+            self._console.file.write("\n")
+        self._open = False
 
     def lost(self, error: errors.Unavailable) -> None:
         """Say once that the event stream is away; it is sought again."""
+        self._close()
         if not self._away:
             output.notice(f"The control plane is away ({error.message}); the tasks go on, and this waits for it.")
         self._away = True
@@ -96,7 +116,7 @@ async def _follow(
             cluster=started.cluster,
             until=until,
             cursor=started.answer.cursor,
-            on_change=_teller(narrator, started.began, hosts),
+            on_change=_teller(narrator, started, hosts),
             on_lost=narrator.lost,
         )
     except asyncio.CancelledError:  # Ctrl-C
@@ -112,12 +132,14 @@ async def _follow(
     return 0 if all(task.ran for task in follower.tasks.values()) else exits.FAILED
 
 
-def _teller(narrator: Narrator, began: float, hosts: dict[str, str]) -> Callable[[following.Followed], None]:
-    """Prints each change of a task's status."""
+def _teller(narrator: Narrator, started: Started, hosts: dict[str, str]) -> Callable[[following.Followed], None]:
+    """Prints how far pulls are, and each change of a task's status."""
     before = dict.fromkeys(hosts, task_pb2.TASK_STATUS_PENDING)
+    pulls = pull_lines.PullLines(narrator, started.definition)
 
     def tell_change(task: following.Followed) -> None:
-        seconds = time.monotonic() - began
+        seconds = time.monotonic() - started.began
+        pulls.tell(task)
         for text in narration.changed(task, before[task.task_id], seconds, host=hosts[task.task_id]):
             narrator.say(text)
         before[task.task_id] = task.last_status

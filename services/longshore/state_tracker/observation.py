@@ -130,6 +130,7 @@ def end(stored: tasks.Observation | None, how: End, *, task: Task, now: int) -> 
     for container in body.containers:
         if container.last_status != task_pb2.CONTAINER_STATUS_STOPPED:
             container.last_status = task_pb2.CONTAINER_STATUS_STOPPED
+            container.ClearField("pull_progress")
             moved.append(container)
     return _change(
         stored,
@@ -278,12 +279,26 @@ def _is_older(reported: event_pb2.ContainerObservation, known: event_pb2.Contain
 def _absorb(known: event_pb2.ContainerObservation, reported: event_pb2.ContainerObservation) -> None:
     """Take over what a report says of a container; what it leaves empty stays, and so does the first exit code."""
     exit_code = known.exit_code if known.HasField("exit_code") else None
+    progress = _furthest(known.pull_progress, reported.pull_progress)
     if reported.network_bindings:
         del known.network_bindings[:]
     known.MergeFrom(reported)
     known.reason = known.reason[:REASON_LIMIT]
+    if known.last_status > task_pb2.CONTAINER_STATUS_PENDING:
+        known.ClearField("pull_progress")
+    elif known.HasField("pull_progress"):
+        known.pull_progress.CopyFrom(progress)
     if exit_code is not None:
         known.exit_code = exit_code
+
+
+def _furthest(known: event_pb2.PullProgress, reported: event_pb2.PullProgress) -> event_pb2.PullProgress:
+    """How far a pull is that began again, or is told of out of order: it never goes back."""
+    return event_pb2.PullProgress(
+        downloaded_bytes=max(known.downloaded_bytes, reported.downloaded_bytes),
+        total_bytes=max(known.total_bytes, reported.total_bytes),
+        layers=max(known.layers, reported.layers),
+    )
 
 
 def _merge_times(body: agent_service_pb2.TaskObservation, reported: agent_service_pb2.TaskObservation) -> bool:

@@ -8,6 +8,7 @@ import pytest
 from longshore.agent import (
     container_names,
     engine,
+    pull_progress,
     pulls,
     reports,
     runtime,
@@ -54,6 +55,26 @@ async def test_a_pulled_image_is_the_one_that_runs() -> None:
         found = await bench.running("a")
         assert found.containers[0].image_digest == "sha256:new"
         assert found.HasField("pull_stopped_at")
+
+
+async def test_a_pull_that_takes_its_time_is_told_of_as_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pull_progress, "QUIET_S", 0.0)
+    monkeypatch.setattr(pull_progress, "PACE_S", 0.0)
+    registry = {definitions.IMAGE: pulls.CachedImage("sha256:2", "sha256:new")}
+    async with engine_bench.bench(images={}, registry=registry) as bench:
+        seen: list[float] = []
+
+        def note() -> bool:
+            found = bench.host.observe("a")
+            if found is not None and found.containers[0].HasField("pull_progress"):
+                progress = found.containers[0].pull_progress
+                seen.append(progress.downloaded_bytes / progress.total_bytes)
+            return found is not None and found.last_status == task_pb2.TASK_STATUS_RUNNING
+
+        await bench.assign("a")
+        await bench.until(note)
+        assert seen
+        assert seen == sorted(seen)
 
 
 async def test_always_means_that_a_failed_pull_fails_the_task() -> None:

@@ -132,6 +132,28 @@ async def test_a_pull_that_hangs_fails_the_task(
     assert container.reason == "DockerTimeoutError: Could not transition to PULLED; timed out after waiting 1s"
 
 
+async def test_a_pull_that_takes_its_time_is_told_of_as_it_goes(
+    tracker: Tracker, make_agent: conftest.MakeAgent, front: registry.Front
+) -> None:
+    await front.publish("large", size=2 << 20)
+    front.piece_s = 0.05
+    seen: list[tuple[int, int]] = []
+    async with make_agent():
+        task = await assign(tracker, front.image)
+
+        def runs() -> bool:
+            found = tracker.observations.get(task)
+            if found is not None and found.containers[0].HasField("pull_progress"):
+                progress = found.containers[0].pull_progress
+                seen.append((progress.downloaded_bytes, progress.total_bytes))
+            return found is not None and found.last_status == task_pb2.TASK_STATUS_RUNNING
+
+        await tracker.until(runs, "the task runs")
+    assert 0 < seen[0][0] < seen[0][1]
+    assert seen == sorted(seen)
+    assert seen[-1][0] == seen[-1][1] > 2 << 20
+
+
 async def test_an_image_that_is_not_there_stops_the_task(
     tracker: Tracker, make_agent: conftest.MakeAgent, front: registry.Front
 ) -> None:

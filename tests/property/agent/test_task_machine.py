@@ -3,12 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longshore.agent import states, task_commands, task_events, task_machine, task_state
+from longshore.agent import pull_progress, states, task_commands, task_events, task_machine, task_state
 
 C = states.ContainerPhase
 NAMES = ("a", "b", "c")
 LATE = 10**18
 """An end that is that of no run before."""
+SIZES = st.integers(0, 100)
 CODES = st.one_of(st.none(), st.integers(0, 255))
 
 
@@ -46,6 +47,7 @@ def events(name: str) -> st.SearchStrategy[task_events.Event]:
         st.builds(task_events.PullBegan, st.just(name)),
         st.builds(task_events.ImageReady, st.just(name), st.just("sha256:1"), st.booleans()),
         st.builds(task_events.PullFailed, st.just(name), st.just("pull")),
+        st.builds(task_events.PullProgressed, st.just(name), st.builds(pull_progress.Progress, SIZES, SIZES)),
         st.builds(task_events.ContainerCreated, st.just(name), st.just(f"id-{name}")),
         st.builds(task_events.CreateFailed, st.just(name), st.just("create")),
         st.builds(task_events.ContainerStarted, st.just(name), st.just(f"id-{name}")),

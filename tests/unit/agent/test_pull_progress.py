@@ -35,6 +35,15 @@ def test_the_digest_and_the_end_are_heard() -> None:
     assert told.complete
 
 
+def test_a_pull_is_told_of_after_a_second_and_then_ever_more_seldom() -> None:
+    pace = pull_progress.Pace(100.0)
+    told = [tenth / 10 for tenth in range(1000, 2000) if pace.due(tenth / 10)]
+    assert told[:3] == [101.0, 102.5, 104.0]
+    assert told[-1] - told[-2] >= 1.5
+    hours = pull_progress.Pace(0.0)
+    assert sum(hours.due(float(second)) for second in range(2 * 3600)) < 400
+
+
 def test_a_pull_that_begins_again_does_not_go_back() -> None:
     assert pull_progress.forward(P(80, 100, 2), P(10, 50, 1)) == P(80, 100, 2)
     assert pull_progress.forward(P(80, 100, 2), P(90, 150, 3)) == P(90, 150, 3)

@@ -1,6 +1,6 @@
 import pytest
 
-from longshore.agent import states, task_commands, task_events, task_machine, task_state
+from longshore.agent import observations, pull_progress, states, task_commands, task_events, task_machine, task_state
 from tests.unit.agent import build
 
 C = states.ContainerPhase
@@ -265,3 +265,22 @@ def test_a_start_whose_outcome_nobody_knows_is_no_start_to_who_waits_for_it() ->
     assert (life.phase("first"), life.phase()) == (C.STOPPING, C.PULLED)
     life.see(task_events.ContainerDied("first", None))
     assert life.state.container("app").exit_code == 143
+
+
+def test_a_pull_that_takes_its_time_is_shown_until_it_is_done_and_never_goes_back() -> None:
+    life = build.Life(build.plan("app"))
+    life.see(task_events.Assigned(), task_events.PullBegan("app"))
+
+    def told(downloaded: int, total: int) -> tuple[object, ...]:
+        progress = pull_progress.Progress(downloaded, total, 2)
+        commands = life.see(task_events.PullProgressed("app", progress))
+        shown = observations.observation(life.state).containers[0].pull_progress
+        return shown.downloaded_bytes, shown.total_bytes, shown.layers, commands
+
+    assert told(10, 100) == (10, 100, 2, (task_commands.Report(),))
+    assert told(5, 50)[:2] == (10, 100)
+    life.see(task_events.ImageReady("app", "sha256:1", pulled=True))
+    assert observations.observation(life.state).containers[0].pull_progress.downloaded_bytes == 100
+    assert told(1, 2)[:2] == (100, 100)
+    life.see(task_events.ContainerCreated("app", "id"), task_events.ContainerStarted("app", "id"))
+    assert not observations.observation(life.state).containers[0].HasField("pull_progress")

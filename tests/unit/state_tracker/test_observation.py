@@ -188,3 +188,24 @@ def test_a_forced_end_releases_also_what_was_given_up() -> None:
 def test_what_is_no_observation_says_why(report: agent_service_pb2.TaskObservation, why: str) -> None:
     assert why in (observation.fault(report) or "")
     assert observation.fault(reported(RUNNING, main())) is None
+
+
+WAITS = task_pb2.CONTAINER_STATUS_PENDING
+
+
+def pulling(downloaded: int, total: int) -> event_pb2.ContainerObservation:
+    return main(WAITS, pull_progress=event_pb2.PullProgress(downloaded_bytes=downloaded, total_bytes=total, layers=1))
+
+
+def test_the_progress_of_a_pull_only_grows_and_goes_when_the_container_is_past_it() -> None:
+    stored = after(reported(PENDING, pulling(10, 100)), reported(PENDING, pulling(40, 100)))
+    assert stored is not None
+    assert stored.record().containers[0].pull_progress.downloaded_bytes == 40
+    assert observation.merge(stored, reported(PENDING, pulling(20, 90)), task=TASK, now=9) is None
+    assert observation.merge(stored, reported(PENDING, main(WAITS)), task=TASK, now=9) is None
+    change = observation.merge(stored, reported(RUNNING, main(UP)), task=TASK, now=9)
+    assert change is not None
+    assert not change.containers[0].HasField("pull_progress")
+    lost = observation.end(stored, LOST, task=TASK, now=9)
+    assert lost is not None
+    assert not lost.observation.record().containers[0].HasField("pull_progress")
