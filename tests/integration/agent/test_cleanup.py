@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sqlite3
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,10 +30,7 @@ def left(engine: docker.DockerEngine, state_dir: Path, *names: str) -> Left:
     labels = "{{.Names}} {{.Labels}}"
     base = f"{cgroups.BASE}/*"
     groups = {str(path) for name in names for top in (base, f"*/{base}") for path in cgroups.ROOT.glob(f"{top}/{name}")}
-    database = sqlite3.connect(state_dir / app.STATE_FILE)
-    rows = {row[0] for row in database.execute("SELECT task_id FROM tasks")}
-    rows |= {row[0] for row in database.execute("SELECT key FROM definitions")}
-    database.close()
+    rows = written(state_dir)
     return {
         "containers": ours(engine.docker("ps", "--all", "--no-trunc", f"--format={labels}")),
         "volumes": ours(engine.docker("volume", "ls", "--format={{.Name}} {{.Labels}}")),
@@ -40,6 +38,18 @@ def left(engine: docker.DockerEngine, state_dir: Path, *names: str) -> Left:
         "groups": groups,
         "rows": rows,
     }
+
+
+def written(state_dir: Path) -> set[str]:
+    """Tasks and definitions in the agent's state file, which it lets nobody else open: a copy is read."""
+    with tempfile.TemporaryDirectory() as folder:
+        for file in state_dir.glob(f"{app.STATE_FILE}*"):
+            shutil.copy(file, folder)
+        database = sqlite3.connect(Path(folder) / app.STATE_FILE)
+        rows = {row[0] for row in database.execute("SELECT task_id FROM tasks")}
+        rows |= {row[0] for row in database.execute("SELECT key FROM definitions")}
+        database.close()
+    return rows
 
 
 def definition() -> definition_pb2.TaskDefinition:
