@@ -31,7 +31,7 @@ def of(described: dict[str, Any]) -> object:
     return (
         plans,
         requirements.of(definition, task_pb2.TaskOverride()),
-        [_body(definition, each) for each in range(len(plans))],
+        [_body(definition, each) for each in range(len(definition.container_definitions))],
         [
             list(volumes.wanted(definition, container, owner=_OWNER, task=_TASK))
             for container in definition.container_definitions

@@ -144,7 +144,6 @@ def reasons(path: str) -> list[str]:
 @pytest.mark.parametrize(
     ("member", "given", "named"),
     [
-        ("networkMode", {"networkMode": "awsvpc"}, "ecs.capability.task-eni"),
         ("runtimePlatform", {"runtimePlatform": {"cpuArchitecture": "ARM64"}}, "ecs.cpu-architecture=arm64"),
         (
             "runtimePlatform",
@@ -168,9 +167,6 @@ def test_a_value_that_a_note_calls_refused_at_placement_is(
 ) -> None:
     assert (BY_PATH[member].handling, bool(BY_PATH[member].note)) == (contract.SUPPORTED, True)
     stack.ecs.register_task_definition(**specimens.request("by-value") | given)
-    network: dict[str, Any] = {}
-    if given.get("networkMode") == "awsvpc":
-        network = {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}}
-    answer = stack.ecs.run_task(taskDefinition="by-value", **network)
+    answer = stack.ecs.run_task(taskDefinition="by-value")
     assert (answer["tasks"], {failure["reason"] for failure in answer["failures"]}) == ([], {"ATTRIBUTE"})
     assert all(named in failure["detail"] for failure in answer["failures"])

@@ -10,6 +10,7 @@ from botocore import exceptions, xform_name
 from tests.conformance import contract, specimens, world
 
 FAMILY = "run-members"
+WITH_ADDRESS = "run-members-awsvpc"
 MEMBERS = [
     member for operation in ("RunTask", "StartTask") for member in contract.members(operation) if member.in_request
 ]
@@ -54,6 +55,10 @@ SHOWN: Mapping[str, Shown] = {
     "enableExecuteCommand": lambda task, given: task["enableExecuteCommand"] is True,
     "group": lambda task, given: task["group"] == given["group"],
     "launchType": lambda task, given: task["launchType"] == given["launchType"],
+    "networkConfiguration": lambda task, given: (
+        {"name": "subnetId", "value": given["networkConfiguration"]["awsvpcConfiguration"]["subnets"][0]}
+        in task["attachments"][0]["details"]
+    ),
     "platformVersion": lambda task, given: task["platformVersion"] == given["platformVersion"],
     "propagateTags": lambda task, given: tags(task)["of"] == "definition",
     "startedBy": lambda task, given: task["startedBy"] == given["startedBy"],
@@ -73,6 +78,8 @@ def places(*handlings: contract.Handling) -> list[tuple[str, str]]:
 def arguments(stack: world.World, operation: str, path: str) -> dict[str, Any]:
     own: dict[str, Any] = {"StartTaskRequest.containerInstances": [stack.instance()]}
     given = specimens.arguments(f"{operation}Request", path, {**VALUES, **own})
+    if path.startswith("networkConfiguration"):
+        given["taskDefinition"] = WITH_ADDRESS
     if path.startswith("placementConstraints"):
         given["group"] = "-".join(
             specimens.top(path)
@@ -86,6 +93,14 @@ def definition(stack: world.World) -> None:
     # Without a default, so that other tests' tasks show none.
     stack.ecs.put_cluster_capacity_providers(
         cluster=world.CLUSTER, capacityProviders=["FARGATE", "FARGATE_SPOT"], defaultCapacityProviderStrategy=[]
+    )
+    stack.ecs.register_task_definition(
+        family=WITH_ADDRESS,
+        networkMode="awsvpc",
+        cpu="256",
+        memory="512",
+        requiresCompatibilities=["FARGATE"],
+        containerDefinitions=[{"name": "main", "image": world.IMAGE}],
     )
     stack.ecs.register_task_definition(
         family=FAMILY, containerDefinitions=[container], tags=[{"key": "of", "value": "definition"}]
@@ -189,10 +204,51 @@ def test_a_member_of_constraint_is_refused_by_its_name(stack: world.World) -> No
         stack.ecs.run_task(taskDefinition=FAMILY, placementConstraints=[constraint])
 
 
-@pytest.mark.parametrize("launch_type", ["FARGATE", "MANAGED_INSTANCES"])
-def test_a_launch_type_that_is_not_there_is_refused_by_its_name(stack: world.World, launch_type: str) -> None:
-    with pytest.raises(stack.ecs.exceptions.UnsupportedFeatureException, match=f"launchType {launch_type}"):
-        stack.ecs.run_task(taskDefinition=FAMILY, launchType=launch_type)
+def test_a_launch_type_that_is_not_there_is_refused_by_its_name(stack: world.World) -> None:
+    with pytest.raises(stack.ecs.exceptions.UnsupportedFeatureException, match="launchType MANAGED_INSTANCES"):
+        stack.ecs.run_task(taskDefinition=FAMILY, launchType="MANAGED_INSTANCES")
+
+
+def test_a_definition_for_fargate_runs_as_it_is_with_an_address_of_its_own(stack: world.World) -> None:
+    network = {
+        "awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"], "assignPublicIp": "ENABLED"}
+    }
+    asked = {"taskDefinition": WITH_ADDRESS, "launchType": "FARGATE", "networkConfiguration": network}
+    (placed,) = stack.ecs.run_task(**asked)["tasks"]
+    (attachment,) = placed["attachments"]
+    assert (attachment["type"], attachment["status"]) == ("ElasticNetworkInterface", "PRECREATED")
+    task = stack.running(placed["taskArn"])
+    assert task["launchType"] == "FARGATE"
+    assert task["attachments"][0] | {"details": []} == attachment | {"status": "ATTACHED", "details": []}
+    details = {pair["name"]: pair["value"] for pair in task["attachments"][0]["details"]}
+    assert sorted(details) == ["macAddress", "networkInterfaceId", "privateIPv4Address", "subnetId"]
+    (container,) = task["containers"]
+    assert container["networkInterfaces"] == [
+        {"attachmentId": attachment["id"], "privateIpv4Address": details["privateIPv4Address"]}
+    ]
+    assert container["networkBindings"] == []
+    stack.ecs.stop_task(task=placed["taskArn"])
+    assert stack.ended(placed["taskArn"])["attachments"][0]["status"] == "DELETED"
+
+
+@pytest.mark.parametrize(
+    ("family", "given", "says"),
+    [
+        (WITH_ADDRESS, {}, "Network Configuration must be provided when networkMode 'awsvpc' is specified."),
+        (
+            FAMILY,
+            {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}},
+            "Network Configuration is not valid for the given networkMode of this task definition.",
+        ),
+        (FAMILY, {"launchType": "FARGATE"}, "Task definition does not support launch_type FARGATE."),
+    ],
+)
+def test_network_and_launch_type_go_with_the_definition(
+    stack: world.World, family: str, given: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(stack.ecs.exceptions.InvalidParameterException) as caught:
+        stack.ecs.run_task(taskDefinition=family, **given)
+    assert caught.value.response["Error"]["Message"] == says
 
 
 def test_a_task_shows_the_launch_type_that_it_was_asked_for(stack: world.World) -> None:

@@ -173,6 +173,13 @@ def _tasks(stack: world.World, folder: Path) -> None:
     failing = {"containerOverrides": [{"name": "main", "command": ["exit", "3"]}]}
     failed = ecs.run_task(taskDefinition="toured-task", overrides=failing)["tasks"][0]["taskArn"]
     stack.ended(failed)
+    ecs.register_task_definition(family="toured-address", networkMode="awsvpc", containerDefinitions=[main])
+    network = {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}
+    asked = {"taskDefinition": "toured-address", "networkConfiguration": network}
+    arn = ecs.run_task(**asked)["tasks"][0]["taskArn"]
+    ecs.start_task(**asked, containerInstances=[stack.instance()])
+    stack.running(arn)
+    ecs.stop_task(task=arn)
     for image in (world.PULLED_IMAGE, world.MISSING_IMAGE):
         ecs.register_task_definition(family="toured-image", containerDefinitions=[main | {"image": image}])
         arn = ecs.run_task(taskDefinition="toured-image")["tasks"][0]["taskArn"]

@@ -88,6 +88,9 @@ class PrivateDockerd(docker.DockerEngine):
             self.start()
             if found := self.docker("ps", "--all", "--quiet").split():
                 self.docker("rm", "--force", "--volumes", *found, check=False)
+            # The bridges of networks would outlive it.
+            if networks := self.docker("network", "ls", "--quiet", "--filter", "type=custom").split():
+                self.docker("network", "rm", *networks, check=False)
             self.stop()
         finally:
             self._ip("link", "delete", self._bridge)

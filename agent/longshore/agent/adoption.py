@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Iterable
 
-from longshore.agent import container_names, runtime, task_events, task_state
+from longshore.agent import container_names, namespaces, runtime, task_events, task_state
 
 
 def finding(
@@ -24,6 +24,7 @@ def finding(
         image_digest=known.image_digest,
         image_id=snapshot.image_id,
         bindings=known.bindings or snapshot.bindings,
+        interface=known.interface or namespaces.interface(snapshot),
         health=snapshot.health if known.health is not task_state.Health.UNSPECIFIED else known.health,
         created_at=snapshot.created_at,
         started_at=snapshot.started_at,

@@ -34,6 +34,7 @@ from longshore.agent import (
     metadata_address,
     metadata_server,
     orphans,
+    pausing,
     ports,
     pulls,
     registration,
@@ -57,6 +58,8 @@ from longshore.v1 import agent_service_pb2_grpc, registry_service_pb2_grpc, stat
 _log = structlog.get_logger(__name__)
 
 STATE_FILE = "agent.db"
+LAST_FILE = "last"
+"""Written by whoever is about to delete the state folder: nothing of this agent is to stay on the host."""
 _MICROSECONDS = 1_000_000
 _PROCESS_ID_BITS = 128
 _LAUNCHES_PER_CPU = 4
@@ -140,6 +143,7 @@ async def serving(
             calls=calls,
             limits=_limits(settings, described),
             host_ports=_ports(settings),
+            pauses=pausing.Pausing(used, described, subnet=settings.awsvpc_subnet),
             groups=groups,
             clock=clock,
             on_due=due.set,
@@ -161,7 +165,14 @@ async def serving(
         sampled = _sampling(settings, host, described, supervisor)
         seen = inspections.Inspections(used)
         port = await _introspected(stack, settings, host, seen, version)
-        offered = _host(settings, described, version, limits_tasks=groups is not None, gpus=host.gpus)
+        offered = _host(
+            settings,
+            described,
+            version,
+            limits_tasks=groups is not None,
+            gpus=host.gpus,
+            shared=await _shared(stack, folder, host.pausing),
+        )
         speaking = await _speaking(stack, settings, draws)
         metadata = await _metadata(stack, settings, host, seen, speaking.registries)
         identify = functools.partial(_identify, host, metadata)
@@ -216,6 +227,18 @@ def _groups(described: runtime.EngineInfo, home: str) -> cgroups.Groups | None:
     if described.cgroup_driver == "systemd":
         return slices.found(home, cgroup_version=described.cgroup_version)
     return cgroups.found(described, home)
+
+
+async def _shared(stack: AsyncExitStack, folder: Path, pauses: pausing.Pausing) -> pausing.Offered:
+    """Have on the engine what tasks may share, and take it away in the end if nobody is to come after us."""
+    stack.push_async_callback(_leave, folder, pauses)
+    return await pauses.prepare()
+
+
+async def _leave(folder: Path, pauses: pausing.Pausing) -> None:
+    """Take away what outlives agents, where this one was told that it is the last: by a file beside its state."""
+    if (folder / LAST_FILE).exists():
+        await pauses.remove_network()
 
 
 def _credentials(settings: config.Config, environ: Mapping[str, str]) -> registry_credentials.Credentials:
@@ -282,6 +305,7 @@ def _host(
     *,
     limits_tasks: bool,
     gpus: devices.Gpus,
+    shared: pausing.Offered,
 ) -> registration.Host:
     try:
         total = resources.total_resources(
@@ -298,7 +322,10 @@ def _host(
         cluster=settings.cluster,
         total_resources=total,
         attributes=resources.attributes(
-            config.narrowed(described, settings), privileged=settings.privileged, limits_tasks=limits_tasks
+            config.narrowed(described, settings),
+            privileged=settings.privileged,
+            limits_tasks=limits_tasks,
+            shared=shared,
         ),
         version_info=resources.version_info(described, version),
         first_attributes=config.pairs(settings.instance_attributes),

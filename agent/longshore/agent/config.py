@@ -1,6 +1,7 @@
 """Settings of the agent."""
 
 import dataclasses
+import ipaddress
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from longshore.agent import metadata_address, pulls, registry_credentials, resou
 from longshore.rpc import settings
 
 INTROSPECTION_PORT = 51678
+_FEWEST_ADDRESSES = 4  # the network itself, its end, the bridge, and one task
 DEFAULT_DOCKER_HOST = "unix:///var/run/docker.sock"
 STANDARD_OUTPUT = Path("-")
 """As log file: no file."""
@@ -33,6 +35,10 @@ class Config(settings.Process):
     docker_host: str = settings.option(default="", help="the Docker Engine, unix://… or tcp://…; else DOCKER_HOST")
     publish_address: str = settings.option(
         default="", help="address of this host on which tasks' ports are published; every address when empty"
+    )
+    awsvpc_subnet: str = settings.option(
+        default="",
+        help="subnet of the network of tasks in network mode awsvpc, 10.1.0.0/16; the engine chooses when empty",
     )
     reserved_memory: int = settings.option(default=0, help="MiB that tasks may not use", minimum=0)
     reserved_ports: tuple[str, ...] = settings.option(
@@ -172,8 +178,7 @@ class Config(settings.Process):
         for item in self.instance_resources:
             if counted(item) is None:
                 yield f"{settings.variable('instance_resources')}: {item!r} is not NAME=COUNT"
-        if self.dynamic_ports and dynamic_range(self.dynamic_ports) is None:
-            yield f"{settings.variable('dynamic_ports')} is {self.dynamic_ports!r}: not FIRST-LAST with ports 1 to 65535"
+        yield from self._network_faults()
         yield from takeover.faults(self.container_instance_arn, self.instance_credential_file, self.cluster)
         try:
             registry_credentials.parse(self.engine_auth_type, self.engine_auth_data)
@@ -182,6 +187,12 @@ class Config(settings.Process):
         yield from _metadata_faults(self)
         if self.docker_host and not self.docker_host.startswith(("unix://", "tcp://", "http://", "https://")):
             yield f"{settings.variable('docker_host')} is {self.docker_host!r}: neither unix://… nor tcp://…"
+
+    def _network_faults(self) -> Iterable[str]:
+        if self.dynamic_ports and dynamic_range(self.dynamic_ports) is None:
+            yield f"{settings.variable('dynamic_ports')} is {self.dynamic_ports!r}: not FIRST-LAST with ports 1 to 65535"
+        if self.awsvpc_subnet and not _is_subnet(self.awsvpc_subnet):
+            yield f"{settings.variable('awsvpc_subnet')} is {self.awsvpc_subnet!r}: not a subnet, ADDRESS/BITS"
 
 
 def _metadata_faults(config: Config) -> Iterable[str]:
@@ -226,6 +237,13 @@ def rps_limit(items: Sequence[str]) -> tuple[int, int] | None:
     """Requests a second and in a burst; None where that is not what it says."""
     found = [int(item) for item in items if item.isascii() and item.isdigit() and int(item) > 0]
     return (found[0], found[1]) if len(found) == len(items) == 2 else None
+
+
+def _is_subnet(text: str) -> bool:
+    try:
+        return ipaddress.ip_network(text).num_addresses > _FEWEST_ADDRESSES
+    except ValueError:
+        return False
 
 
 def pairs(items: Iterable[str]) -> dict[str, str]:

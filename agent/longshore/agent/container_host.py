@@ -2,17 +2,10 @@
 
 from typing import Any
 
-from longshore.agent import container_names, volumes
+from longshore.agent import container_names, namespaces, volumes
 from longshore.v1 import task_definition_pb2 as definition_pb2
 
 _MEBIBYTE = 1024 * 1024
-
-_NETWORK_MODES = {
-    definition_pb2.NETWORK_MODE_UNSPECIFIED: "bridge",
-    definition_pb2.NETWORK_MODE_BRIDGE: "bridge",
-    definition_pb2.NETWORK_MODE_HOST: "host",
-    definition_pb2.NETWORK_MODE_NONE: "none",
-}
 
 _DEVICE_RIGHTS = {
     definition_pb2.DEVICE_CGROUP_PERMISSION_READ: "r",
@@ -30,8 +23,7 @@ def host_config(
     task: container_names.TaskNames,
 ) -> dict[str, Any]:
     """Members of HostConfig that do not depend on sizes or ports."""
-    config: dict[str, Any] = {"NetworkMode": _NETWORK_MODES[definition.network_mode]}
-    config.update(_namespaces(definition))
+    config = namespaces.modes(definition, task)
     config.update(_mounts(definition, container, task))
     config.update(_linux(container.linux_parameters))
     config.update(_names(container, task))
@@ -62,17 +54,6 @@ def _security_option(option: str) -> str:
     """Docker's form of `label:user:me`: it still reads ECS's colon, and has long announced to give that up."""
     name, colon, value = option.partition(":")
     return f"{name}={value}" if colon and "=" not in name else option
-
-
-def _namespaces(definition: definition_pb2.TaskDefinition) -> dict[str, Any]:
-    config: dict[str, Any] = {}
-    if definition.pid_mode == definition_pb2.PID_MODE_HOST:
-        config["PidMode"] = "host"
-    if definition.ipc_mode == definition_pb2.IPC_MODE_HOST:
-        config["IpcMode"] = "host"
-    elif definition.ipc_mode == definition_pb2.IPC_MODE_NONE:
-        config["IpcMode"] = "none"
-    return config
 
 
 def _mounts(

@@ -19,6 +19,9 @@ CLUSTER = "com.longshore.cluster"
 DEFINITION = "com.longshore.task-definition"
 METADATA_ADDRESS = "com.longshore.metadata-address"
 """Marks the network that gives the host the address of task metadata. It is the host's, not one agent's."""
+INTERNAL = "com.longshore.internal"
+"""Marks what belongs to the agent and to no definition: pause containers and their image, the network of tasks."""
+PAUSE = "pause"
 
 _ECS = "com.amazonaws.ecs."
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9-]")

@@ -1,6 +1,7 @@
 """Docker's refusals, translated once: status and text into the runtime's named failures."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ import aiohttp
 from longshore.agent import docker_values, pulls, runtime
 
 _PORT_TEXTS = ("port is already allocated", "address already in use", "failed to bind host port")
+_NO_NETWORK = re.compile(r"network \S+ not found")
 _MEMORY_TEXTS = ("OOM-killed", "oom-kill", "memory limit too low")
 _UNREACHABLE = 900  # aiodocker's own status for a connection that failed
 _PREFIX = "Error response from daemon: "
@@ -37,6 +39,9 @@ def _refusal(refused: type[runtime.RuntimeFailure], error: aiodocker.DockerError
         return runtime.ContainerMissing("No container matching saved ID found")
     if error.status == 409 and "is already in use by container" in message:
         return runtime.NameTaken(text)
+    starting = {runtime.CannotCreateContainerError, runtime.CannotStartContainerError}
+    if refused in starting and _NO_NETWORK.search(message):
+        return runtime.NetworkMissing(text)
     if refused is runtime.CannotStartContainerError:
         if any(part in message for part in _PORT_TEXTS):
             return runtime.PortTaken(text)

@@ -26,6 +26,8 @@ _log = structlog.get_logger(__name__)
 
 INSPECT_TIMEOUT_S = 30.0
 """ECS's bound for an inspection."""
+LOAD_TIMEOUT_S = 2 * 60.0
+"""ECS's bound for a load."""
 
 LIST_TIMEOUT_S = 10 * 60.0
 """ECS's bound for a list of images."""
@@ -241,6 +243,12 @@ class Images:
         if not told.complete:
             raise runtime.EngineUnavailable(f"the engine's answer to the pull of {image} broke off")
         return told
+
+    async def load(self, archive: bytes) -> None:
+        """Put the images of an archive on the host."""
+        with docker_errors.translated(runtime.CannotPullContainerError, "LOADED", LOAD_TIMEOUT_S):
+            async with asyncio.timeout(LOAD_TIMEOUT_S):
+                await self._docker.images.import_image(archive)
 
     async def close(self) -> None:
         """End pulls that run."""

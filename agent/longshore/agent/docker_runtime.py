@@ -116,6 +116,10 @@ class DockerRuntime:
         """Remove an image with all its names."""
         await self._images.remove(image)
 
+    async def load_image(self, archive: bytes) -> None:
+        """Put the images of an archive on the host."""
+        await self._images.load(archive)
+
     async def create(self, name: str, body: Mapping[str, Any]) -> str:
         """Make a container; return its id."""
         with docker_errors.translated(runtime.CannotCreateContainerError, "created", self._create_timeout_s):
@@ -186,6 +190,14 @@ class DockerRuntime:
         except runtime.CannotRemoveContainerError as error:
             if _NO_VOLUME not in error.message.lower():
                 raise
+
+    async def find_network(self, name: str) -> runtime.NetworkSummary | None:
+        """The network of this name."""
+        with docker_errors.translated(runtime.CannotCreateNetworkError, "described", NETWORK_TIMEOUT_S):
+            async with asyncio.timeout(NETWORK_TIMEOUT_S):
+                # As a list: asked for by itself it would be found by the beginning of its id as well.
+                listed = await self._docker.networks.list(filters={"name": [name]})
+        return next((docker_values.network(found) for found in listed if found["Name"] == name), None)
 
     async def create_network(self, name: str, config: Mapping[str, Any]) -> None:
         """Make a network."""

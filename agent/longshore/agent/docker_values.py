@@ -147,6 +147,16 @@ def bindings(published: Mapping[str, Any]) -> tuple[task_state.Binding, ...]:
     return tuple(result)
 
 
+def network(data: Mapping[str, Any]) -> runtime.NetworkSummary:
+    """A network from a line of the list."""
+    configs = (data.get("IPAM") or {}).get("Config") or ()
+    return runtime.NetworkSummary(
+        name=str(data["Name"]),
+        labels=data.get("Labels") or {},
+        subnets=tuple(str(config["Subnet"]) for config in configs if config.get("Subnet")),
+    )
+
+
 def summary(data: Mapping[str, Any]) -> runtime.ContainerSummary:
     """A container from a line of the list."""
     names = data.get("Names") or [""]

@@ -21,6 +21,7 @@ from longshore.agent import (
     image_ledger,
     launching,
     observations,
+    pausing,
     ports,
     pulls,
     removal,
@@ -78,6 +79,7 @@ class TaskEngine:
         calls: effects.Effects,
         limits: Limits,
         host_ports: ports.Ports,
+        pauses: pausing.Pausing,
         groups: cgroups.Groups | None = None,
         clock: Callable[[], int],
         on_due: Callable[[], None],
@@ -91,6 +93,7 @@ class TaskEngine:
         self.owner = container_names.Owner("", "", "")
         self.limits = limits
         self.ports = host_ports
+        self.pausing = pauses
         self.groups = groups
         """Where tasks with limits of their own have them; None where this host cannot limit tasks."""
         self.runtime = container_runtime
@@ -349,7 +352,7 @@ class TaskEngine:
         pauses = backoff.Backoff(first=_SAVE_FIRST_PAUSE_S, cap=_SAVE_LONGEST_PAUSE_S)
         while True:
             try:
-                await self.store.save_observation(observations.observation(record.state), record.state.stopped_at)
+                await self.store.save_observation(observations.to_keep(record.state), record.state.stopped_at)
             except stored.StateFileError as error:
                 _log.error("observation_not_saved", task_id=record.task_id, error_reason=str(error))
                 await pauses.sleep()

@@ -135,7 +135,7 @@ def _by_docker_id(records: Iterable[task_record.TaskRecord], docker_id: str) -> 
             return container.runtime_id.startswith(docker_id)
         return container.runtime_id == docker_id
 
-    return (record for record in records if any(matches(container) for container in record.state.containers))
+    return (record for record in records if any(matches(container) for _, container in record.state.shown))
 
 
 def task(
@@ -150,7 +150,7 @@ def task(
         "Version": str(record.names.revision),
         "Containers": [
             _container(record, plan, container, seen.get(container.runtime_id))
-            for plan, container in zip(record.state.plans, record.state.containers, strict=True)
+            for plan, container in record.state.shown
         ],
     }
 
@@ -176,7 +176,7 @@ def _container(
         shown["StartedAt"] = task_metadata.time_text(started_at)
     if ports := task_metadata.port_responses(container.bindings):
         shown["Ports"] = ports
-    if networks := task_metadata.network_responses(record.definition.message, seen):
+    if networks := task_metadata.network_responses(record, seen):
         shown["Networks"] = networks
     if volumes := task_metadata.volume_responses(seen):
         shown["Volumes"] = volumes

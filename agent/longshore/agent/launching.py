@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -19,6 +19,8 @@ from longshore.agent import (
     devices,
     effects,
     image_ledger,
+    namespaces,
+    pausing,
     ports,
     pull_progress,
     pulls,
@@ -55,6 +57,10 @@ class Host(Protocol):
     owner: container_names.Owner
     images: image_ledger.Ledger
     clock: Callable[[], int]
+
+    @property
+    def pausing(self) -> pausing.Pausing:
+        """What hidden containers need of the engine."""
 
     @property
     def groups(self) -> cgroups.Groups | None:
@@ -108,6 +114,9 @@ class Launcher:
 
     def pull(self, record: task_record.TaskRecord, command: task_commands.Pull) -> None:
         """Make an image available: at once where it is known to be here and need not be fetched."""
+        if record.is_hidden(command.container):
+            self._calls.spawn("load", self._load(record, command.container))
+            return
         image = record.parts[command.container].image
         cached = self._host.runtime.cached_image(image)
         if cached is not None and not self._decide(image, cached).pull:
@@ -120,6 +129,15 @@ class Launcher:
         scope = self._pulling.get((record.task_id, container))
         if scope is not None:
             scope.reschedule(asyncio.get_running_loop().time())
+
+    async def _load(self, record: task_record.TaskRecord, container: str) -> None:
+        """Have the image of a hidden container."""
+        try:
+            found = await self._retried(self._host.pausing.provide_image)
+        except runtime.RuntimeFailure as error:
+            self._host.post(record, task_events.PullFailed(container, error.reason))
+        else:
+            self._host.post(record, _ready(container, found, pulled=False))
 
     async def _pull(self, record: task_record.TaskRecord, container: str, image: str) -> None:
         key = (record.task_id, container)
@@ -211,29 +229,17 @@ class Launcher:
         return task_events.ContainerCreated(container, runtime_id, bindings)
 
     def _bind(self, record: task_record.TaskRecord, container: str) -> tuple[task_state.Binding, ...]:
+        if record.is_hidden(container):
+            return ()
         return self._host.ports.bind(ports.wanted(record.parts[container], record.definition.message.network_mode))
 
     async def _created(
         self, record: task_record.TaskRecord, container: str, bindings: tuple[task_state.Binding, ...]
     ) -> str:
-        override = container_spec.override_of(record.assigned.overrides, container)
-        body = container_spec.body(
-            record.definition.message,
-            record.parts[container],
-            override,
-            owner=self._host.owner,
-            task=record.names,
-            bindings=bindings,
-            stop_timeout_s=self._stop_timeout_s(record, container),
-            publish_address=self._host.publish_address,
-            cgroup_parent=await self._limited(record),
-            gpus=self._host.gpus,
-            gpu_ids=self._gpu_ids(record, container, override),
-            image=record.state.container(container).pin,
-            metadata=self._host.metadata_variables(record.task_id, container),
-        )
+        body = self._body(record, container, bindings, cgroup_parent=await self._limited(record))
         name = container_names.container_name(record.names, container)
-        await self._provide_volumes(record, container)
+        if not record.is_hidden(container):
+            await self._provide_volumes(record, container)
 
         async def call() -> str:
             async with self._slots.held(first=False):
@@ -250,6 +256,39 @@ class Launcher:
             return devices.given(record.parts[container], override, record.assigned.container_resources)
         except devices.NotGiven as error:
             raise runtime.CannotCreateContainerError(str(error)) from error
+
+    def _body(
+        self,
+        record: task_record.TaskRecord,
+        container: str,
+        bindings: tuple[task_state.Binding, ...],
+        *,
+        cgroup_parent: str,
+    ) -> dict[str, Any]:
+        if record.is_hidden(container):
+            return namespaces.pause_body(
+                record.definition.message,
+                image=record.state.container(container).pin or self._host.pausing.image,
+                owner=self._host.owner,
+                task=record.names,
+                cgroup_parent=cgroup_parent,
+            )
+        override = container_spec.override_of(record.assigned.overrides, container)
+        return container_spec.body(
+            record.definition.message,
+            record.parts[container],
+            override,
+            owner=self._host.owner,
+            task=record.names,
+            bindings=bindings,
+            stop_timeout_s=self._stop_timeout_s(record, container),
+            publish_address=self._host.publish_address,
+            cgroup_parent=cgroup_parent,
+            gpus=self._host.gpus,
+            gpu_ids=self._gpu_ids(record, container, override),
+            image=record.state.container(container).pin,
+            metadata=self._host.metadata_variables(record.task_id, container),
+        )
 
     async def _limited(self, record: task_record.TaskRecord) -> str:
         """Have the limits of the whole task in place; its control group, empty where it has no limits."""
@@ -336,7 +375,7 @@ class Launcher:
                     # Made by a former process, perhaps before a reboot: the engine would make the group anew, without limits.
                     await self._limited(record)
                 async with self._slots.held(first=True):
-                    await self._host.runtime.start(runtime_id)
+                    await self._started(record, container, runtime_id)
             except runtime.PortTaken as error:
                 may_move = tries < _PORT_TRIES and former_end is None
                 moved = await self._elsewhere(record, container, runtime_id) if may_move else None
@@ -349,7 +388,7 @@ class Launcher:
             except runtime.RuntimeFailure as error:
                 event = await self._after(error, record, container, runtime_id, former_end)
             else:
-                event = task_events.ContainerStarted(container, runtime_id, bindings)
+                event = await self._running(record, container, runtime_id, bindings)
             if event is not None:
                 self._host.post(record, event)
                 if bindings and record.state.container(container).bindings != bindings:
@@ -358,6 +397,36 @@ class Launcher:
             await pauses.sleep()
             if record.state.container(container).phase not in _STARTING:
                 return  # something else has told its end
+
+    async def _started(self, record: task_record.TaskRecord, container: str, runtime_id: str) -> None:
+        """Start a container; the network of a hidden one is made where somebody has removed it."""
+        try:
+            await self._host.runtime.start(runtime_id)
+        except runtime.NetworkMissing:
+            if not record.is_hidden(container):
+                raise
+            await self._host.pausing.provide_network()
+            await self._host.runtime.start(runtime_id)
+
+    async def _running(
+        self,
+        record: task_record.TaskRecord,
+        container: str,
+        runtime_id: str,
+        bindings: tuple[task_state.Binding, ...] = (),
+    ) -> task_events.Event:
+        """A start that has succeeded. A task must not say that it runs without its address, so that is asked for here."""
+        if not (record.is_hidden(container) and namespaces.has_address(record.definition.message)):
+            return task_events.ContainerStarted(container, runtime_id, bindings)
+        try:
+            found = await self._retried(lambda: self._host.runtime.inspect(runtime_id))
+        except runtime.ContainerMissing:
+            return task_events.ContainerVanished(container)
+        except runtime.RuntimeFailure as error:
+            return task_events.StartFailed(container, error.reason, uncertain=True)
+        if found.found is task_events.Found.EXITED:
+            return died(container, found)
+        return task_events.ContainerStarted(container, runtime_id, interface=namespaces.interface(found))
 
     async def _after(
         self,
@@ -382,7 +451,7 @@ class Launcher:
         except runtime.RuntimeFailure as failure:
             return task_events.StartFailed(container, failure.reason, uncertain=True)
         if found.found is task_events.Found.RUNNING:
-            return task_events.ContainerStarted(container, runtime_id)
+            return await self._running(record, container, runtime_id)
         if found.found is task_events.Found.EXITED and (former_end is None or found.finished_at > former_end):
             return died(container, found)
         if found.error:

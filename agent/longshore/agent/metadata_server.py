@@ -162,7 +162,7 @@ class MetadataServer:
             self._known = {
                 self._keys.of(record.task_id, plan.name): (record.task_id, plan.name)
                 for record in self._host.tasks.values()
-                for plan in record.state.plans
+                for plan, _ in record.state.shown
             }
         task_id, container = self._known.get(key, ("", ""))
         record = self._host.tasks.get(task_id)

@@ -45,12 +45,24 @@ def observation(state: task_state.TaskState) -> agent_service_pb2.TaskObservatio
     if cause is not None and cause.code is not task_state.StopCode.REQUESTED:
         result.stop_code = _STOP_CODE[cause.code]
         result.stopped_reason = cause.reason
-    for plan, container in zip(state.plans, state.containers, strict=True):
+    for plan, container in state.shown:
         result.containers.append(_container(plan, container))
+    if (interface := state.interface) is not None:
+        result.network_interface.mac_address = interface.mac_address
+        result.network_interface.private_ipv4_address = interface.ipv4_address
     for field in ("pull_started_at", "pull_stopped_at", "execution_stopped_at"):
         at = getattr(state, field)
         if at:
             getattr(result, field).CopyFrom(_timestamp(at))
+    return result
+
+
+def to_keep(state: task_state.TaskState) -> agent_service_pb2.TaskObservation:
+    """What is written down of a task: what is told of it, and its hidden container."""
+    result = observation(state)
+    for plan, container in zip(state.plans, state.containers, strict=True):
+        if plan.hidden:
+            result.containers.append(_container(plan, container))
     return result
 
 
@@ -79,7 +91,9 @@ def restored(
     return replace(
         fresh,
         containers=tuple(
-            _restored_container(container, by_name[plan.name]) if plan.name in by_name else container
+            _restored_container(container, by_name[plan.name], _interface(stored) if plan.hidden else None)
+            if plan.name in by_name
+            else container
             for plan, container in zip(plans, fresh.containers, strict=True)
         ),
         phase=_TASK_PHASE.get(stored.last_status, states.TaskPhase.PENDING),
@@ -136,6 +150,13 @@ def _binding(stored: task_pb2.NetworkBinding) -> task_state.Binding:
     return task_state.Binding(first, host, protocol, stored.bind_ip, last - first + 1)
 
 
+def _interface(stored: agent_service_pb2.TaskObservation) -> task_state.Interface | None:
+    if not stored.HasField("network_interface"):
+        return None
+    told = stored.network_interface
+    return task_state.Interface(told.mac_address, told.private_ipv4_address)
+
+
 def _shown(phase: states.ContainerPhase) -> "task_pb2.ContainerStatus.ValueType":
     if phase is states.ContainerPhase.STOPPED:
         return task_pb2.CONTAINER_STATUS_STOPPED
@@ -145,7 +166,9 @@ def _shown(phase: states.ContainerPhase) -> "task_pb2.ContainerStatus.ValueType"
 
 
 def _restored_container(
-    fresh: task_state.ContainerState, stored: event_pb2.ContainerObservation
+    fresh: task_state.ContainerState,
+    stored: event_pb2.ContainerObservation,
+    interface: task_state.Interface | None,
 ) -> task_state.ContainerState:
     phase = {
         task_pb2.CONTAINER_STATUS_STOPPED: states.ContainerPhase.STOPPED,
@@ -165,6 +188,7 @@ def _restored_container(
         image_digest=stored.image_digest,
         health=fresh.health,
         bindings=tuple(_binding(binding) for binding in stored.network_bindings),
+        interface=interface,
     )
 
 

@@ -34,7 +34,9 @@ class Wanted:
 def wanted(
     container: definition_pb2.ContainerDefinition, network_mode: "definition_pb2.NetworkMode.ValueType"
 ) -> tuple[Wanted, ...]:
-    """Mappings of a container, in its order."""
+    """Mappings of a container, in its order. None where the task has an address of its own: its ports are there."""
+    if network_mode == definition_pb2.NETWORK_MODE_AWSVPC:
+        return ()
     host = network_mode == definition_pb2.NETWORK_MODE_HOST
     return tuple(_wanted(mapping, on_host=host) for mapping in container.port_mappings)
 

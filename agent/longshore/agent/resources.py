@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from longshore.agent import devices, runtime
+from longshore.agent import devices, pausing, runtime
 from longshore.rpc import sizes
 from longshore.v1 import common_pb2
 
@@ -81,6 +81,7 @@ def attributes(
     custom: Mapping[str, str] | None = None,
     privileged: bool = True,
     limits_tasks: bool = False,
+    shared: pausing.Offered = pausing.NOTHING,
 ) -> list[common_pb2.Attribute]:
     """What the host can honour, and what its operator says of it. What is missing here keeps tasks that need it away."""
     names = [f"{_CAPABILITY}docker-remote-api.1.{level}" for level in _api_levels(engine)]
@@ -91,6 +92,10 @@ def attributes(
     names += [f"ecs.capability.{capability}" for capability in _CAPABILITIES]
     if limits_tasks:
         names += [f"ecs.capability.{capability}" for capability in _TASK_LIMITS]
+    if shared.namespaces:
+        names.append("ecs.capability.pid-ipc-namespace-sharing")
+    if shared.addresses:
+        names.append("ecs.capability.task-eni")
     names += [f"ecs.capability.docker-plugin.{driver}" for driver in sorted(engine.volume_drivers)]
     result = [common_pb2.Attribute(name=name) for name in names]
     valued = {

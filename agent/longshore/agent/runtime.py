@@ -76,6 +76,10 @@ class OutOfMemoryError(RuntimeFailure):
     error_name = "OutOfMemoryError"
 
 
+class NetworkMissing(CannotStartContainerError):  # noqa: N818 - shown under its base's name
+    """The network that the container is to join is not there."""
+
+
 class CannotStopContainerError(RuntimeFailure):
     """The engine refused to stop or kill the container."""
 
@@ -171,7 +175,7 @@ class EngineInfo:
     """`cgroupfs` or `systemd`; empty where it is not said."""
     cgroup_version: int = 1
     data_root: str = ""
-    """Folder of the engine's images, containers and volumes, as the engine's host sees it."""
+    """Folder of the engine's images, containers and volumes, as the engine's host sees it. Two engines of one host may share an id, not this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +257,15 @@ class VolumeSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkSummary:
+    """A network of the engine."""
+
+    name: str
+    labels: Mapping[str, str]
+    subnets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerSnapshot:
     """A container as the engine describes it. Times are microseconds, zero for never."""
 
@@ -275,6 +288,10 @@ class ContainerSnapshot:
     """The last runs of the health check that the engine remembers, the oldest first."""
     log_driver: str = ""
     log_options: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def address(self, network: str) -> NetworkAddress | None:
+        """Its place in the network of that name, where it has an address there; which it has while it runs."""
+        return next((place for place in self.addresses if place.network == network and place.ipv4), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +345,9 @@ class ContainerRuntime(Protocol):
         Whoever asks for it meanwhile is answered when it is gone.
         """
 
+    async def load_image(self, archive: bytes) -> None:
+        """Put the images of an archive on the host, which is as the engine would save them. What is there already stays."""
+
     async def create(self, name: str, body: Mapping[str, Any]) -> str:
         """Make a container; return its id. NameTaken if there is one of this name."""
 
@@ -354,11 +374,14 @@ class ContainerRuntime(Protocol):
     async def remove_volume(self, name: str) -> None:
         """Remove a volume. One that is gone is no error."""
 
+    async def find_network(self, name: str) -> NetworkSummary | None:
+        """The network of this name, None where there is none."""
+
     async def create_network(self, name: str, config: Mapping[str, Any]) -> None:
-        """Make a network, as the body says. One of this name that exists is left as it is."""
+        """Make a network, as the body says. One of this name that exists is left as it is; its device can be no other's."""
 
     async def remove_network(self, name: str) -> None:
-        """Remove a network. One that is gone is no error."""
+        """Remove a network. One that is gone is no error, one that is used is."""
 
     async def list_volumes(self, label: str, value: str) -> list[VolumeSummary]:
         """List volumes that carry a label with this value."""

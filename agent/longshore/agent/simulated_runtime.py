@@ -5,8 +5,11 @@ a function, so that a test or a plan decides how long it runs and how it ends.
 """
 
 import asyncio
+import io
+import json
 import random
 import sys
+import tarfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +22,7 @@ from longshore.agent import (
     pull_progress,
     pulls,
     runtime,
+    simulated_networks,
     simulated_statistics,
     task_events,
     task_limits,
@@ -83,6 +87,7 @@ class _Container:
     error: str = ""
     started_at: int = 0
     finished_at: int = 0
+    addresses: tuple[runtime.NetworkAddress, ...] = ()
     end: asyncio.TimerHandle | None = None
     log: list[log_frames.Entry] = field(default_factory=list)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -132,7 +137,7 @@ class SimulatedRuntime:
         self._names: dict[str, str] = {}
         self._ports: dict[tuple[str, str], str] = {}
         self._volumes: dict[str, tuple[str, Mapping[str, str]]] = {}
-        self._networks: dict[str, Mapping[str, Any]] = {}
+        self._networks = simulated_networks.Networks()
         self._listeners: list[asyncio.Queue[runtime.RuntimeEvent]] = []
 
     async def describe(self) -> runtime.EngineInfo:
@@ -185,6 +190,16 @@ class SimulatedRuntime:
         self._images = {name: kept for name, kept in self._images.items() if kept.image_id != image.image_id}
         self._pins = {kept.pin for kept in self._images.values()}
 
+    async def load_image(self, archive: bytes) -> None:
+        """Have the images that an archive names."""
+        with tarfile.open(fileobj=io.BytesIO(archive)) as files:
+            listed = files.extractfile("manifest.json")
+            manifest = json.load(listed) if listed is not None else []
+        for image in manifest:
+            found = pulls.CachedImage(f"sha256:{image['Config'].removesuffix('.json')}", "")
+            self._images.update(dict.fromkeys(image["RepoTags"], found))
+            self._pins.add(found.pin)
+
     async def create(self, name: str, body: Mapping[str, Any]) -> str:
         """Make a container."""
         if name in self._names:
@@ -206,6 +221,7 @@ class SimulatedRuntime:
         if container.life.start_error:
             container.error = container.life.start_error
             raise runtime.CannotStartContainerError(container.error)
+        self._join(container)
         self._publish_ports(container)
         container.found, container.exit_code = task_events.Found.RUNNING, None
         container.started_at = self._clock()
@@ -263,13 +279,17 @@ class SimulatedRuntime:
         """Remove a volume."""
         self._volumes.pop(name, None)
 
+    async def find_network(self, name: str) -> runtime.NetworkSummary | None:
+        """The network of this name."""
+        return self._networks.find(name)
+
     async def create_network(self, name: str, config: Mapping[str, Any]) -> None:
-        """Make a network, which nothing looks at."""
-        self._networks.setdefault(name, config)
+        """Make a network."""
+        self._networks.create(name, config)
 
     async def remove_network(self, name: str) -> None:
         """Remove a network."""
-        self._networks.pop(name, None)
+        self._networks.remove(name)
 
     async def list_volumes(self, label: str, value: str) -> list[runtime.VolumeSummary]:
         """List volumes."""
@@ -292,6 +312,7 @@ class SimulatedRuntime:
             out_of_memory=ended and container.life.out_of_memory and container.exit_code == container.life.exit_code,
             error=container.error,
             bindings=docker_values.bindings(container.body.get("HostConfig", {}).get("PortBindings", {})),
+            addresses=container.addresses,
             created_at=container.created_at,
             started_at=container.started_at,
             finished_at=container.finished_at,
@@ -361,6 +382,17 @@ class SimulatedRuntime:
         if seconds[1]:
             await asyncio.sleep(self._source.uniform(*seconds))
 
+    def _join(self, container: _Container) -> None:
+        """Have the namespaces that a container asks for: those of another one, or an interface on a network."""
+        host = container.body.get("HostConfig", {})
+        for kind in ("NetworkMode", "PidMode", "IpcMode"):
+            _, joins, other = str(host.get(kind, "")).partition("container:")
+            if joins and self._get(self._names.get(other, other)).found is not task_events.Found.RUNNING:
+                raise runtime.CannotStartContainerError(
+                    f"cannot join the {kind} of a container that does not run: {other}"
+                )
+        container.addresses = self._networks.join(host.get("NetworkMode", ""), container.runtime_id)
+
     def _publish_ports(self, container: _Container) -> None:
         wanted = [
             (key.partition("/")[2], place["HostPort"])
@@ -380,6 +412,8 @@ class SimulatedRuntime:
             container.end.cancel()
         container.found, container.exit_code, container.finished_at = task_events.Found.EXITED, code, self._clock()
         self._ports = {port: holder for port, holder in self._ports.items() if holder != container.runtime_id}
+        self._networks.leave(container.runtime_id)
+        container.addresses = ()
         container.ended.set()
         self._tell(container, "die", code)
 

@@ -85,6 +85,7 @@ class ContainerStarted:
     container: str
     runtime_id: str
     bindings: tuple[task_state.Binding, ...] = ()
+    interface: task_state.Interface | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,7 @@ class Finding:
     image_digest: str = ""
     image_id: str = ""
     bindings: tuple[task_state.Binding, ...] = ()
+    interface: task_state.Interface | None = None
     health: task_state.Health = task_state.Health.UNSPECIFIED
     created_at: int = 0
     started_at: int = 0

@@ -17,6 +17,7 @@ _T = states.TaskPhase
 TASK_FAILED_TO_START = "Task failed to start"
 ESSENTIAL_CONTAINER_EXITED = "Essential container in task exited"
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
+PAUSE_ENDED = "The task's pause container has ended, and with it what its containers share"
 VANISHED = "ContainerVanishedError: No container matching saved ID found"
 STOPPED_BEFORE_PULL = "TaskStoppedBeforePullBeginError: Task stopped before image pull could begin for task: "
 
@@ -70,7 +71,7 @@ class _Work:
             self._visible = True
         if target is _C.STOPPED:
             changes.setdefault("finished_at", self.now)
-            if plan.essential and not self.state.execution_stopped_at:
+            if plan.essential and not plan.hidden and not self.state.execution_stopped_at:
                 self.state = replace(self.state, execution_stopped_at=changes["finished_at"] or self.now)
         self.containers[position] = replace(container, phase=target, **changes)
 
@@ -108,11 +109,12 @@ class _Work:
         for plan, container in zip(self.state.plans, self.containers, strict=True):
             if plan.essential and container.phase is _C.STOPPED:
                 if container.ran:
-                    code = task_state.StopCode.ESSENTIAL_CONTAINER_EXITED
-                    self.require_stop(task_state.StopCause(code, ESSENTIAL_CONTAINER_EXITED))
+                    code, reason = task_state.StopCode.ESSENTIAL_CONTAINER_EXITED, ESSENTIAL_CONTAINER_EXITED
                 else:
-                    code = task_state.StopCode.TASK_FAILED_TO_START
-                    self.require_stop(task_state.StopCause(code, TASK_FAILED_TO_START))
+                    code, reason = task_state.StopCode.TASK_FAILED_TO_START, TASK_FAILED_TO_START
+                if plan.hidden:
+                    reason = _why_hidden(container)
+                self.require_stop(task_state.StopCause(code, reason))
                 return
 
     def _forward(self, position: int) -> bool:
@@ -211,6 +213,16 @@ class _Work:
         return self.state, tuple(self.commands)
 
 
+def _why_hidden(container: task_state.ContainerState) -> str:
+    """Why the end of a hidden container ends its task: it is not shown, so the task itself has to say it all."""
+    if not container.ran:
+        return f"{TASK_FAILED_TO_START}: {container.reason}" if container.reason else TASK_FAILED_TO_START
+    how = container.reason or (
+        "exit code unknown" if container.exit_code is None else f"exit code {container.exit_code}"
+    )
+    return f"{PAUSE_ENDED}: {how}"
+
+
 # -------------------------------------------------------------------- one handler per event
 
 
@@ -285,6 +297,7 @@ def _container_started(work: _Work, event: task_events.ContainerStarted) -> None
             ran=True,
             runtime_id=event.runtime_id,
             bindings=event.bindings or container.bindings,
+            interface=event.interface or container.interface,
             started_at=work.now,
             exit_code=None,
             restarts=container.restarts + (container.phase is _C.RESTARTING),
@@ -422,6 +435,7 @@ def _found(finding: task_events.Finding) -> dict[str, Any]:
         "image_digest": finding.image_digest,
         "image_id": finding.image_id,
         "bindings": finding.bindings,
+        "interface": finding.interface,
         "health": finding.health,
         "created_at": finding.created_at,
         "started_at": finding.started_at,

@@ -87,7 +87,7 @@ def containers(
     """The containers of a task, in the definition's order."""
     return [
         container(owner, record, plan.name, seen.get(state.runtime_id), version=version)
-        for plan, state in zip(record.state.plans, record.state.containers, strict=True)
+        for plan, state in record.state.shown
     ]
 
 
@@ -127,7 +127,7 @@ def container(
         StartedAt=state.started_at or (seen.started_at if seen else 0),
         FinishedAt=state.finished_at or (seen.finished_at if seen else 0),
     )
-    if networks := network_responses(record.definition.message, seen):
+    if networks := network_responses(record, seen):
         shown["Networks"] = networks
     if plan.checks_health:
         shown["Health"] = _health(state.health, seen.checks if seen else ())
@@ -185,15 +185,16 @@ def port_responses(bindings: Sequence[task_state.Binding]) -> list[dict[str, Any
     ]
 
 
-def network_responses(
-    definition: definition_pb2.TaskDefinition, seen: runtime.ContainerSnapshot | None
-) -> list[dict[str, Any]]:
-    """Where a container is reached: ECS's network mode, and the addresses it has in it."""
+def network_responses(record: task_record.TaskRecord, seen: runtime.ContainerSnapshot | None) -> list[dict[str, Any]]:
+    """Where a container is reached: ECS's network mode, and the addresses it has in it, which may be the whole task's."""
+    mode = network_mode(record.definition.message)
+    if (own := record.state.interface) is not None:
+        return [{"NetworkMode": mode, "IPv4Addresses": [own.ipv4_address], "MACAddress": own.mac_address}]
     if seen is None:
         return []
     found = []
     for place in seen.addresses:
-        shown: dict[str, Any] = {"NetworkMode": network_mode(definition) or place.network}
+        shown: dict[str, Any] = {"NetworkMode": mode or place.network}
         if place.ipv4:
             shown["IPv4Addresses"] = [place.ipv4]
         found.append(shown)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from longshore.agent import dependencies, task_state
+from longshore.agent import dependencies, namespaces, task_state
 from longshore.v1 import common_pb2
 from longshore.v1 import task_definition_pb2 as definition_pb2
 
@@ -35,7 +35,7 @@ def plan(
     faults.extend(_order_faults(plans))
     if faults:
         raise UnsupportedDefinition("; ".join(faults))
-    return plans
+    return namespaces.with_pause(definition, plans)
 
 
 def bare_plan(definition: definition_pb2.TaskDefinition) -> tuple[task_state.ContainerPlan, ...]:
@@ -102,14 +102,8 @@ def _order_faults(plans: Sequence[task_state.ContainerPlan]) -> list[str]:
 
 def _task_faults(definition: definition_pb2.TaskDefinition, *, limits_tasks: bool) -> list[str]:
     faults = []
-    if definition.network_mode == definition_pb2.NETWORK_MODE_AWSVPC:
-        faults.append("networkMode awsvpc is not offered by this agent")
     if (definition.cpu or definition.memory) and not limits_tasks:
         faults.append("cpu and memory of a whole task cannot be limited on this host")
-    if definition.pid_mode == definition_pb2.PID_MODE_TASK:
-        faults.append("pidMode task is not offered by this agent")
-    if definition.ipc_mode == definition_pb2.IPC_MODE_TASK:
-        faults.append("ipcMode task is not offered by this agent")
     for volume in definition.volumes:
         used = {field.json_name for field, _ in volume.ListFields()} - _VOLUMES_OFFERED
         faults.extend(f"volume {volume.name}: {member} is not offered by this agent" for member in sorted(used))

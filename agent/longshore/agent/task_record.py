@@ -42,6 +42,10 @@ class TaskRecord:
         """Id of the task."""
         return self.assigned.task_id
 
+    def is_hidden(self, container: str) -> bool:
+        """Whether a container is the one that holds what the others share, and no part of the definition."""
+        return container not in self.parts
+
     @property
     def stopped(self) -> bool:
         """Whether nothing of it runs any more."""

@@ -1,5 +1,6 @@
 """What the agent knows of one task: the fixed plan of its containers and the state of each. Immutable."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -72,6 +73,14 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True)
+class Interface:
+    """The network interface of a container on a network of ours."""
+
+    mac_address: str
+    ipv4_address: str
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerPlan:
     """What never changes of a container while its task lives."""
 
@@ -86,6 +95,8 @@ class ContainerPlan:
     restart_policy: RestartPolicy | None = None
     pulls_upfront: bool = False
     """Whether its image is fetched at once, and not only when it may be created."""
+    hidden: bool = False
+    """Ours, not the definition's: it holds what the task's containers share, and nobody is told of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +116,8 @@ class ContainerState:
     pulled: pull_progress.Progress | None = None
     """How far its pull is, or was; None where it took no time worth telling."""
     bindings: tuple[Binding, ...] = ()
+    interface: Interface | None = None
+    """Of a hidden container that holds the task's address."""
     health: Health = Health.UNSPECIFIED
     stop_attempts: int = 0
     revived: bool = False
@@ -154,6 +167,18 @@ class TaskState:
         if position is None:
             raise KeyError(name)
         return self.containers[position]
+
+    @property
+    def shown(self) -> Iterator[tuple[ContainerPlan, ContainerState]]:
+        """The containers of the definition: all but the hidden one."""
+        return (
+            (plan, container) for plan, container in zip(self.plans, self.containers, strict=True) if not plan.hidden
+        )
+
+    @property
+    def interface(self) -> Interface | None:
+        """The task's own network interface; None where it has none, or not yet."""
+        return next((container.interface for container in self.containers if container.interface is not None), None)
 
     @property
     def stopped(self) -> bool:

@@ -673,6 +673,7 @@ class TaskObservation(_message.Message):
     PULL_STOPPED_AT_FIELD_NUMBER: _builtins.int
     EXECUTION_STOPPED_AT_FIELD_NUMBER: _builtins.int
     RELEASED_FIELD_NUMBER: _builtins.int
+    NETWORK_INTERFACE_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """Id of the task."""
     last_status: _task_pb2.TaskStatus.ValueType
@@ -699,6 +700,10 @@ class TaskObservation(_message.Message):
     def execution_stopped_at(self) -> _timestamp_pb2.Timestamp:
         """When the first essential container was seen stopped, by the agent's clock. Absent before."""
 
+    @_builtins.property
+    def network_interface(self) -> Global___TaskNetworkInterface:
+        """The task's own network interface. Absent before it has one, and but in network mode `awsvpc`."""
+
     def __init__(
         self,
         *,
@@ -711,11 +716,38 @@ class TaskObservation(_message.Message):
         pull_stopped_at: _timestamp_pb2.Timestamp | None = ...,
         execution_stopped_at: _timestamp_pb2.Timestamp | None = ...,
         released: _builtins.bool = ...,
+        network_interface: Global___TaskNetworkInterface | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["execution_stopped_at", b"execution_stopped_at", "pull_started_at", b"pull_started_at", "pull_stopped_at", b"pull_stopped_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["execution_stopped_at", b"execution_stopped_at", "network_interface", b"network_interface", "pull_started_at", b"pull_started_at", "pull_stopped_at", b"pull_stopped_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["containers", b"containers", "execution_stopped_at", b"execution_stopped_at", "last_status", b"last_status", "pull_started_at", b"pull_started_at", "pull_stopped_at", b"pull_stopped_at", "released", b"released", "stop_code", b"stop_code", "stopped_reason", b"stopped_reason", "task_id", b"task_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["containers", b"containers", "execution_stopped_at", b"execution_stopped_at", "last_status", b"last_status", "network_interface", b"network_interface", "pull_started_at", b"pull_started_at", "pull_stopped_at", b"pull_stopped_at", "released", b"released", "stop_code", b"stop_code", "stopped_reason", b"stopped_reason", "task_id", b"task_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TaskObservation: _TypeAlias = TaskObservation  # noqa: Y015
+
+@_typing.final
+class TaskNetworkInterface(_message.Message):
+    """The network interface of a task in network mode `awsvpc`, as the container engine gave it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MAC_ADDRESS_FIELD_NUMBER: _builtins.int
+    PRIVATE_IPV4_ADDRESS_FIELD_NUMBER: _builtins.int
+    mac_address: _builtins.str
+    """Hardware address, as `02:42:ac:1f:fa:02`. Never empty."""
+    private_ipv4_address: _builtins.str
+    """IPv4 address. Never empty."""
+    def __init__(
+        self,
+        *,
+        mac_address: _builtins.str = ...,
+        private_ipv4_address: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mac_address", b"mac_address", "private_ipv4_address", b"private_ipv4_address"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskNetworkInterface: _TypeAlias = TaskNetworkInterface  # noqa: Y015

@@ -991,7 +991,9 @@ class SubmitTaskStateChangeRequest(_message.Message):
 
     @_builtins.property
     def attachments(self) -> _containers.RepeatedCompositeFieldContainer[Global___AttachmentStateChange]:
-        """Attachments of the task that changed; refused, since it has none. Written by the caller. Empty means none did."""
+        """Attachments of the task that changed; refused, since the agent tells of them otherwise. Written by the caller.
+        Empty means none did.
+        """
 
     @_builtins.property
     def managed_agents(self) -> _containers.RepeatedCompositeFieldContainer[Global___ManagedAgentStateChange]:

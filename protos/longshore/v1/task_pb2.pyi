@@ -462,7 +462,9 @@ class Task(_message.Message):
     """
     @_builtins.property
     def attachments(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Attachment]:
-        """Network interfaces of the task. Written by the state-tracker. Empty but in network mode `awsvpc`."""
+        """Network interface of the task, one. Written by the scheduler with the task, then by the state-tracker. Empty but in
+        network mode `awsvpc`.
+        """
 
     @_builtins.property
     def attributes(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Attribute]:
@@ -897,11 +899,13 @@ class NetworkInterface(_message.Message):
     PRIVATE_IPV4_ADDRESS_FIELD_NUMBER: _builtins.int
     IPV6_ADDRESS_FIELD_NUMBER: _builtins.int
     attachment_id: _builtins.str
-    """Id of the task's attachment that it belongs to. Written by the agent. Never empty."""
+    """Id of the task's attachment that it belongs to, a function of the task's id. Written by the state-tracker. Never
+    empty.
+    """
     private_ipv4_address: _builtins.str
-    """IPv4 address. Written by the agent. Empty where it has none."""
+    """IPv4 address. Written by the agent. Never empty."""
     ipv6_address: _builtins.str
-    """IPv6 address. Written by the agent. Empty where it has none."""
+    """IPv6 address. Never written here. Always empty."""
     def __init__(
         self,
         *,

@@ -151,6 +151,9 @@ async def prepare(
         narrator.say(narration.line("Registered", reference(definition)))
     request.cluster = wanted.cluster
     request.task_definition = reference(definition)
+    if definition.network_mode == task_definition_pb2.NETWORK_MODE_AWSVPC:
+        # Required of such a run, and without effect here: there is one network, the host's.
+        request.network_configuration.awsvpc_configuration.SetInParent()
     request.tags.extend(arguments.tags(wanted.tags))
     if wanted.started_by:
         request.started_by = wanted.started_by

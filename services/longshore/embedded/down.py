@@ -91,6 +91,7 @@ def _purge(folders: config.Folders) -> None:
     _stop_tasks(running)
     if running.agent and not purging.wait_until_removed(running.port_base):
         raise NotDoneError(f"Containers are left. Longshore goes on, to remove them; see {folders.agent_log}.")
+    purging.say_that_it_is_the_last(folders)
     _terminate(running)
     purging.delete(folders)
     say(f"Longshore has stopped; containers, state and logs of {folders.state} are gone.")

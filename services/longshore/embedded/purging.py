@@ -12,6 +12,9 @@ from longshore.embedded import config, holder
 AT_ONCE = {"LONGSHORE_CLEANUP_WAIT": "1"}
 """Settings of a stack whose agent removes the containers of stopped tasks without the usual hours of patience."""
 
+LAST_FILE = "last"
+"""What the agent looks for in its state folder when it ends."""
+
 REMOVED_TIMEOUT_S = 60.0
 """Removing some dozens of containers on a busy disk."""
 
@@ -38,6 +41,12 @@ def wait_until_removed(port_base: int) -> bool:
             return False
         time.sleep(POLL_S)
     return True
+
+
+def say_that_it_is_the_last(folders: config.Folders) -> None:
+    """Tell the agent, by a file beside its state, that nothing of it is to stay on the host once it ends: the network of tasks."""
+    if folders.agent.is_dir():
+        (folders.agent / LAST_FILE).touch()
 
 
 def delete(folders: config.Folders) -> None:

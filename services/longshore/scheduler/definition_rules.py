@@ -11,6 +11,7 @@ INACTIVE = "TaskDefinition is inactive"
 
 _COMPATIBILITY = {
     common_pb2.LAUNCH_TYPE_EC2: common_pb2.COMPATIBILITY_EC2,
+    common_pb2.LAUNCH_TYPE_FARGATE: common_pb2.COMPATIBILITY_FARGATE,
     common_pb2.LAUNCH_TYPE_EXTERNAL: common_pb2.COMPATIBILITY_EXTERNAL,
 }
 

@@ -28,6 +28,8 @@ MAX_CONSTRAINTS = 10
 MAX_STRATEGIES = 5
 MAX_OVERRIDES = 8192
 MAX_REFERENCE = 1024
+MAX_SUBNETS = 16
+MAX_SECURITY_GROUPS = 5
 
 NUL = "\0"
 """The one character that a text cannot be stored with; one such text would fail everything that is committed with it."""
@@ -119,6 +121,16 @@ def _reference(request: Any) -> Iterator[Fault]:
         yield Fault(f"referenceId has {len(request.reference_id)} characters, {MAX_REFERENCE} are allowed.")
 
 
+def _network(request: Any) -> Iterator[Fault]:
+    given = request.network_configuration.awsvpc_configuration
+    if len(given.subnets) > MAX_SUBNETS:
+        yield Fault(f"subnets can have at most {MAX_SUBNETS} items, {len(given.subnets)} are given.")
+    if len(given.security_groups) > MAX_SECURITY_GROUPS:
+        yield Fault(
+            f"securityGroups can have at most {MAX_SECURITY_GROUPS} items, {len(given.security_groups)} are given."
+        )
+
+
 def _volumes(request: Any) -> Iterator[Fault]:
     if request.volume_configurations:
         yield Fault(
@@ -184,11 +196,12 @@ def _launch(request: scheduler_service_pb2.RunTaskRequest) -> Iterator[Fault]:
     if request.launch_type not in {
         common_pb2.LAUNCH_TYPE_UNSPECIFIED,
         common_pb2.LAUNCH_TYPE_EC2,
+        common_pb2.LAUNCH_TYPE_FARGATE,
         common_pb2.LAUNCH_TYPE_EXTERNAL,
     }:
         name = codec_schema.word(common_pb2.LaunchType.DESCRIPTOR, request.launch_type)
         yield Fault(
-            f"launchType {name} is not supported; the hosts of this cluster run EC2 and EXTERNAL.",
+            f"launchType {name} is not supported; the hosts of this cluster run EC2, FARGATE and EXTERNAL.",
             errors.UnsupportedFeatureException,
         )
 
@@ -241,6 +254,7 @@ _COMMON: tuple[Rule, ...] = (
     _tags,
     _propagate_tags,
     _reference,
+    _network,
     _volumes,
     _overrides,
 )

@@ -103,7 +103,7 @@ def merge(
         return None
     body = _first_body(reported) if stored is None else stored.record()
     moved = tuple(reported.containers) if stored is None else _merge_containers(body, reported.containers)
-    timed = stored is not None and _merge_times(body, reported)
+    timed = stored is not None and (_merge_times(body, reported) | _merge_interface(body, reported))
     cause_is_new = bool(reported.stop_code) and (stored is None or stored.stop_cause_at is None)
     released = reported.released
     if stored is not None and not (status > before or moved or timed or cause_is_new):
@@ -309,6 +309,14 @@ def _merge_times(body: agent_service_pb2.TaskObservation, reported: agent_servic
             getattr(body, field).CopyFrom(getattr(reported, field))
             changed = True
     return changed
+
+
+def _merge_interface(body: agent_service_pb2.TaskObservation, reported: agent_service_pb2.TaskObservation) -> bool:
+    """Take over the task's network interface, of which it has one in its life; true where it was not known yet."""
+    if body.HasField("network_interface") or not reported.HasField("network_interface"):
+        return False
+    body.network_interface.CopyFrom(reported.network_interface)
+    return True
 
 
 def _ran(body: agent_service_pb2.TaskObservation, reported: agent_service_pb2.TaskObservation) -> bool:

@@ -86,7 +86,7 @@ def of_container(request: state_tracker_service_pb2.SubmitContainerStateChangeRe
 
 
 def refuse_attachments(changes: Iterable[state_tracker_service_pb2.AttachmentStateChange]) -> None:
-    """Refuse attachments by name: no task has any."""
+    """Refuse attachments by name: only an agent of ours gives a task one, and tells of it by its session."""
     names = [change.attachment_arn or "an attachment without ARN" for change in changes]
     if names:
         raise errors.InvalidParameterException(f"There is no such attachment: {', '.join(names)[:MAX_NAMED]}.")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from longshore.rpc import arns
 from longshore.storage import tasks
 from longshore.v1 import agent_service_pb2, common_pb2, event_pb2, task_definition_pb2, task_pb2
+from longshore.views import attachments
 
 _NOTHING_OBSERVED = event_pb2.ContainerObservation()
 
@@ -21,6 +22,7 @@ def render(
 ) -> list[task_pb2.Container]:
     """The containers in the definition's order; those observed, where the definition is gone. `stopped`: the task is."""
     observed = {seen.name: seen for seen in observation.containers} if observation is not None else {}
+    interfaces = attachments.interfaces(intent.task_id, observation)
     overridden = {override.name: override for override in overrides.container_overrides}
     declared: Iterable[task_definition_pb2.ContainerDefinition] = (
         definition.container_definitions
@@ -35,6 +37,7 @@ def render(
             task_id=intent.task_id,
             cluster=intent.cluster,
             stopped=stopped,
+            interfaces=interfaces,
             place=place,
         )
         for container in declared
@@ -77,6 +80,7 @@ def _container(
     task_id: str,
     cluster: str,
     stopped: bool,
+    interfaces: Sequence[task_pb2.NetworkInterface],
     place: arns.Place,
 ) -> task_pb2.Container:
     shown = task_pb2.Container(
@@ -85,6 +89,7 @@ def _container(
         name=declared.name,
         last_status=_status(seen, stopped=stopped),
         network_bindings=seen.network_bindings,
+        network_interfaces=interfaces,
         health_status=seen.health_status or common_pb2.HEALTH_STATUS_UNKNOWN,
         cpu=str(_amount(declared, override, "cpu") or 0),
     )

@@ -16,7 +16,7 @@ from longshore.v1 import (
     task_definition_pb2,
     task_pb2,
 )
-from longshore.views import containers, times, visible
+from longshore.views import attachments, containers, times, visible
 
 _ZONE = "ecs.availability-zone"
 _ARCHITECTURE = "ecs.cpu-architecture"
@@ -73,6 +73,9 @@ def render(
             given=asked.container_resources,
         ),
         tags=asked.tags if tags else (),
+    )
+    task.attachments.extend(
+        attachments.render(intent.task_id, asked, seen, stopped=shown.last_status == task_pb2.TASK_STATUS_STOPPED)
     )
     task.health_status = containers.task_health(task.containers, definition)
     _add_texts(task, intent, asked)

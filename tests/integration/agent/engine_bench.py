@@ -13,6 +13,7 @@ from longshore.agent import (
     container_names,
     effects,
     engine,
+    pausing,
     ports,
     pull_progress,
     pulls,
@@ -167,6 +168,7 @@ async def bench(
             limits=engine.Limits(max_launches=8, pull_behavior=behavior),
             host_ports=ports.Ports(dynamic=dynamic, probe=lambda *_: True),
             groups=groups,
+            pauses=pausing.Pausing(simulated, INFO),
             clock=app.now_us,
             on_due=changed.set,
         )

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -32,6 +33,8 @@ class FakeTracker:
 
     def __init__(self) -> None:
         self.instance = 0
+        # Unlike any other's on this engine: an agent adopts by the id of its instance what carries it.
+        self._mark = secrets.token_hex(12)
         self.registrations: list[state_tracker_service_pb2.RegisterContainerInstanceRequest] = []
         self.hellos: list[agent_service_pb2.Hello] = []
         self.observations: dict[str, Observation] = {}
@@ -98,7 +101,7 @@ class FakeTracker:
     @property
     def instance_id(self) -> str:
         """Id of the newest instance."""
-        return f"{self.instance:032x}"
+        return f"{self._mark}{self.instance:08x}"
 
     # ---------------------------------------------------------------- what a scheduler would say
 

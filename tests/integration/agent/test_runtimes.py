@@ -1,6 +1,7 @@
 """One contract, two engines: what the agent relies on holds for Docker and for the simulation."""
 
 import asyncio
+import ipaddress
 import random
 import socket
 import uuid
@@ -11,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from longshore.agent import app, docker_runtime, pulls, runtime, samples, simulated_runtime, task_events
+from longshore.agent import app, docker_runtime, pause_image, pulls, runtime, samples, simulated_runtime, task_events
 from longshore.rpc import log_cursor
 from tests.integration.agent import definitions
 
 F = task_events.Found
 LABEL = "com.longshore.test"
 WAIT_S = 20.0
+RUNS = "trap 'exit 143' TERM; while :; do sleep 0.1; done"
 INFO = runtime.EngineInfo("sim", "sim", "1", (1, 41), 2, 4 << 30, "linux", "x86_64", frozenset({"json-file"}))
 WRITES = "echo one; sleep 0.05; echo two >&2; sleep 0.05; printf end"
 LIVES: Mapping[str, simulated_runtime.Life] = {
@@ -31,7 +33,7 @@ LIVES: Mapping[str, simulated_runtime.Life] = {
 
 
 def _life(body: Mapping[str, Any]) -> simulated_runtime.Life:
-    return LIVES[body["Cmd"][-1]]
+    return LIVES.get(body.get("Cmd", [""])[-1], simulated_runtime.Life())
 
 
 @dataclass
@@ -237,6 +239,103 @@ async def test_a_volume_is_made_once_and_not_under_another_driver(engine: Engine
         await engine.runtime.create_volume(name, "another", {}, {})
     await engine.runtime.remove_volume(name)
     assert not await engine.runtime.has_volume(name)
+
+
+@dataclass
+class Network:
+    """A network of the test's own."""
+
+    name: str
+    device: str
+    subnet: str
+
+    def config(self, mark: str) -> dict[str, Any]:
+        """Body of the call that makes it."""
+        return {
+            "Labels": {LABEL: mark},
+            "Options": {"com.docker.network.bridge.name": self.device},
+            "IPAM": {"Config": [{"Subnet": self.subnet}]},
+        }
+
+
+@pytest.fixture
+async def network(engine: Engine) -> AsyncIterator[Network]:
+    """A network, gone after the test with what the test has left on it."""
+    digits = uuid.uuid4().hex
+    # Outside the pools that engines choose from.
+    made = Network(f"contract-{digits}", f"ct-{digits[:8]}", f"198.19.{int(digits[:2], 16)}.0/24")
+    await engine.runtime.create_network(made.name, made.config(engine.mark))
+    yield made
+    for container in await engine.runtime.list_labelled(LABEL, engine.mark):
+        await engine.runtime.kill(container.runtime_id)
+    await engine.runtime.remove_network(made.name)
+
+
+async def test_a_network_is_made_once_by_its_name_and_its_device_and_found_again(
+    engine: Engine, network: Network
+) -> None:
+    found = await engine.runtime.find_network(network.name)
+    assert found is not None
+    assert (found.name, found.labels[LABEL], found.subnets) == (network.name, engine.mark, (network.subnet,))
+    assert await engine.runtime.find_network(network.name[:-1]) is None
+    await engine.runtime.create_network(network.name, network.config("another"))
+    assert await engine.runtime.find_network(network.name) == found
+    other = f"{network.name}-x"
+    with pytest.raises(runtime.CannotCreateNetworkError):
+        await engine.runtime.create_network(other, {**network.config(engine.mark), "IPAM": {}})
+    assert await engine.runtime.find_network(other) is None
+
+
+async def test_a_container_has_an_address_on_its_network_while_it_runs_and_the_network_stays_as_long(
+    engine: Engine, network: Network
+) -> None:
+    runtime_id = await engine.make(RUNS, NetworkMode=network.name)
+    assert (await engine.runtime.inspect(runtime_id)).address(network.name) is None
+    await engine.runtime.start(runtime_id)
+    place = (await engine.runtime.inspect(runtime_id)).address(network.name)
+    assert place is not None
+    assert ipaddress.ip_address(place.ipv4) in ipaddress.ip_network(network.subnet)
+    assert len(place.mac.split(":")) == 6
+    with pytest.raises(runtime.CannotRemoveContainerError, match="active endpoints"):
+        await engine.runtime.remove_network(network.name)
+    await engine.runtime.kill(runtime_id)
+    assert (await engine.runtime.inspect(runtime_id)).address(network.name) is None
+    for _ in range(2):
+        await engine.runtime.remove_network(network.name)
+    with pytest.raises(runtime.NetworkMissing, match=f"network {network.name} not found"):
+        await engine.run(RUNS, NetworkMode=network.name)
+
+
+async def test_a_container_joins_what_another_one_has_by_its_name_while_that_runs(
+    engine: Engine, network: Network
+) -> None:
+    name = f"contract-{uuid.uuid4().hex}"
+    body = engine.body(RUNS, NetworkMode=network.name, IpcMode="shareable")
+    first = await engine.runtime.create(name, body)
+    joined = f"container:{name}"
+    modes = {"NetworkMode": joined, "PidMode": joined, "IpcMode": joined}
+    second = await engine.make(RUNS, **modes)
+    with pytest.raises(runtime.CannotStartContainerError):
+        await engine.runtime.start(second)
+    await engine.runtime.start(first)
+    third = await engine.run(RUNS, **modes)
+    assert (await engine.runtime.inspect(third)).found is F.RUNNING
+    assert (await engine.runtime.inspect(third)).address(network.name) is None
+
+
+async def test_an_image_is_loaded_from_an_archive_as_often_as_one_likes(engine: Engine) -> None:
+    machine = (await engine.runtime.describe()).architecture
+    image = pause_image.image(machine)
+    assert image is not None
+    for _ in range(2):
+        await engine.runtime.load_image(image.archive)
+    assert await engine.runtime.find_image(image.name) is not None
+    body = {"Image": image.name, "Labels": {LABEL: engine.mark}, "HostConfig": {"NetworkMode": "none"}}
+    runtime_id = await engine.runtime.create(f"contract-{uuid.uuid4().hex}", body)
+    await engine.runtime.start(runtime_id)
+    assert (await engine.runtime.inspect(runtime_id)).found is F.RUNNING
+    await engine.runtime.stop(runtime_id, 5)
+    assert (await engine.runtime.inspect(runtime_id)).found is F.EXITED
 
 
 @pytest.mark.parametrize("call", ["start", "kill", "inspect"])

@@ -7,6 +7,14 @@ from longshore.agent import pull_progress, states, task_commands, task_events, t
 
 C = states.ContainerPhase
 NAMES = ("a", "b", "c")
+HIDDEN = "~pause"
+FORCING = (
+    task_events.StartFailed,
+    task_events.StopFailed,
+    task_events.StopTimedOut,
+    task_events.ContainerRevived,
+    task_events.Adopted,
+)
 LATE = 10**18
 """An end that is that of no run before."""
 SIZES = st.integers(0, 100)
@@ -16,6 +24,7 @@ CODES = st.one_of(st.none(), st.integers(0, 255))
 @st.composite
 def plans(draw: st.DrawFn) -> tuple[task_state.ContainerPlan, ...]:
     count = draw(st.integers(1, 3))
+    shared = (task_state.Dependency(HIDDEN, task_state.Condition.START),) if draw(st.booleans()) else ()
     made: list[task_state.ContainerPlan] = []
     for index, name in enumerate(NAMES[:count]):
         waits = tuple(
@@ -30,12 +39,14 @@ def plans(draw: st.DrawFn) -> tuple[task_state.ContainerPlan, ...]:
                 "image",
                 essential,
                 1,
-                waits,
+                waits + shared,
                 checks_health=draw(st.booleans()),
                 start_timeout_s=draw(st.sampled_from((None, 0, 1))),
                 restart_policy=draw(st.sampled_from((None, task_state.RestartPolicy(0, frozenset({7}))))),
             )
         )
+    if shared:
+        made.append(task_state.ContainerPlan(HIDDEN, "", essential=True, stop_timeout_s=1, hidden=True))
     return tuple(made)
 
 
@@ -67,7 +78,7 @@ def events(name: str) -> st.SearchStrategy[task_events.Event]:
     )
 
 
-ANY = st.sampled_from(NAMES).flatmap(events)
+ANY = st.sampled_from((*NAMES, HIDDEN)).flatmap(events)
 
 
 class Watched:
@@ -83,6 +94,7 @@ class Watched:
     def see(self, event: task_events.Event) -> None:
         before = self.state
         self.now += 1
+        self.forced = isinstance(event, FORCING)
         self.state, commands = task_machine.step(before, event, self.now)
         assert self.state.phase >= before.phase
         for old, new in zip(before.containers, self.state.containers, strict=True):
@@ -97,12 +109,25 @@ class Watched:
         assert self.state.stopped is all(container.phase is C.STOPPED for container in self.state.containers)
         if self.state != before and self.state.phase is not before.phase:
             assert task_commands.Report() in commands
+        self._see_hidden(commands)
         self.created += [command.container for command in commands if isinstance(command, task_commands.Create)]
         self.started += [command.container for command in commands if isinstance(command, task_commands.Start)]
         assert len(self.created) == len(set(self.created)), "created twice"
         assert len(self.started) == len(set(self.started)), "started twice"
         answered = (task_commands.Report, task_commands.Wake)
         self.open += [command for command in commands if not isinstance(command, answered)]
+
+    def _see_hidden(self, commands: tuple[task_commands.Command, ...]) -> None:
+        """What the others share is there before each of them, and until the end of the last."""
+        if (position := self.state.position(HIDDEN)) is None:
+            return
+        for command in commands:
+            if isinstance(command, task_commands.Create) and command.container != HIDDEN:
+                assert self.state.containers[position].ran, f"{command.container} has nothing to join"
+            ends = isinstance(command, task_commands.Stop | task_commands.Kill) and command.container == HIDDEN
+            # One whose start has no answer, that refuses to stop or that somebody has revived, is stopped whatever else runs.
+            if ends and not self.forced:
+                assert all(container.phase is C.STOPPED for _, container in self.state.shown)
 
 
 @given(plans(), st.lists(ANY, max_size=60))

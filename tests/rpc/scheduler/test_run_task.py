@@ -175,7 +175,7 @@ async def test_tags_are_inherited_where_asked_for(scheduler: Stub, world: World)
         ({"task_definition": "app:7"}, errors.ClientException, "TaskDefinition not found"),
         ({"cluster": "nowhere"}, errors.ClusterNotFoundException, "Cluster not found"),
         ({"count": 11}, errors.InvalidParameterException, "count is 11"),
-        ({"launch_type": common_pb2.LAUNCH_TYPE_FARGATE}, errors.UnsupportedFeatureException, "FARGATE"),
+        ({"launch_type": common_pb2.LAUNCH_TYPE_FARGATE}, errors.InvalidParameterException, "launch_type FARGATE"),
     ],
 )
 async def test_a_request_that_cannot_be_is_refused_by_name(

@@ -6,11 +6,17 @@ NOW = 1_000_000_000_000_000
 
 
 def plan(
-    name: str = "app", *, essential: bool = True, waits_for: str = "", on: str = "START", pulls_upfront: bool = True
+    name: str = "app",
+    *,
+    essential: bool = True,
+    waits_for: str = "",
+    on: str = "START",
+    pulls_upfront: bool = True,
+    hidden: bool = False,
 ) -> task_state.ContainerPlan:
     """Plan of a container, which waits for another one or not."""
     waits = (task_state.Dependency(waits_for, task_state.Condition(on)),) if waits_for else ()
-    return task_state.ContainerPlan(name, f"{name}:1", essential, 30, waits, pulls_upfront=pulls_upfront)
+    return task_state.ContainerPlan(name, f"{name}:1", essential, 30, waits, pulls_upfront=pulls_upfront, hidden=hidden)
 
 
 class Life:

@@ -1,6 +1,6 @@
 import pytest
 
-from longshore.agent import resources, runtime
+from longshore.agent import pausing, resources, runtime
 
 ENGINE = runtime.EngineInfo(
     engine_id="E",
@@ -52,6 +52,19 @@ def test_attributes_say_what_the_host_can_honour_and_nothing_else() -> None:
         "docker-plugin.local",
         "docker-plugin.rexray",
     }
+
+
+@pytest.mark.parametrize(
+    ("shared", "offered"),
+    [
+        (pausing.NOTHING, set()),
+        (pausing.Offered(namespaces=True, addresses=False), {"pid-ipc-namespace-sharing"}),
+        (pausing.Offered(namespaces=True, addresses=True), {"pid-ipc-namespace-sharing", "task-eni"}),
+    ],
+)
+def test_what_tasks_may_share_is_offered_where_it_can_be_made(shared: pausing.Offered, offered: set[str]) -> None:
+    names = {a.name.removeprefix("ecs.capability.") for a in resources.attributes(ENGINE, shared=shared)}
+    assert names & {"pid-ipc-namespace-sharing", "task-eni"} == offered
 
 
 def test_an_old_engine_offers_only_its_own_levels_and_privileges_can_be_withheld() -> None:

@@ -90,11 +90,9 @@ def test_a_host_may_refuse_privileged_containers() -> None:
 def test_every_fault_is_named_at_once() -> None:
     volume = D.Volume(name="v", efs_volume_configuration=D.EFSVolumeConfiguration(file_system_id="fs-1"))
     with pytest.raises(task_plan.UnsupportedDefinition) as caught:
-        task_plan.plan(
-            definition(app(), network_mode=D.NETWORK_MODE_AWSVPC, cpu="256", volumes=[volume]), limits_tasks=False
-        )
+        task_plan.plan(definition(app(secrets=[D.Secret(name="s")]), cpu="256", volumes=[volume]), limits_tasks=False)
     assert str(caught.value).split("; ") == [
-        "networkMode awsvpc is not offered by this agent",
         "cpu and memory of a whole task cannot be limited on this host",
         "volume v: efsVolumeConfiguration is not offered by this agent",
+        "container app: secrets is not offered by this agent",
     ]

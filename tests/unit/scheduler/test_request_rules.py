@@ -12,6 +12,13 @@ INVALID = errors.InvalidParameterException
 UNSUPPORTED = errors.UnsupportedFeatureException
 
 
+def network(*, subnets: int = 0, security_groups: int = 0) -> common_pb2.NetworkConfiguration:
+    given = common_pb2.AwsVpcConfiguration(
+        subnets=[f"subnet-{n}" for n in range(subnets)], security_groups=[f"sg-{n}" for n in range(security_groups)]
+    )
+    return common_pb2.NetworkConfiguration(awsvpc_configuration=given)
+
+
 def run_task(**fields: Any) -> asked.Asked:
     given = {"task_definition": "app"} | fields
     return asked.of_run_task(scheduler_service_pb2.RunTaskRequest(**given), place=PLACE)
@@ -63,7 +70,9 @@ def strategy(kind: str, field: str = "") -> task_pb2.PlacementStrategy:
             INVALID,
             "An item of capacityProviderStrategy must name its capacityProvider.",
         ),
-        ({"launch_type": common_pb2.LAUNCH_TYPE_FARGATE}, UNSUPPORTED, "launchType FARGATE"),
+        ({"launch_type": common_pb2.LAUNCH_TYPE_MANAGED_INSTANCES}, UNSUPPORTED, "launchType MANAGED_INSTANCES"),
+        ({"network_configuration": network(subnets=17)}, INVALID, "subnets can have at most 16 items, 17 are given"),
+        ({"network_configuration": network(security_groups=6)}, INVALID, "securityGroups can have at most 5 items, 6"),
         (
             {
                 "placement_constraints": [
@@ -196,6 +205,12 @@ def definition(**fields: Any) -> task_definition_pb2.TaskDefinition:
             run_task(),
             INVALID,
             "Task definition does not support launch_type EC2.",
+        ),
+        (
+            definition(compatibilities=[common_pb2.COMPATIBILITY_EC2]),
+            run_task(launch_type=common_pb2.LAUNCH_TYPE_FARGATE),
+            INVALID,
+            "Task definition does not support launch_type FARGATE.",
         ),
         (
             definition(network_mode=task_definition_pb2.NETWORK_MODE_AWSVPC),

@@ -209,3 +209,19 @@ def test_the_progress_of_a_pull_only_grows_and_goes_when_the_container_is_past_i
     lost = observation.end(stored, LOST, task=TASK, now=9)
     assert lost is not None
     assert not lost.observation.record().containers[0].HasField("pull_progress")
+
+
+def test_a_task_keeps_the_first_address_that_is_told_of_it() -> None:
+    def at(address: str) -> agent_service_pb2.TaskNetworkInterface:
+        return agent_service_pb2.TaskNetworkInterface(private_ipv4_address=address)
+
+    stored = after(reported(PENDING, main(0)), reported(PENDING, main(0), network_interface=at("10.0.0.2")))
+    assert stored is not None
+    assert (stored.revision, stored.record().network_interface) == (2, at("10.0.0.2"))
+    later = after(
+        reported(RUNNING, main(), network_interface=at("10.0.0.2")),
+        reported(RUNNING, main(), network_interface=at("10.0.0.9")),
+        reported(STOPPED, main(DOWN)),
+    )
+    assert later is not None
+    assert (later.revision, later.record().network_interface) == (2, at("10.0.0.2"))
