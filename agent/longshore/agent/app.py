@@ -289,6 +289,7 @@ def _limits(settings: config.Config, described: runtime.EngineInfo) -> engine.Li
         cleanup_wait_s=settings.cleanup_wait,
         cleanup_jitter_s=settings.cleanup_wait_jitter,
         cpu_period_us=settings.cgroup_cpu_period_ms * 1000,
+        shared_volume_match_full_config=settings.shared_volume_match_full_config,
         task_pids_limit=settings.task_pids_limit,
         pull_behavior=pulls.Behavior(settings.image_pull_behavior),
         publish_address=settings.publish_address,

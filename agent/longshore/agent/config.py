@@ -73,6 +73,10 @@ class Config(settings.Process):
     task_pids_limit: int = settings.option(
         default=0, help="processes that each task may have; 0 for no limit", minimum=0, maximum=4_194_304
     )
+    shared_volume_match_full_config: bool = settings.option(
+        default=False,
+        help="refuse a shared volume that is there under other driver options or labels than the definition's",
+    )
     privileged: bool = settings.option(default=True, help="run privileged containers")
     logging_drivers: tuple[str, ...] | None = settings.option(
         default=None, help="log drivers that tasks may name, of those that the engine has; else all of them"

@@ -159,17 +159,18 @@ class DockerRuntime:
         except runtime.ContainerMissing:
             return
 
-    async def has_volume(self, name: str) -> bool:
-        """Whether there is a volume."""
+    async def find_volume(self, name: str) -> runtime.VolumeDetails | None:
+        """Describe a volume."""
         try:
             with docker_errors.translated(runtime.CannotCreateContainerError, "described", INSPECT_TIMEOUT_S):
                 async with asyncio.timeout(INSPECT_TIMEOUT_S):
-                    await self._docker.volumes.get(name)  # type: ignore[no-untyped-call]
+                    volume = await self._docker.volumes.get(name)  # type: ignore[no-untyped-call]
+                    found = await volume.show()
         except runtime.CannotCreateContainerError as error:
             if _NO_VOLUME not in error.message.lower():
                 raise
-            return False
-        return True
+            return None
+        return runtime.VolumeDetails(found["Driver"], found["Options"] or {}, found["Labels"] or {})
 
     async def create_volume(
         self, name: str, driver: str, options: Mapping[str, str], labels: Mapping[str, str]

@@ -47,6 +47,9 @@ RULES: Mapping[str, Rule] = {
     "ECS_DISABLE_PRIVILEGED": Rule("privileged", forms.untruth, "PrivilegedDisabled"),
     "ECS_SELINUX_CAPABLE": Rule("selinux_capable", forms.truth, "SELinuxCapable"),
     "ECS_APPARMOR_CAPABLE": Rule("apparmor_capable", forms.truth, "AppArmorCapable"),
+    "ECS_SHARED_VOLUME_MATCH_FULL_CONFIG": Rule(
+        "shared_volume_match_full_config", forms.truth, "SharedVolumeMatchFullConfig"
+    ),
     "ECS_ENABLE_TASK_CPU_MEM_LIMIT": Rule("task_cpu_mem_limit", forms.truth, "TaskCPUMemLimit"),
     "ECS_CGROUP_CPU_PERIOD": Rule(
         "cgroup_cpu_period_ms", forms.milliseconds(least="8ms", most="100ms"), "CgroupCPUPeriod"
@@ -103,7 +106,6 @@ _AWS = "asks AWS for something that is not there"
 _WINDOWS = "is for Windows"
 _INIT = "is for ecs-init, which starts ECS's agent; see deploy/agent"
 _CONTAINER = "is what ECS puts into a container's environment"
-_LATER = "is not there yet"
 
 WITHOUT_EFFECT: Mapping[str, str] = {
     "ECS_CHECKPOINT": "the state is always kept",
@@ -153,7 +155,6 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "ECS_CONTAINER_METADATA_FILE": _CONTAINER,
     "ECS_AGENT_URI": _CONTAINER,
     "ECS_ENABLE_CONTAINER_METADATA": "containers ask the agent; no file is written into them",
-    "ECS_SHARED_VOLUME_MATCH_FULL_CONFIG": _LATER,
     "ECS_ENABLE_GPU_SUPPORT": "GPUs are found, or named by LONGSHORE_GPU_IDS",
     "ECS_NVIDIA_RUNTIME": "it is nvidia",
     "ECS_POLL_METRICS": "statistics are always taken now and then, and never streamed",

@@ -60,6 +60,7 @@ class Limits:
     cleanup_wait_s: int = 3 * 3600
     cleanup_jitter_s: int = 0
     cpu_period_us: int = task_limits.PERIOD_US
+    shared_volume_match_full_config: bool = False
     task_pids_limit: int = 0
     pull_behavior: pulls.Behavior = pulls.Behavior.DEFAULT
     publish_address: str = ""
@@ -138,6 +139,11 @@ class TaskEngine:
     def cpu_period_us(self) -> int:
         """Period in which the CPU time of whole tasks is limited."""
         return self.limits.cpu_period_us
+
+    @property
+    def shared_volume_match_full_config(self) -> bool:
+        """Whether a shared volume that is there has to be as the definition describes it."""
+        return self.limits.shared_volume_match_full_config
 
     @property
     def task_pids_limit(self) -> int:

@@ -83,6 +83,10 @@ class Host(Protocol):
         """Period in which the CPU time of whole tasks is limited."""
 
     @property
+    def shared_volume_match_full_config(self) -> bool:
+        """Whether a shared volume that is there has to be as the definition describes it."""
+
+    @property
     def task_pids_limit(self) -> int:
         """Processes that any task may have; zero for no limit."""
 
@@ -317,12 +321,18 @@ class Launcher:
         for volume in volumes.wanted(
             record.definition.message, record.parts[container], owner=self._host.owner, task=record.names
         ):
+            compare = volume.shared and self._host.shared_volume_match_full_config
+            found = None
+            if compare or not volume.make:
+                found = await self._retried(functools.partial(engine.find_volume, volume.name))
+            if compare and found is not None and (fault := volumes.difference(volume, found)):
+                raise runtime.CannotCreateContainerError(fault)
             if volume.make:
                 make = functools.partial(
                     engine.create_volume, volume.name, volume.driver, volume.options, volume.labels
                 )
                 await self._retried(make)
-            elif not await self._retried(functools.partial(engine.has_volume, volume.name)):
+            elif found is None:
                 raise runtime.CannotCreateContainerError(
                     f"there is no volume {volume.name} on this host, and autoprovision is off"
                 )

@@ -249,6 +249,15 @@ class HostImage:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeDetails:
+    """How a volume was made."""
+
+    driver: str
+    options: Mapping[str, str]
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class VolumeSummary:
     """One line of the engine's list of volumes."""
 
@@ -363,8 +372,8 @@ class ContainerRuntime(Protocol):
     async def remove(self, runtime_id: str) -> None:
         """Remove a container that does not run, with its anonymous volumes. One that is gone is no error."""
 
-    async def has_volume(self, name: str) -> bool:
-        """Whether there is a volume of this name."""
+    async def find_volume(self, name: str) -> VolumeDetails | None:
+        """Describe a volume; None where there is none of this name."""
 
     async def create_volume(
         self, name: str, driver: str, options: Mapping[str, str], labels: Mapping[str, str]

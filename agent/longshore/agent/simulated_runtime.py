@@ -136,7 +136,7 @@ class SimulatedRuntime:
         self._containers: dict[str, _Container] = {}
         self._names: dict[str, str] = {}
         self._ports: dict[tuple[str, str], str] = {}
-        self._volumes: dict[str, tuple[str, Mapping[str, str]]] = {}
+        self._volumes: dict[str, runtime.VolumeDetails] = {}
         self._networks = simulated_networks.Networks()
         self._listeners: list[asyncio.Queue[runtime.RuntimeEvent]] = []
 
@@ -263,16 +263,16 @@ class SimulatedRuntime:
         del self._names[container.name]
         self._tell(container, "destroy")
 
-    async def has_volume(self, name: str) -> bool:
-        """Whether there is a volume."""
-        return name in self._volumes
+    async def find_volume(self, name: str) -> runtime.VolumeDetails | None:
+        """Describe a volume."""
+        return self._volumes.get(name)
 
     async def create_volume(
         self, name: str, driver: str, options: Mapping[str, str], labels: Mapping[str, str]
     ) -> None:
         """Make a volume."""
-        del options  # nothing looks at them
-        if self._volumes.setdefault(name, (driver, labels))[0] != driver:
+        made = runtime.VolumeDetails(driver, options, labels)
+        if self._volumes.setdefault(name, made).driver != driver:
             raise runtime.CannotCreateContainerError(f"a volume with name {name} exists with another driver")
 
     async def remove_volume(self, name: str) -> None:
@@ -294,9 +294,9 @@ class SimulatedRuntime:
     async def list_volumes(self, label: str, value: str) -> list[runtime.VolumeSummary]:
         """List volumes."""
         return [
-            runtime.VolumeSummary(name, labels)
-            for name, (_, labels) in self._volumes.items()
-            if labels.get(label) == value
+            runtime.VolumeSummary(name, volume.labels)
+            for name, volume in self._volumes.items()
+            if volume.labels.get(label) == value
         ]
 
     async def inspect(self, runtime_id: str) -> runtime.ContainerSnapshot:

@@ -11,7 +11,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from longshore.agent import container_names
+from longshore.agent import container_names, runtime
 from longshore.v1 import task_definition_pb2 as definition_pb2
 
 DEFAULT_DRIVER = "local"
@@ -24,6 +24,8 @@ class Wanted:
     name: str
     make: bool
     """Whether to make it where it is missing."""
+    shared: bool = False
+    """Whether other tasks have it too, so that it may be there already."""
     driver: str = DEFAULT_DRIVER
     options: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -54,10 +56,25 @@ def wanted(
         yield Wanted(
             name=source(volume, task),
             make=docker.autoprovision or not shared,
+            shared=shared,
             driver=docker.driver or DEFAULT_DRIVER,
             options=dict(docker.driver_opts),
             labels={**docker.labels, **ours},
         )
+
+
+def difference(volume: Wanted, found: runtime.VolumeDetails) -> str:
+    """What is other about a volume that is there under the name of a wanted one; empty where nothing is. Values may be secrets."""
+    for what, wanted_, there in (
+        ("driver options", volume.options, found.options),
+        ("labels", volume.labels, found.labels),
+    ):
+        if dict(wanted_) != dict(there):
+            names = sorted(name for name in {*wanted_, *there} if wanted_.get(name) != there.get(name))
+            return (
+                f"the shared volume {volume.name} is there with other {what} than the definition's: {', '.join(names)}"
+            )
+    return ""
 
 
 def of_task(definition: definition_pb2.TaskDefinition, task: container_names.TaskNames) -> tuple[str, ...]:

@@ -229,16 +229,16 @@ async def test_removal_is_for_what_does_not_run_and_may_be_repeated(engine: Engi
 
 async def test_a_volume_is_made_once_and_not_under_another_driver(engine: Engine) -> None:
     name = f"contract-{uuid.uuid4().hex}"
-    assert not await engine.runtime.has_volume(name)
+    assert await engine.runtime.find_volume(name) is None
     for _ in range(2):
         await engine.runtime.create_volume(name, "local", {}, {LABEL: engine.mark})
-    assert await engine.runtime.has_volume(name)
+    assert await engine.runtime.find_volume(name) == runtime.VolumeDetails("local", {}, {LABEL: engine.mark})
     listed = await engine.runtime.list_volumes(LABEL, engine.mark)
     assert listed == [runtime.VolumeSummary(name, {LABEL: engine.mark})]
     with pytest.raises(runtime.CannotCreateContainerError):
         await engine.runtime.create_volume(name, "another", {}, {})
     await engine.runtime.remove_volume(name)
-    assert not await engine.runtime.has_volume(name)
+    assert await engine.runtime.find_volume(name) is None
 
 
 @dataclass

@@ -67,6 +67,28 @@ async def test_a_shared_volume_that_is_not_there_and_may_not_be_made_fails_the_s
     assert await exit_code(tracker, definition) == 1
 
 
+async def test_a_shared_volume_that_is_there_otherwise_is_refused_where_the_operator_wants_it_compared(
+    tracker: fake_tracker.FakeTracker,
+    make_agent: conftest.MakeAgent,
+    docker_engine: docker.DockerEngine,
+    shared_name: str,
+) -> None:
+    """By driver options and labels (ECS_SHARED_VOLUME_MATCH_FULL_CONFIG); else the name is enough."""
+    docker_engine.docker("volume", "create", "--label=team=harbour", shared_name)
+    other = writes(shared_name, "one", scope=SHARED, autoprovision=True, labels={"team": "docks"})
+    same = writes(shared_name, "one", scope=SHARED, autoprovision=True, labels={"team": "harbour"})
+    async with make_agent("--shared-volume-match-full-config"):
+        task = definitions.task_id()
+        await tracker.assign(other, task)
+        reason = (await tracker.stopped(task)).containers[0].reason
+        assert reason == (
+            f"CannotCreateContainerError: the shared volume {shared_name} is there with other labels than the definition's: team"
+        )
+        assert await exit_code(tracker, same) == 1
+    async with make_agent():
+        assert await exit_code(tracker, other) == 2
+
+
 async def test_a_volume_of_the_task_has_its_options_and_goes_with_the_task(
     tracker: fake_tracker.FakeTracker, make_agent: conftest.MakeAgent, docker_engine: docker.DockerEngine
 ) -> None:

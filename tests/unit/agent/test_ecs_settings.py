@@ -28,6 +28,7 @@ CARRIED_OVER = [
     ("ECS_DISABLE_PRIVILEGED", "F", "privileged", True),
     ("ECS_SELINUX_CAPABLE", "true", "selinux_capable", True),
     ("ECS_APPARMOR_CAPABLE", "false", "apparmor_capable", False),
+    ("ECS_SHARED_VOLUME_MATCH_FULL_CONFIG", "true", "shared_volume_match_full_config", True),
     ("ECS_ENABLE_TASK_CPU_MEM_LIMIT", "0", "task_cpu_mem_limit", False),
     ("ECS_CGROUP_CPU_PERIOD", "10ms", "cgroup_cpu_period_ms", 10),
     ("ECS_TASK_PIDS_LIMIT", "100", "task_pids_limit", 100),
