@@ -272,10 +272,14 @@ def _pull_limits(settings: config.Config) -> pulls.Limits:
 
 async def _described(used: runtime.ContainerRuntime, address: str) -> runtime.EngineInfo:
     try:
-        return await used.describe()
+        described = await used.describe()
     except runtime.RuntimeFailure as error:
         found = diagnosis.explain(address, error.message, uid=os.getuid())
         raise Unusable(found.text, lasting=found.lasting) from error
+    if described.lacks:
+        # Said once: the engine leaves such limits out with a warning that nobody sees.
+        _log.warning("engine_cannot_limit", lacks=sorted(described.lacks))
+    return described
 
 
 def _ports(settings: config.Config) -> ports.Ports:

@@ -19,6 +19,8 @@ _FOUND = {
     "exited": task_events.Found.EXITED,
     "dead": task_events.Found.EXITED,
 }
+# What an engine discards with no more than a warning where its kernel does not have it.
+_LIMITS = ("MemoryLimit", "SwapLimit", "CPUShares")
 _HEALTH = {
     "starting": task_state.Health.UNKNOWN,
     "healthy": task_state.Health.HEALTHY,
@@ -51,6 +53,7 @@ def engine_info(info: Mapping[str, Any], version: Mapping[str, Any]) -> runtime.
         cgroup_version=int(info.get("CgroupVersion") or 1),
         data_root=str(info.get("DockerRootDir", "")),
         volume_drivers=frozenset((info.get("Plugins") or {}).get("Volume") or ()),
+        lacks=frozenset(name for name in _LIMITS if info.get(name) is False),
         runtimes=frozenset(info.get("Runtimes") or ()),
         security_options=frozenset(_option(option) for option in info.get("SecurityOptions") or ()),
     )

@@ -1,6 +1,6 @@
 """What this host offers, as RegisterContainerInstance takes it: amounts and attributes, from what the engine says. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from longshore.agent import devices, pausing, runtime
 from longshore.rpc import sizes
@@ -96,6 +96,7 @@ def attributes(
         names.append("ecs.capability.pid-ipc-namespace-sharing")
     if shared.addresses:
         names.append("ecs.capability.task-eni")
+    names += [f"longshore.capability.{capability}" for capability in _swap(engine)]
     names += [f"ecs.capability.docker-plugin.{driver}" for driver in sorted(engine.volume_drivers)]
     result = [common_pb2.Attribute(name=name) for name in names]
     valued = {
@@ -106,6 +107,15 @@ def attributes(
     }
     result += [common_pb2.Attribute(name=name, value=value) for name, value in valued.items() if value]
     return result
+
+
+def _swap(engine: runtime.EngineInfo) -> Iterator[str]:
+    """What containers may ask of swap: an engine that cannot give it discards it, and no attribute of ECS tells."""
+    if "SwapLimit" in engine.lacks:
+        return
+    yield "swap-limit"
+    if engine.cgroup_version == 1:  # the second version of control groups has no such setting
+        yield "swappiness"
 
 
 def _api_levels(engine: runtime.EngineInfo) -> range:

@@ -169,6 +169,8 @@ class EngineInfo:
     logging_drivers: frozenset[str] = frozenset()
     security_options: frozenset[str] = frozenset()
     volume_drivers: frozenset[str] = frozenset()
+    lacks: frozenset[str] = frozenset()
+    """Limits that the engine says its kernel does not have, by its own names: `MemoryLimit`, `SwapLimit`, `CPUShares`."""
     runtimes: frozenset[str] = frozenset()
     """What the engine can run containers with, by its own names: `runc`, `nvidia`."""
     cgroup_driver: str = ""

@@ -13,6 +13,8 @@ from longshore.v1 import common_pb2, task_definition_pb2
 
 DOCKER = "com.amazonaws.ecs.capability."
 ECS = "ecs.capability."
+OURS = "longshore.capability."
+"""Of what ECS has no attribute for, although not every host can do it."""
 
 _DEFAULT_VOLUME_DRIVER = "local"
 """Docker's own, which a volume gets that names none."""
@@ -95,6 +97,12 @@ def _shares_namespaces(definition: TaskDefinition) -> bool:
     return bool(definition.pid_mode or definition.ipc_mode)
 
 
+def _swappiness(definition: TaskDefinition) -> bool:
+    """Without maxSwap it is ignored, as in ECS."""
+    linux = [container.linux_parameters for container in definition.container_definitions]
+    return any(each.HasField("max_swap") and each.HasField("swappiness") for each in linux)
+
+
 def _volume_drivers(definition: TaskDefinition) -> Iterator[str]:
     for volume in definition.volumes:
         if volume.HasField("docker_volume_configuration"):
@@ -148,6 +156,8 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(ECS + "firelens.", _each(_CONTAINERS + "firelensConfiguration.type")),
     Row(ECS + "gpu-sharing", _when(_CONTAINERS + "resourceRequirements[].sharingStrategy")),
+    Row(OURS + "swap-limit", _when(_CONTAINERS + "linuxParameters.maxSwap")),
+    Row(OURS + "swappiness", _if(_swappiness)),
     Row(ECS + "gmsa", _when(_CONTAINERS + "credentialSpecs")),
     Row(ECS + "efs", _when("volumes[].efsVolumeConfiguration")),
     Row(ECS + "s3files", _when("volumes[].s3filesVolumeConfiguration")),

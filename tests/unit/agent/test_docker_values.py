@@ -114,9 +114,13 @@ def test_the_engine_describes_its_host() -> None:
             "OSType": "linux",
             "Architecture": "aarch64",
             "Plugins": {"Log": ["json-file"]},
+            "Runtimes": {"runc": {}, "nvidia": {}},
+            "MemoryLimit": True,
+            "SwapLimit": False,
             "SecurityOptions": ["name=seccomp,profile=builtin", "name=apparmor"],
         },
         {"ApiVersion": "1.48"},
     )
     assert (found.api_version, found.cpus, found.logging_drivers) == ((1, 48), 4, frozenset({"json-file"}))
     assert found.security_options == frozenset({"seccomp", "apparmor"})
+    assert (found.lacks, found.runtimes) == (frozenset({"SwapLimit"}), frozenset({"runc", "nvidia"}))

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from longshore.agent import pausing, resources, runtime
@@ -73,3 +75,16 @@ def test_an_old_engine_offers_only_its_own_levels_and_privileges_can_be_withheld
     assert f"{CAPABILITY}docker-remote-api.1.24" in names
     assert f"{CAPABILITY}docker-remote-api.1.25" not in names
     assert f"{CAPABILITY}privileged-container" not in names
+
+
+@pytest.mark.parametrize(
+    ("lacks", "version", "offered"),
+    [((), 1, {"swap-limit", "swappiness"}), ((), 2, {"swap-limit"}), (("SwapLimit",), 1, set())],
+)
+def test_what_the_engine_would_discard_of_swap_is_not_offered(
+    lacks: tuple[str, ...], version: int, offered: set[str]
+) -> None:
+    engine = dataclasses.replace(ENGINE, lacks=frozenset(lacks), cgroup_version=version)
+    prefix = "longshore.capability."
+    names = {each.name for each in resources.attributes(engine)}
+    assert {name.removeprefix(prefix) for name in names if name.startswith(prefix)} == offered

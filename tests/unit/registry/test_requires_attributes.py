@@ -22,6 +22,8 @@ def _attributes(definition: cases.Json) -> set[str]:
         ("docker-remote-api.1.19", {"logConfiguration": {"logDriver": "gelf", "options": {"a": "b"}}}, {}),
         ("docker-remote-api.1.25", {"linuxParameters": {"initProcessEnabled": True}}, {}),
         ("privileged-container", {"privileged": True}, {}),
+        ("longshore.capability.swap-limit", {"linuxParameters": {"maxSwap": 0}}, {}),
+        ("longshore.capability.swappiness", {"linuxParameters": {"maxSwap": 8, "swappiness": 9}}, {}),
         ("logging-driver.syslog", {"logConfiguration": {"logDriver": "syslog"}}, {}),
         ("selinux", {"dockerSecurityOptions": ["label:disable"]}, {}),
         ("apparmor", {"dockerSecurityOptions": ["apparmor:unconfined"]}, {}),
@@ -75,7 +77,7 @@ def _attributes(definition: cases.Json) -> set[str]:
 def test_what_a_definition_asks_for_becomes_a_required_attribute(
     attribute: str, container: cases.Json, members: cases.Json
 ) -> None:
-    name = attribute if attribute.startswith("ecs.") else DOCKER + attribute
+    name = attribute if attribute.startswith(("ecs.", "longshore.")) else DOCKER + attribute
     side = cases.container(name="side")
 
     assert name in _attributes(cases.task(cases.container(**container), side, **members))
