@@ -83,6 +83,11 @@ def instance(stack: stacks.Stack) -> container_instance_pb2.ContainerInstance:
     return asyncio.run(go())
 
 
+def attributes(stack: stacks.Stack) -> dict[str, str]:
+    """What the agent offers for tasks to ask for."""
+    return {attribute.name: attribute.value for attribute in instance(stack).attributes}
+
+
 def activate(stack: stacks.Stack) -> str:
     """Have the instance take tasks; its ARN."""
 
@@ -121,11 +126,19 @@ def test_a_packaged_agent_runs_tasks_and_adopts_them_after_a_kill_and_an_update(
     engine.docker("stop", second)
     assert engine.docker("inspect", "--format", "{{.State.ExitCode}}", second) == "0"
     assert containers.of_task(engine, staying) == [before]
+    offered = attributes(stack)
     stacks.add_agent(stack, "agent")
     stack.start("agent")
+    waiting.until(
+        lambda: stack.processes["agent"].running and stacks.joined(stack),
+        within_s=packaging.SAYS_WITHIN_S,
+        what="the installed agent has joined",
+    )
     assert containers.of_task(engine, staying) == [before]
     stop(stack, staying)
     waits.until_stopped(stack, [staying])
+    assert attributes(stack) == offered, "the image can do what the package can"
+    assert {"ecs.capability.task-cpu-mem-limit", "ecs.capability.task-eni"} <= set(offered)
     stack.processes["agent"].stop()
     assert described(stack, staying).container_instance_arn == instance(stack).container_instance_arn
     assert "agent_started" in (packaged.folder / "log/agent.log").read_text()
