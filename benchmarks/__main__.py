@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import figures, gateway, launch, memory, packaged, startup
+from benchmarks import figures, gateway, launch, log_stream, memory, packaged, startup
 from tests.e2e import stacks
 from tests.engines import docker, postgres, redis
 
@@ -19,12 +19,15 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=launch.RUNS, help="launches of one task")
     parser.add_argument("--burst", type=int, default=launch.BURST, help="containers of one burst")
     parser.add_argument("--starts", type=int, default=startup.RUNS, help="starts of `longshore up`")
-    parser.add_argument("--only", choices=("gateway", "hosts"), help="ECS's wire alone, or what runs containers alone")
+    parser.add_argument("--log-megabytes", type=int, default=log_stream.MEGABYTES, help="log streamed to a client")
+    parser.add_argument(
+        "--only", choices=("gateway", "hosts", "logs"), help="ECS's wire alone, what runs containers alone, logs alone"
+    )
     parser.add_argument("--mode", choices=("embedded", "distributed", "both"), default="both")
     options = parser.parse_args()
     found: list[figures.Figure] = []
     with tempfile.TemporaryDirectory(prefix="longshore-bench-") as folder:
-        if options.only != "hosts":
+        if options.only not in {"hosts", "logs"}:
             found += gateway.measure(_made(Path(folder) / "gateway"))
         if options.only != "gateway":
             found += _on_hosts(Path(folder), options)
@@ -43,8 +46,9 @@ def _on_hosts(folder: Path, options: argparse.Namespace) -> list[figures.Figure]
     engine.ensure_busybox()
     found: list[figures.Figure] = []
     if options.mode in {"embedded", "both"}:
-        found += packaged.measure(_made(folder / "packaged"), engine)
-        found.append(startup.measure(_made(folder / "startup"), engine, runs=options.starts))
+        if options.only != "logs":
+            found += packaged.measure(_made(folder / "packaged"), engine)
+            found.append(startup.measure(_made(folder / "startup"), engine, runs=options.starts))
         with stacks.running(stacks.embedded(_made(folder / "embedded"), engine)) as stack:
             found += _measured(stack, options)
     if options.mode in {"distributed", "both"}:
@@ -67,8 +71,11 @@ def _distributed(folder: Path, engine: docker.DockerEngine, options: argparse.Na
 
 
 def _measured(stack: stacks.Stack, options: argparse.Namespace) -> list[figures.Figure]:
+    if options.only == "logs":
+        return log_stream.measure(stack, megabytes=options.log_megabytes)
     idle = memory.measure(stack)
-    return [*asyncio.run(launch.measure(stack, runs=options.runs, burst=options.burst)), *idle]
+    found = [*asyncio.run(launch.measure(stack, runs=options.runs, burst=options.burst)), *idle]
+    return found if options.only == "hosts" else [*found, *log_stream.measure(stack, megabytes=options.log_megabytes)]
 
 
 def _made(folder: Path) -> Path:

@@ -152,8 +152,8 @@ def reasons(path: str) -> list[str]:
         ),
         (
             "containerDefinitions[].logConfiguration.logDriver",
-            {"containerDefinitions": [specimens.MAIN | {"logConfiguration": {"logDriver": "awslogs"}}]},
-            "com.amazonaws.ecs.capability.logging-driver.awslogs",
+            {"containerDefinitions": [specimens.MAIN | {"logConfiguration": {"logDriver": "journald"}}]},
+            "com.amazonaws.ecs.capability.logging-driver.journald",
         ),
         (
             "containerDefinitions[].dockerSecurityOptions",

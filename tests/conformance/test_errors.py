@@ -225,12 +225,7 @@ TABLE = (
     no_cluster("DescribeContainerInstances", containerInstances=[NOBODY]),
     Provoked("DescribeContainerInstances", INVALID, "Container instance cannot be empty.", {"containerInstances": []}),
     no_cluster("ListContainerInstances"),
-    Provoked(
-        "ListContainerInstances",
-        INVALID,
-        "filter is no expression of the cluster query language: …",
-        {"filter": "agentConnected"},
-    ),
+    Provoked("ListContainerInstances", INVALID, "filter is not supported yet: …", {"filter": "agentConnected == true"}),
     no_cluster("UpdateContainerInstancesState", containerInstances=[NOBODY], status="DRAINING"),
     Provoked(
         "UpdateContainerInstancesState",

@@ -23,13 +23,43 @@ def test_run_wait_exits_with_the_containers_exit_code(stack: stacks.Stack) -> No
     """The command ends as the container did, and tells the way there."""
     done = stack.command("run", HELLO, "--wait", check=False)
     assert done.returncode == 7, done.stdout + done.stderr
-    assert [line.split()[0] for line in done.stdout.splitlines() if not line.startswith(" ")] == [
+    assert re.fullmatch(r"hello from [0-9a-f]{12}\n", done.stdout), "standard output is the container's own"
+    assert [line.split()[0] for line in done.stderr.splitlines() if not line.startswith(" ")] == [
         "Registered",
         "Placed",
         "Running",
         "Stopped",
     ]
-    assert "exit code 7" in done.stdout
+    assert "exit code 7" in done.stderr
+
+
+def test_run_wait_streams_the_output_of_each_stream_to_its_own_and_names_the_containers_of_several(
+    stack: stacks.Stack,
+) -> None:
+    """What a pipe gets is what the container wrote, also of a task that is over at once; JSON stays alone."""
+    words = ("run", HELLO, "--wait", "--command", """["sh", "-c", "printf out; echo err >&2"]""")
+    done = stack.command(*words)
+    assert done.stdout == "out"
+    assert "\nerr\n" in done.stderr
+    assert json.loads(stack.command(*words, "--output", "json").stdout)["tasks"]
+    done = stack.command("run", str(EXAMPLES / "two-containers.json"), "--wait")
+    assert done.stdout == "worker | round 1\nworker | round 2\n"
+    (arn,) = calls.run_json(stack, "task", "list", "--family", "two-containers", "--stopped")["taskArns"][-1:]
+    assert stack.command("logs", arn).stdout == done.stdout
+    listed = stack.command("logs", arn, "--container", "worker", "--output", "json", "--tail", "1").stdout
+    assert json.loads(listed) == {"container": "worker", "stream": "stdout", "message": "round 2"}
+
+
+def test_describe_shows_the_last_lines_of_what_failed_and_of_nothing_else(stack: stacks.Stack) -> None:
+    """The evidence stands beside the exit code."""
+    failing = """["sh", "-c", "for n in 1 2 3 4 5 6 7 8 9 10 11 12; do echo line $n; done; exit 4"]"""
+    for command, code in ((failing, 4), ("""["echo", "all is well"]""", 0)):
+        done = stack.command("run", HELLO, "--wait", "--command", command, check=False)
+        (task_id,) = set(re.findall(r"[0-9a-f]{32}(?= after)", done.stderr))
+        assert done.returncode == code
+        shown = stack.command("task", "describe", task_id).stdout
+        told = "\nLast lines of hello:\n" + "".join(f"line {n}\n" for n in range(3, 13))
+        assert (told in shown, "Last lines" in shown) == (code == 4, code == 4)
 
 
 async def test_a_pull_is_told_of_as_it_goes(
@@ -129,8 +159,8 @@ def test_what_does_not_fit_is_refused_with_numbers(stack: stacks.Stack) -> None:
 def test_ten_tasks_of_one_call_all_end(stack: stacks.Stack) -> None:
     """A call for ten makes ten, each once."""
     done = stack.command("run", HELLO, "--count", "10", "--wait", "--command", '["true"]')
-    assert done.stdout.count("Placed") == 10
-    assert done.stdout.count("Stopped") == 10
+    assert done.stderr.count("Placed") == 10
+    assert done.stderr.count("Stopped") == 10
 
 
 def test_the_instance_shows_what_the_host_has(stack: stacks.Stack) -> None:
@@ -194,7 +224,7 @@ def test_start_places_on_the_instance_that_was_named(stack: stacks.Stack) -> Non
     instance = containers.id_of(calls.only_instance(stack)["containerInstanceArn"])
     done = stack.command("start", HELLO, "--instance", instance, "--wait", check=False)
     assert done.returncode == 7, done.stdout + done.stderr
-    assert f"({instance})" in done.stdout
+    assert f"({instance})" in done.stderr
     refused = calls.run_json(stack, "start", HELLO, "--instance", "0" * 32, check=False)
     assert (refused["tasks"], [failure["reason"] for failure in refused["failures"]]) == ([], ["MISSING"])
 
@@ -203,7 +233,7 @@ def test_events_are_followed_and_resumed_from_the_cursor(stack: stacks.Stack) ->
     """--follow prints each change as it is committed; the cursor of an earlier run continues it without a gap."""
     at = stack.command("events").stderr.split()[-1]
     done = stack.command("run", HELLO, "--wait", "--started-by", "events-test", check=False)
-    (task_id,) = set(re.findall(r"[0-9a-f]{32}(?= after)", done.stdout))
+    (task_id,) = set(re.findall(r"[0-9a-f]{32}(?= after)", done.stderr))
     words = [sys.executable, "-m", "longshore.cli", "events", "--follow", "--cursor", at, "--family", "hello"]
     environ = stacks.environment() | stack.variables
     with subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as following:

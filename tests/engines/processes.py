@@ -86,6 +86,13 @@ class ServerProcess:
             self._process.wait()
             self._process = None
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        if self._process is None:
+            raise EngineError(f"{self.name} does not run")
+        return self._process.pid
+
     def pause(self) -> None:
         """Freeze it: connections stay open and nothing answers."""
         self._signal(signal.SIGSTOP)

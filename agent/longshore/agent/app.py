@@ -31,6 +31,8 @@ from longshore.agent import (
     inspections,
     introspection,
     leaving,
+    log_drivers,
+    log_tails,
     metadata_address,
     metadata_server,
     orphans,
@@ -141,7 +143,7 @@ async def serving(
             container_runtime=used,
             store=store,
             calls=calls,
-            limits=_limits(settings, described),
+            limits=_limits(settings, described, environ),
             host_ports=_ports(settings),
             pauses=pausing.Pausing(used, described, subnet=settings.awsvpc_subnet),
             groups=groups,
@@ -152,17 +154,15 @@ async def serving(
         gauge = disk.Gauge(_disks(described, folder), settings.disk_watermark)
         remover = cleanup.Cleanup(host, gauge)
         host.on_settled = remover.schedule
+        tails = log_tails.Tails(host, due=due.set)
         watcher = watching.Watcher(host, calls, draws)
         stream = await watcher.adopt(before)
         await _sweep(host)
-        if os.getpid() == orphans.INIT:
-            supervisor.start("orphans", orphans.reap)
-        supervisor.start("docker events", lambda: watcher.follow(stream))
-        supervisor.start("re-inspection", watcher.inspect_now_and_then)
-        supervisor.start("cleanup", remover.run)
+        _start(supervisor, watcher, stream, remover)
         if settings.image_cleanup:
             supervisor.start("image cleanup", image_cleaning.ImageCleaner(host, _image_rules(settings), gauge).run)
         sampled = _sampling(settings, host, described, supervisor)
+        tails.start(supervisor, before.told_tails)
         seen = inspections.Inspections(used)
         port = await _introspected(stack, settings, host, seen, version)
         offered = _host(
@@ -195,6 +195,20 @@ async def serving(
         )
         _log.info("agent_started", cluster=settings.cluster, docker=described.version, introspection_port=port)
         yield Agent(host, sessions, port, metadata, sampled, supervisor, leaver)
+
+
+def _start(
+    supervisor: loops.Supervisor,
+    watcher: watching.Watcher,
+    stream: AsyncIterator[runtime.RuntimeEvent],
+    remover: cleanup.Cleanup,
+) -> None:
+    """Start what looks after containers that are there."""
+    if os.getpid() == orphans.INIT:
+        supervisor.start("orphans", orphans.reap)
+    supervisor.start("docker events", lambda: watcher.follow(stream))
+    supervisor.start("re-inspection", watcher.inspect_now_and_then)
+    supervisor.start("cleanup", remover.run)
 
 
 def _limiting(settings: config.Config, found: cgroups.Groups | None) -> cgroups.Groups | None:
@@ -286,7 +300,8 @@ def _ports(settings: config.Config) -> ports.Ports:
     return ports.Ports(publish_address=settings.publish_address, dynamic=config.dynamic_range(settings.dynamic_ports))
 
 
-def _limits(settings: config.Config, described: runtime.EngineInfo) -> engine.Limits:
+def _limits(settings: config.Config, described: runtime.EngineInfo, environ: Mapping[str, str]) -> engine.Limits:
+    credentials = log_drivers.has_aws_credentials(environ, settings.aws_credentials_file)
     return engine.Limits(
         max_launches=settings.max_launches or max(_FEWEST_LAUNCHES, _LAUNCHES_PER_CPU * described.cpus),
         stop_timeout_s=settings.stop_timeout,
@@ -298,6 +313,7 @@ def _limits(settings: config.Config, described: runtime.EngineInfo) -> engine.Li
         pull_behavior=pulls.Behavior(settings.image_pull_behavior),
         publish_address=settings.publish_address,
         privileged=settings.privileged,
+        awslogs=log_drivers.sends_to_aws(described.logging_drivers, credentials=credentials),
         gpus=devices.found(settings.gpu_ids, described.runtimes),
         pulls_upfront=settings.pull_dependent_containers_upfront,
     )

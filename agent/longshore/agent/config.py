@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from longshore.agent import metadata_address, pulls, registry_credentials, resources, runtime, takeover
+from longshore.agent import log_drivers, metadata_address, pulls, registry_credentials, resources, runtime, takeover
 from longshore.rpc import settings
 
 INTROSPECTION_PORT = 51678
@@ -78,6 +78,10 @@ class Config(settings.Process):
         help="refuse a shared volume that is there under other driver options or labels than the definition's",
     )
     privileged: bool = settings.option(default=True, help="run privileged containers")
+    aws_credentials_file: Path | None = settings.option(
+        default=None,
+        help="AWS credentials that the engine has; with it, or AWS_ACCESS_KEY_ID, awslogs is left to the engine",
+    )
     logging_drivers: tuple[str, ...] | None = settings.option(
         default=None, help="log drivers that tasks may name, of those that the engine has; else all of them"
     )
@@ -231,7 +235,8 @@ def narrowed(engine: runtime.EngineInfo, config: Config) -> runtime.EngineInfo:
     for name, capable in (("selinux", config.selinux_capable), ("apparmor", config.apparmor_capable)):
         if capable is not None:
             options = options | {name} if capable else options - {name}
-    drivers = engine.logging_drivers
+    # What would go to AWS can always be kept, unless the operator names the drivers.
+    drivers = engine.logging_drivers | log_drivers.TO_AWS
     if config.logging_drivers is not None:
         drivers = drivers & frozenset(config.logging_drivers)
     return dataclasses.replace(engine, security_options=frozenset(options), logging_drivers=drivers)

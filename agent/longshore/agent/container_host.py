@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from longshore.agent import container_names, namespaces, volumes
+from longshore.agent import container_names, log_drivers, namespaces, volumes
 from longshore.v1 import task_definition_pb2 as definition_pb2
 
 _MEBIBYTE = 1024 * 1024
@@ -13,16 +13,15 @@ _DEVICE_RIGHTS = {
     definition_pb2.DEVICE_CGROUP_PERMISSION_MKNOD: "m",
 }
 
-# A non-blocking log without a bound would grow in the engine's memory; ECS's agent sets the same.
-_LOG_BUFFER = "10m"
-
 
 def host_config(
     definition: definition_pb2.TaskDefinition,
     container: definition_pb2.ContainerDefinition,
     task: container_names.TaskNames,
+    *,
+    awslogs: bool,
 ) -> dict[str, Any]:
-    """Members of HostConfig that do not depend on sizes or ports."""
+    """Members of HostConfig that do not depend on sizes or ports. `awslogs`: that log driver is left to the engine."""
     config = namespaces.modes(definition, task)
     config.update(_mounts(definition, container, task))
     config.update(_linux(container.linux_parameters))
@@ -38,16 +37,8 @@ def host_config(
     if container.system_controls:
         config["Sysctls"] = {control.namespace: control.value for control in container.system_controls}
     if container.HasField("log_configuration"):
-        config["LogConfig"] = log_config(container.log_configuration)
+        config["LogConfig"] = log_drivers.docker_config(container.log_configuration, awslogs=awslogs)
     return config
-
-
-def log_config(configuration: definition_pb2.LogConfiguration) -> dict[str, Any]:
-    """Docker's log configuration; driver and options go through as they are."""
-    options = dict(configuration.options)
-    if options.get("mode") == "non-blocking":
-        options.setdefault("max-buffer-size", _LOG_BUFFER)
-    return {"Type": configuration.log_driver, "Config": options}
 
 
 def _security_option(option: str) -> str:

@@ -53,17 +53,19 @@ def body(
     gpu_ids: Sequence[str] = (),
     image: str = "",
     metadata: Mapping[str, str] = _NO_VARIABLES,
+    awslogs: bool = False,
 ) -> dict[str, Any]:
     """Body of the create call for one container of a task.
 
     `cgroup_parent`: the task's own group, where it has limits. `image`: what names exactly the image that was pulled for it.
     `metadata`: variables that say where the container finds its metadata.
+    `awslogs`: that log driver is left to the engine.
     """
     sizes = effective_sizes(container, override)
     host: dict[str, Any] = {
         "CpuShares": min(max(sizes.cpu, _CPU_SHARES.start), _CPU_SHARES.stop - 1),
         **_memory(sizes, container.linux_parameters),
-        **container_host.host_config(definition, container, task),
+        **container_host.host_config(definition, container, task, awslogs=awslogs),
         **devices.host_config(gpus, gpu_ids),
     }
     if cgroup_parent:

@@ -6,9 +6,9 @@ between the engine's answer to one call and the next call there is no queue and 
 
 import asyncio
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
 import structlog
 
@@ -20,6 +20,7 @@ from longshore.agent import (
     effects,
     image_ledger,
     launching,
+    log_drivers,
     observations,
     pausing,
     ports,
@@ -65,6 +66,7 @@ class Limits:
     pull_behavior: pulls.Behavior = pulls.Behavior.DEFAULT
     publish_address: str = ""
     privileged: bool = True
+    awslogs: bool = False
     gpus: devices.Gpus = devices.NONE
     pulls_upfront: bool = False
 
@@ -103,12 +105,17 @@ class TaskEngine:
         self.clock = clock
         self.timings = timings.Timings(clock)
         self.changes = task_changes.Changes()
+        self.on_ended: Callable[[task_record.TaskRecord, str], None] = lambda _, __: None
+        """Called for a container that has ended: its last lines can be read."""
+        self.on_tails_told: Callable[[list[reports.TailKey]], Coroutine[Any, Any, None]] | None = None
         self.on_settled: Callable[[task_record.TaskRecord], None] = lambda _: None
         """Called for a task that has stopped and whose end is recorded: what is left of it may go after the wait."""
         self.metadata_variables: Callable[[str, str], Mapping[str, str]] = lambda _task_id, _container: {}
         """Variables that tell a container, by task id and name, where it finds its metadata."""
         self.fresh_statistics: Callable[[], statistics_pb2.InstanceStatistics | None] = lambda: None
         """What the containers use, where that was measured anew since it was last asked for."""
+        self._noted: set[str] = set()
+        """What the operator was told of, so that it is told once."""
         self._ended = asyncio.Event()
         """Set whenever a task has stopped, or its end is recorded."""
         self._leaving = ""
@@ -124,6 +131,11 @@ class TaskEngine:
     def pull_behavior(self) -> pulls.Behavior:
         """When images are pulled."""
         return self.limits.pull_behavior
+
+    @property
+    def awslogs(self) -> bool:
+        """Whether the log driver of that name is left to the engine."""
+        return self.limits.awslogs
 
     @property
     def publish_address(self) -> str:
@@ -175,6 +187,7 @@ class TaskEngine:
                 self.ports.release(set(old.bindings) - set(new.bindings))
             if new.phase is _STOPPED and old.phase is not _STOPPED:
                 self.ports.release(new.bindings)
+                self.on_ended(record, plan.name)
             if old.phase is _PULLING and new.phase is _STOPPED:
                 self._launcher.abandon(record, plan.name)
             if old.phase is not new.phase:
@@ -304,7 +317,15 @@ class TaskEngine:
             )
             if message is not None:
                 self._definitions[key] = found
+                self._note(message)
         return found
+
+    def _note(self, message: task_definition_pb2.TaskDefinition) -> None:
+        """Tell the operator once of what is not as the definition's author has it elsewhere."""
+        for asked, what in log_drivers.notes(message, awslogs=self.limits.awslogs).items():
+            if asked not in self._noted:
+                self._noted.add(asked)
+                _log.warning("logging_differs", asked=asked, family=message.family, what=what)
 
     # ---------------------------------------------------------------- reports
 
@@ -329,6 +350,9 @@ class TaskEngine:
         if ended:
             self._ended.set()
             self._calls.spawn("save acknowledged", self._save_acknowledged(ended))
+        told = self.reports.take_told()
+        if told and self.on_tails_told is not None:
+            self._calls.spawn("save told log tails", self.on_tails_told(told))
 
     async def _save_acknowledged(self, task_ids: list[str]) -> None:
         try:

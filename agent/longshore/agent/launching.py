@@ -71,6 +71,10 @@ class Host(Protocol):
         """When images are pulled."""
 
     @property
+    def awslogs(self) -> bool:
+        """Whether the log driver of that name is left to the engine."""
+
+    @property
     def publish_address(self) -> str:
         """Where ports are published; empty for every address."""
 
@@ -292,6 +296,7 @@ class Launcher:
             gpu_ids=self._gpu_ids(record, container, override),
             image=record.state.container(container).pin,
             metadata=self._host.metadata_variables(record.task_id, container),
+            awslogs=self._host.awslogs,
         )
 
     async def _limited(self, record: task_record.TaskRecord) -> str:

@@ -7,12 +7,16 @@ is then. One report is unacknowledged at a time; what changes meanwhile gathers 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from longshore.v1 import agent_service_pb2
+from longshore.v1 import agent_service_pb2, log_pb2
 
 TASK_LIMIT = 1000
 """Most tasks in one report, by the protocol."""
 BYTES_LIMIT = 1024 * 1024
 """Bound of one report, a quarter of what gRPC lets a server receive by default."""
+
+
+TailKey = tuple[str, str]
+"""Task and container of some last lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +30,32 @@ class Acknowledged:
 class Reports:
     """What is to be told, what is on its way."""
 
-    __slots__ = ("_dirty", "_in_flight", "_recorded")
+    __slots__ = ("_dirty", "_in_flight", "_recorded", "_tails", "_told")
 
     def __init__(self) -> None:
         self._dirty: dict[str, None] = {}
         self._in_flight: agent_service_pb2.Report | None = None
         self._recorded = 0
+        self._tails: dict[TailKey, log_pb2.LogTail] = {}
+        self._told: list[TailKey] = []
 
     def mark(self, task_id: str) -> None:
         """A task has changed."""
         self._dirty[task_id] = None
+
+    def add_tail(self, tail: log_pb2.LogTail) -> None:
+        """The last lines of a container go with the next report. Few at a time: they are kept until they are acknowledged."""
+        self._tails[tail.task_id, tail.container] = tail
+
+    @property
+    def tails_waiting(self) -> bool:
+        """Whether last lines are to be told, or on their way."""
+        return bool(self._tails) or (self._in_flight is not None and bool(self._in_flight.log_tails))
+
+    def take_told(self) -> list[TailKey]:
+        """The containers whose last lines have been acknowledged since this was last asked."""
+        told, self._told = self._told, []
+        return told
 
     def drop(self, task_ids: Iterable[str]) -> None:
         """These tasks are no longer ours to report."""
@@ -45,12 +65,12 @@ class Reports:
     @property
     def due(self) -> bool:
         """Whether a report could be sent now."""
-        return bool(self._dirty) and self._in_flight is None
+        return bool(self._dirty or self._tails) and self._in_flight is None
 
     @property
     def settled(self) -> bool:
         """Whether everything has been told and confirmed."""
-        return not self._dirty and self._in_flight is None
+        return not self._dirty and not self._tails and self._in_flight is None
 
     def next(
         self, observe: Callable[[str], agent_service_pb2.TaskObservation | None]
@@ -70,7 +90,9 @@ class Reports:
             del self._dirty[task_id]
             if len(report.tasks) == TASK_LIMIT:
                 break
-        if not report.tasks:
+        report.log_tails.extend(self._tails.values())
+        self._tails = {}
+        if not report.tasks and not report.log_tails:
             return None
         self._in_flight = report
         return report
@@ -82,6 +104,7 @@ class Reports:
             return ()
         self._in_flight = None
         self._recorded = report.number
+        self._told += [(tail.task_id, tail.container) for tail in report.log_tails]
         return tuple(Acknowledged(task.task_id, task.released) for task in report.tasks)
 
     def reopen(self, recorded: int) -> tuple[Acknowledged, ...]:
@@ -90,6 +113,8 @@ class Reports:
         if self._in_flight is not None:
             # Before what has changed since: the order of first changes is kept.
             self._dirty = {task.task_id: None for task in self._in_flight.tasks} | self._dirty
+            for tail in self._in_flight.log_tails:
+                self._tails.setdefault((tail.task_id, tail.container), tail)
             self._in_flight = None
         self._recorded = recorded
         return settled

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from longshore.agent import devices, pausing, runtime
+from longshore.agent import devices, log_drivers, pausing, runtime
 from longshore.rpc import sizes
 from longshore.v1 import common_pb2
 
@@ -20,14 +20,14 @@ _CAPABILITY = "com.amazonaws.ecs.capability."
 _FIRST_API_LEVEL = 17
 _LAST_API_LEVEL = 44
 
-# Drivers of ECS's vocabulary that need nothing on this host but the engine. awslogs needs AWS credentials of the engine's own.
-_LOGGING_DRIVERS = frozenset({"json-file", "syslog", "journald", "gelf", "fluentd", "splunk", "logentries"})
-
 # What this agent does by itself, whatever the engine.
 _CAPABILITIES = (
     "container-health-check",
     "container-ordering",
     "container-restart-policy",
+    "execution-role-awslogs",
+    "firelens.fluentbit",
+    "firelens.fluentd",
     "network.container-port-range",
 )
 
@@ -70,11 +70,6 @@ def _port_set(name: str, ports: Iterable[int]) -> common_pb2.Resource:
     return common_pb2.Resource(name=name, type="STRINGSET", string_set_value=[str(port) for port in sorted(set(ports))])
 
 
-def logging_drivers(engine: runtime.EngineInfo) -> list[str]:
-    """Log drivers that a definition may name on this host."""
-    return sorted({*(engine.logging_drivers & _LOGGING_DRIVERS), "none"})
-
-
 def attributes(
     engine: runtime.EngineInfo,
     *,
@@ -85,7 +80,7 @@ def attributes(
 ) -> list[common_pb2.Attribute]:
     """What the host can honour, and what its operator says of it. What is missing here keeps tasks that need it away."""
     names = [f"{_CAPABILITY}docker-remote-api.1.{level}" for level in _api_levels(engine)]
-    names += [f"{_CAPABILITY}logging-driver.{driver}" for driver in logging_drivers(engine)]
+    names += [f"{_CAPABILITY}logging-driver.{driver}" for driver in log_drivers.offered(engine.logging_drivers)]
     names += [f"{_CAPABILITY}{option}" for option in ("apparmor", "selinux") if option in engine.security_options]
     if privileged:
         names.append(f"{_CAPABILITY}privileged-container")

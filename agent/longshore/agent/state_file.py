@@ -47,6 +47,11 @@ CREATE TABLE IF NOT EXISTS images (
   pulled_at INTEGER NOT NULL,
   last_used_at INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS told_log_tails (
+  task_id TEXT NOT NULL,
+  container TEXT NOT NULL,
+  PRIMARY KEY (task_id, container)
+) WITHOUT ROWID;
 """
 
 _PRAGMAS = (
@@ -118,7 +123,7 @@ class StateFile:
         def work(database: sqlite3.Connection) -> None:
             former = database.execute("SELECT value FROM facts WHERE name = 'instance_id'").fetchone()
             if former is not None and former[0] != identity.instance_id:
-                for table in ("facts", "tasks", "definitions"):
+                for table in ("facts", "tasks", "definitions", "told_log_tails"):
                     database.execute(f"DELETE FROM {table}")  # noqa: S608 - the names are the line above
             database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts.items())
 
@@ -166,12 +171,26 @@ class StateFile:
 
         await self._submit(work)
 
+    async def save_told_tails(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Write that the last lines of these containers, by task and name, are recorded."""
+        rows = list(keys)
+
+        def work(database: sqlite3.Connection) -> None:
+            # Not of a task that was forgotten meanwhile: nobody would remove it.
+            known = {row[0] for row in database.execute("SELECT task_id FROM tasks")}
+            database.executemany(
+                "INSERT OR IGNORE INTO told_log_tails VALUES (?, ?)", [row for row in rows if row[0] in known]
+            )
+
+        await self._submit(work)
+
     async def forget(self, task_ids: Iterable[str]) -> None:
         """Remove tasks, and definitions that no task refers to any more."""
         rows = [(task_id,) for task_id in task_ids]
 
         def work(database: sqlite3.Connection) -> None:
             database.executemany("DELETE FROM tasks WHERE task_id = ?", rows)
+            database.executemany("DELETE FROM told_log_tails WHERE task_id = ?", rows)
             used = {
                 agent_service_pb2.AssignedTask.FromString(row[0]).definition_key
                 for row in database.execute("SELECT assigned FROM tasks")
@@ -356,5 +375,10 @@ def _load(database: sqlite3.Connection) -> stored.Stored:
         )
     )
     return stored.Stored(
-        identity=identity, revision=int(facts.get("revision", 0)), definitions=definitions, tasks=tasks, images=images
+        identity=identity,
+        revision=int(facts.get("revision", 0)),
+        definitions=definitions,
+        tasks=tasks,
+        images=images,
+        told_tails=frozenset(database.execute("SELECT task_id, container FROM told_log_tails").fetchall()),
     )

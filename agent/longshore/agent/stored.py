@@ -58,6 +58,8 @@ class Stored:
     revision: int = 0
     definitions: Mapping[str, task_definition_pb2.TaskDefinition] = field(default_factory=dict)
     tasks: tuple[StoredTask, ...] = ()
+    told_tails: frozenset[tuple[str, str]] = frozenset()
+    """Task and container of the last lines that were acknowledged."""
     images: tuple[PulledImage, ...] = ()
 
 
@@ -88,6 +90,9 @@ class Store(Protocol):
 
     async def save_acknowledged(self, task_ids: Iterable[str]) -> None:
         """Write that the last observations of these tasks are recorded."""
+
+    async def save_told_tails(self, keys: Iterable[tuple[str, str]]) -> None:
+        """Write that the last lines of these containers, by task and name, are recorded."""
 
     async def forget(self, task_ids: Iterable[str]) -> None:
         """Remove tasks, and definitions that no task refers to any more."""
@@ -128,6 +133,9 @@ class MemoryStore:
         """Accept and forget."""
 
     async def save_acknowledged(self, task_ids: Iterable[str]) -> None:
+        """Accept and forget."""
+
+    async def save_told_tails(self, keys: Iterable[tuple[str, str]]) -> None:
         """Accept and forget."""
 
     async def forget(self, task_ids: Iterable[str]) -> None:

@@ -124,7 +124,6 @@ _NOT_OFFERED: tuple[tuple[str, Callable[[_Container], bool]], ...] = (
     ("environmentFiles", lambda c: bool(c.environment_files)),
     ("repositoryCredentials", lambda c: c.HasField("repository_credentials")),
     ("resourceRequirements", lambda c: any(each.type not in _DEVICES_OFFERED for each in c.resource_requirements)),
-    ("firelensConfiguration", lambda c: c.HasField("firelens_configuration")),
     ("credentialSpecs", lambda c: bool(c.credential_specs)),
 )
 

@@ -1030,7 +1030,9 @@ class ContainerDefinition(_message.Message):
 
     @_builtins.property
     def firelens_configuration(self) -> Global___FirelensConfiguration:
-        """Makes it the log router of its task, which is placed nowhere then. Written by the caller. Absent means it is none."""
+        """Makes it the log router of its task, which here runs as any container does. Written by the caller. Absent means it
+        is none.
+        """
 
     @_builtins.property
     def credential_specs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -30,7 +30,10 @@ StartedBy = Annotated[str, typer.Option(help="Who starts it; `task list --starte
 Group = Annotated[str, typer.Option(help="Group of the tasks; family:FAMILY where none is given.")]
 Family = Annotated[str | None, typer.Option(help="The family, where FILE has none or another is wanted.")]
 Wait = Annotated[
-    bool, typer.Option("--wait", help="Follow the tasks to their end; exit with the container's exit code.")
+    bool,
+    typer.Option(
+        "--wait", help="Stream the containers' output to the tasks' end; exit with the container's exit code."
+    ),
 ]
 Detach = Annotated[bool, typer.Option("--detach", "-d", help="Return once placed, before they run.")]
 
@@ -71,7 +74,7 @@ def run(
     wanted = Wanted(target, read(target, family), cluster, wish, started_by, group, tuple(tag or ()))
 
     async def work(client: clients.Client) -> int:
-        narrator = telling.Narrator(as_json=connection.options(context).as_json)
+        narrator = telling.Narrator(as_json=connection.options(context).as_json, aside=wait)
         request = scheduler_service_pb2.RunTaskRequest(count=count)
         if client_token:
             request.client_token = client_token
@@ -106,7 +109,7 @@ def start(
     wanted = Wanted(target, read(target, family), cluster, wish, started_by, group, tuple(tag or ()))
 
     async def work(client: clients.Client) -> int:
-        narrator = telling.Narrator(as_json=connection.options(context).as_json)
+        narrator = telling.Narrator(as_json=connection.options(context).as_json, aside=wait)
         request = scheduler_service_pb2.StartTaskRequest(container_instances=instance)
         definition = await prepare(client, narrator, wanted, request)
         began = time.monotonic()

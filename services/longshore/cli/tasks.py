@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from longshore.cli import arguments, connection, endpoints, instances, output
+from longshore.cli import arguments, connection, endpoints, instances, last_lines, output
 from longshore.client import client as clients
 from longshore.v1 import scheduler_service_pb2, state_tracker_service_pb2, task_pb2
 
@@ -59,19 +59,28 @@ def describe(
     tasks: Annotated[list[str], typer.Argument(metavar="TASK...", help="Ids or ARNs of tasks.")],
     cluster: arguments.Cluster = arguments.DEFAULT_CLUSTER,
 ) -> None:
-    """Describe tasks: containers, exit codes, URLs, times, reasons."""
+    """Describe tasks: containers, exit codes, URLs, times, reasons, the last lines of what failed."""
     as_json = connection.options(context).as_json
 
-    async def work(client: clients.Client) -> tuple[state_tracker_service_pb2.DescribeTasksResponse, dict[str, str]]:
+    async def work(
+        client: clients.Client,
+    ) -> tuple[state_tracker_service_pb2.DescribeTasksResponse, dict[str, str], last_lines.Lines]:
         answer = await describe_all(client, cluster, tasks)
-        return answer, {} if as_json else await _hosts(client, cluster, answer.tasks)
+        if as_json:
+            return answer, {}, {}
+        return (
+            answer,
+            await _hosts(client, cluster, answer.tasks),
+            await last_lines.of_failed(client, cluster, answer.tasks),
+        )
 
-    answer, hosts = connection.run(context, work)
+    answer, hosts, lines = connection.run(context, work)
     if as_json:
         output.print_json(answer)
     else:
         for task in answer.tasks:
             _print_one(task, host=hosts.get(task.container_instance_arn, ""))
+            last_lines.show(task, lines)
     arguments.fail_on(answer.failures)
 
 

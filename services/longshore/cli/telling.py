@@ -1,12 +1,14 @@
 """Tell what becomes of tasks that were placed, and follow them: the part of `run` and `start` that talks to the control plane."""
 
 import asyncio
+import contextlib
 import socket
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from longshore.cli import endpoints, exits, narration, output, pull_lines
+from longshore.cli import endpoints, exits, log_following, log_output, narration, output, pull_lines
 from longshore.client import client as clients
 from longshore.client import following, waiting
 from longshore.rpc import errors
@@ -36,12 +38,12 @@ class Started:
 
 
 class Narrator:
-    """Prints the sentences: on standard error where the answer is JSON, so that a pipe gets JSON alone."""
+    """Prints the sentences: on standard error where standard output is JSON's, or the containers', so that a pipe gets that alone."""
 
-    def __init__(self, *, as_json: bool) -> None:
-        """For one command."""
+    def __init__(self, *, as_json: bool, aside: bool = False) -> None:
+        """For one command. `aside`: standard output is the containers'."""
         self.as_json = as_json
-        self._console = output.err if as_json else output.out
+        self._console = output.err if as_json or aside else output.out
         self._away = False
         self._open = False
 
@@ -109,16 +111,20 @@ async def _follow(
         output.short(task.task_arn): endpoints.host_of(instances.get(task.container_instance_arn), here=here)
         for task in started.answer.tasks
     }
+    printed = _printed(client, narrator, started) if wait else None
     try:
-        await waiting.follow(
-            client,
-            follower,
-            cluster=started.cluster,
-            until=until,
-            cursor=started.answer.cursor,
-            on_change=_teller(narrator, started, hosts),
-            on_lost=narrator.lost,
-        )
+        async with contextlib.AsyncExitStack() as stack:
+            if printed is not None:
+                await stack.enter_async_context(printed.of(ids))
+            await waiting.follow(
+                client,
+                follower,
+                cluster=started.cluster,
+                until=until,
+                cursor=started.answer.cursor,
+                on_change=_teller(narrator, started, hosts, printed),
+                on_lost=narrator.lost,
+            )
     except asyncio.CancelledError:  # Ctrl-C
         left = [task_id for task_id in ids if not follower.tasks[task_id].stopped]
         for text in narration.goes_on(left, started.cluster):
@@ -132,16 +138,38 @@ async def _follow(
     return 0 if all(task.ran for task in follower.tasks.values()) else exits.FAILED
 
 
-def _teller(narrator: Narrator, started: Started, hosts: dict[str, str]) -> Callable[[following.Followed], None]:
-    """Prints how far pulls are, and each change of a task's status."""
+def _printed(client: clients.Client, narrator: Narrator, started: Started) -> log_following.Following:
+    """The containers' output: on standard error altogether where standard output is JSON's."""
+    out = sys.stderr.buffer if narrator.as_json else sys.stdout.buffer
+    several = len(started.task_ids) > 1
+    return log_following.Following(
+        client,
+        started.cluster,
+        printer=log_output.Printer(as_json=False, out=out),
+        say=narrator.say,
+        prefixed=several or len(started.definition.container_definitions) > 1,
+        named=several,
+    )
+
+
+def _teller(
+    narrator: Narrator, started: Started, hosts: dict[str, str], printed: log_following.Following | None
+) -> Callable[[following.Followed], None]:
+    """Prints how far pulls are, and each change of a task's status, its end after its last output."""
     before = dict.fromkeys(hosts, task_pb2.TASK_STATUS_PENDING)
     pulls = pull_lines.PullLines(narrator, started.definition)
 
     def tell_change(task: following.Followed) -> None:
         seconds = time.monotonic() - started.began
         pulls.tell(task)
-        for text in narration.changed(task, before[task.task_id], seconds, host=hosts[task.task_id]):
-            narrator.say(text)
+        lines = list(narration.changed(task, before[task.task_id], seconds, host=hosts[task.task_id]))
+        if printed is not None and task.stopped:
+            printed.stopped(task.task_id, lines)
+        else:
+            for text in lines:
+                narrator.say(text)
+            if printed is not None and task.settled:
+                printed.running(task.task_id)
         before[task.task_id] = task.last_status
 
     return tell_change

@@ -13,6 +13,7 @@ from longshore.rpc import errors, status
 from longshore.v1 import (
     agent_service_pb2,
     agent_service_pb2_grpc,
+    log_pb2,
     registry_service_pb2,
     state_tracker_service_pb2,
     statistics_pb2,
@@ -39,6 +40,7 @@ class FakeTracker:
         self.hellos: list[agent_service_pb2.Hello] = []
         self.observations: dict[str, Observation] = {}
         self.history: dict[str, list[str]] = {}
+        self.log_tails: dict[tuple[str, str], list[log_pb2.LogTail]] = {}
         self.clusters = {"default"}
         self.revision = 0
         self.recorded = 0
@@ -301,6 +303,8 @@ class FakeTracker:
             status = task_pb2.TaskStatus.Name(observation.last_status).removeprefix("TASK_STATUS_")
             if not seen or seen[-1] != status:
                 seen.append(status)
+        for tail in report.log_tails:
+            self.log_tails.setdefault((tail.task_id, tail.container), []).append(tail)
         await self.changed()
         return True
 

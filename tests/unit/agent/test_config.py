@@ -105,12 +105,16 @@ def test_the_hosts_own_agent_logs_to_a_file_and_others_where_they_are_told() -> 
 @pytest.mark.parametrize(
     ("argv", "present", "absent"),
     [
-        ((), {"capability.logging-driver.syslog", "capability.selinux"}, {"capability.apparmor"}),
+        (
+            (),
+            {"capability.logging-driver.syslog", "capability.logging-driver.awslogs", "capability.selinux"},
+            {"capability.apparmor"},
+        ),
         (("--logging-drivers=json-file,gelf",), {"capability.logging-driver.none"}, {"capability.logging-driver.gelf"}),
         (
             ("--logging-drivers=json-file",),
             {"capability.logging-driver.json-file"},
-            {"capability.logging-driver.syslog"},
+            {"capability.logging-driver.syslog", "capability.logging-driver.awslogs"},
         ),
         (("--no-selinux-capable", "--apparmor-capable"), {"capability.apparmor"}, {"capability.selinux"}),
     ],

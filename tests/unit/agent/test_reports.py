@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 from longshore.agent import reports
-from longshore.v1 import agent_service_pb2
+from longshore.v1 import agent_service_pb2, log_pb2
 
 Observation = agent_service_pb2.TaskObservation
 
@@ -109,3 +109,22 @@ def test_tasks_that_are_gone_are_left_out() -> None:
     told.mark("a")
     assert told.next(lambda _: None) is None
     assert told.settled
+
+
+def test_last_lines_go_with_the_next_report_and_come_back_until_they_are_recorded() -> None:
+    told = reports.Reports()
+    told.add_tail(log_pb2.LogTail(task_id="a", container="main"))
+    assert told.due
+    report = told.next(observe())
+    assert report is not None
+    assert [tail.task_id for tail in report.log_tails] == ["a"]
+    assert told.tails_waiting
+    told.reopen(0)
+    assert told.due
+    report = told.next(observe())
+    assert report is not None
+    assert len(report.log_tails) == 1
+    told.acknowledge(report.number)
+    assert (told.take_told(), told.take_told()) == ([("a", "main")], [])
+    assert told.settled
+    assert not told.tails_waiting

@@ -42,14 +42,18 @@ def test_attributes_say_what_the_host_can_honour_and_nothing_else() -> None:
     assert found["stack"] == "blue"
     assert {f"{CAPABILITY}docker-remote-api.1.{level}" for level in (17, 25, 44)} <= found.keys()
     assert {
-        f"{CAPABILITY}{name}" for name in ("logging-driver.json-file", "apparmor", "privileged-container")
+        f"{CAPABILITY}{name}"
+        for name in ("logging-driver.json-file", "logging-driver.awslogs", "apparmor", "privileged-container")
     } <= found.keys()
-    absent = ("logging-driver.awslogs", "logging-driver.local", "selinux", "task-iam-role", "docker-remote-api.1.45")
+    absent = ("logging-driver.journald", "logging-driver.local", "selinux", "task-iam-role", "docker-remote-api.1.45")
     assert not {f"{CAPABILITY}{name}" for name in absent} & found.keys()
     assert {name.removeprefix("ecs.capability.") for name in found if name.startswith("ecs.capability.")} == {
         "container-health-check",
         "container-ordering",
         "container-restart-policy",
+        "execution-role-awslogs",
+        "firelens.fluentbit",
+        "firelens.fluentd",
         "network.container-port-range",
         "docker-plugin.local",
         "docker-plugin.rexray",

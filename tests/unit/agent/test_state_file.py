@@ -181,3 +181,14 @@ async def test_an_older_format_is_made_ours_at_once_and_for_good(path: Path, mon
         assert identity.cluster == "docks"
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
         assert database.execute("SELECT value FROM facts WHERE name = 'format'").fetchone() == ("3",)
+
+
+async def test_told_last_lines_go_with_their_task(file: state_file.StateFile) -> None:
+    await file.save_identity(IDENTITY)
+    await file.save_assignment(revision=1, definitions={"web:1": WEB}, tasks=[assigned("a"), assigned("b")], stops=[])
+    await file.save_told_tails([("a", "main"), ("a", "side"), ("b", "main"), ("a", "main"), ("stranger", "main")])
+    assert (await file.load()).told_tails == {("a", "main"), ("a", "side"), ("b", "main")}
+    await file.forget(["a"])
+    assert (await file.load()).told_tails == {("b", "main")}
+    await file.save_identity(stored.Identity("i2", "arn:i2", "default", "secret"))
+    assert (await file.load()).told_tails == frozenset()

@@ -76,13 +76,11 @@ def strategy(kind: str, field: str = "") -> task_pb2.PlacementStrategy:
         (
             {
                 "placement_constraints": [
-                    task_pb2.PlacementConstraint(
-                        type=task_pb2.PLACEMENT_CONSTRAINT_TYPE_MEMBER_OF, expression="attribute:a = b"
-                    )
+                    task_pb2.PlacementConstraint(type=task_pb2.PLACEMENT_CONSTRAINT_TYPE_MEMBER_OF)
                 ]
             },
-            INVALID,
-            "column 13",
+            UNSUPPORTED,
+            "memberOf",
         ),
         ({"placement_constraints": [task_pb2.PlacementConstraint()]}, INVALID, "must have a type"),
         (
@@ -229,8 +227,8 @@ def definition(**fields: Any) -> task_definition_pb2.TaskDefinition:
         (
             definition(placement_constraints=[task_definition_pb2.TaskDefinitionPlacementConstraint(expression="x")]),
             run_task(),
-            INVALID,
-            "app:1 cannot be run. Invalid expression",
+            UNSUPPORTED,
+            "app:1 cannot be run: placement constraints",
         ),
         (definition(), run_task(overrides=container_override(name="b")), INVALID, "container named b"),
     ],
