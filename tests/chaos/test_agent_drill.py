@@ -64,7 +64,7 @@ def test_a_short_drill_finds_nothing_and_its_journal_can_be_found_fault_with(tmp
 
 def doubled_start(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     changed = copy.deepcopy(records)
-    next(record for record in changed if record["what"] == "story")["lines"].insert(0, "start")
+    next(record for record in changed if record["what"] == "story")["lines"].insert(0, "start 0")
     return changed
 
 

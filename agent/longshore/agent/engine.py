@@ -233,6 +233,13 @@ class TaskEngine:
         if not record.stopped:
             self.post(record, task_events.TimePassed())
 
+    def restore(self, record: task_record.TaskRecord) -> None:
+        """Know a task again, from the state file, and listen for news of its containers."""
+        self.tasks[record.task_id] = record
+        for plan, container in zip(record.state.plans, record.state.containers, strict=True):
+            if container.runtime_id:
+                self._by_runtime_id[container.runtime_id] = (record, plan.name)
+
     def by_runtime_id(self, runtime_id: str) -> tuple[task_record.TaskRecord, str] | None:
         """Task and container name of a container of the engine; None if it is not one of ours."""
         return self._by_runtime_id.get(runtime_id)

@@ -63,7 +63,7 @@ class Watcher:
         ours = [summary for summary in found if not self._foreign(summary)]
         records = [self._restored(task, before) for task in before.tasks]
         for record in records:
-            self._host.tasks[record.task_id] = record
+            self._host.restore(record)
         live = [record for record in records if not record.stopped]
         findings = await asyncio.gather(*(self._findings(record, ours) for record in live))
         for record, found_of in zip(live, findings, strict=True):

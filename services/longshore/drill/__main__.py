@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from longshore.drill import config, course, programs, report
+from longshore.drill import config, course, own_engine, programs, report
 from longshore.rpc import logs, settings
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -58,27 +58,38 @@ def _held(options: config.Agent) -> int:
     folder = options.record.absolute() if options.record else Path(tempfile.mkdtemp(prefix="longshore-drill-"))
     folder.mkdir(parents=True, exist_ok=True)
     logs.configure(level="warning", file=folder / "drill.log")
-    outcome: dict[str, Any] | None = None
     try:
         _say(f"Seed {seed}; what happens is written to {folder}.")
         outcome = asyncio.run(_until_signalled(options, seed, folder))
     except (KeyboardInterrupt, asyncio.CancelledError):
         _say("Ended before its time; nothing was judged.")
+        _drop(options, folder)
         return INTERRUPTED
-    except (programs.Failed, TimeoutError) as error:
-        _say(f"The drill could not go on: {str(error) or 'something took too long'}")
+    except (programs.Failed, own_engine.WrongEngine, TimeoutError, ExceptionGroup) as error:
+        _say(f"The drill could not go on: {_why(error)} (journal and logs: {folder})")
         return FAILED
-    finally:
-        if options.record is None and (outcome is None or outcome["passed"]):
-            shutil.rmtree(folder, ignore_errors=True)
     if options.output == "json":
         sys.stdout.write(json.dumps(outcome, indent=2) + "\n")
     else:
         sys.stdout.write(report.text(outcome) + "\n")
     if outcome["passed"]:
+        _drop(options, folder)
         return 0
     _say(f"Journal and logs: {folder}. To do it again: {_again(options, seed)}")
     return FAILED
+
+
+def _drop(options: config.Agent, folder: Path) -> None:
+    """Keep nothing, unless told to."""
+    if options.record is None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _why(error: Exception) -> str:
+    """The cause: what failed first of what was done at the same time."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__
 
 
 async def _until_signalled(options: config.Agent, seed: int, folder: Path) -> dict[str, Any]:

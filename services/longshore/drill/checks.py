@@ -26,6 +26,9 @@ CONTAINER_MOVES = {
     "STOPPED": {"STOPPED"},
 }
 
+SOON_S = 30.0
+"""Far above what an undisturbed end takes, on a busy machine, and far below the minutes after which the agent looks by itself."""
+
 _ESSENTIAL, _FAILED, _REQUESTED = "ESSENTIAL_CONTAINER_EXITED", "TASK_FAILED_TO_START", "USER_INITIATED"
 _TERMINATED, _KILLED, _UNKNOWN = 143, 137, 255
 _IN_RUNC = 2
@@ -220,6 +223,32 @@ def _started(task: history.Task, part: str) -> set[str]:
     }
 
 
+def _ends_told_soon(found: history.History) -> _Breaches:
+    """A container that ended by itself is told to have, within seconds of that or of the end of whatever went wrong then."""
+    clock = found.began.get("clock")
+    if clock is None:
+        yield "drill", "it does not tell by which clock it went"
+        return
+    for task in found.tasks.values():
+        for part, lines in task.stories.items():
+            words = lines[-1].split() if lines else []
+            told = task.ended_at(part)
+            if words[:1] != [kinds.ENDED] or told is None:
+                continue
+            ended = float(words[2]) - clock + found.began["at"]
+            due = _over_by(ended, found.blows) + SOON_S
+            if told > due:
+                yield _name(task), f"container {part} ended at {ended:.0f} s and was told to have at {told:.1f} s"
+
+
+def _over_by(at: float, blows: list[history.Blow]) -> float:
+    """When nothing was wrong any more, of what went wrong at that time or followed soon."""
+    for blow in sorted(blows, key=lambda blow: blow.at):
+        if blow.at <= at + SOON_S and blow.settled_at > at:
+            at = blow.settled_at
+    return at
+
+
 def _surely_ran(task: history.Task, part: str, blows: list[history.Blow]) -> bool:
     """Whether it was told to have ended by itself, so that it must have come to its first line."""
     code = task.final(part).code
@@ -296,6 +325,7 @@ RULES: dict[str, Callable[[history.History], Iterable[tuple[str, str]]]] = {
     "descriptions agree with events": _descriptions_agree,
     "every end is explained": _ends_are_explained,
     "exit codes are those of the processes": _exit_codes_are_right,
+    "ends are told soon": _ends_told_soon,
     "what nothing touched ends as promised": _undisturbed_as_promised,
     "nothing is run twice": _none_run_twice,
     "nothing is over-committed": _nothing_overcommitted,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ _LONGEST_PART = 0.4
 async def run(options: config.Agent, seed: int, logs: Path, say: Callable[[str], None]) -> dict[str, Any]:
     """Hold a drill; the outcome."""
     notes = journal.Journal(logs / "journal.jsonl")
-    notes.write("began", seed=seed, options=options.shown())
+    notes.write("began", seed=seed, clock=time.time(), options=options.shown())
     home: Path | None = None
     try:
         async with world.made(options, logs, notes) as made:

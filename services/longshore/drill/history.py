@@ -74,6 +74,14 @@ class Task:
         """When its resources were told to be free."""
         return next((change.at for change in self.changes if change.released), None)
 
+    def ended_at(self, part: str) -> float | None:
+        """When a container was first told to have ended."""
+        for change in self.changes:
+            told = change.container(part)
+            if told is not None and told.status == "STOPPED":
+                return change.at
+        return None
+
     def final(self, part: str) -> Container:
         """The last that was told of a container."""
         told = (change.container(part) for change in reversed(self.changes))
@@ -112,6 +120,7 @@ class History:
     agent_ends: list[Record] = field(default_factory=list)
     left: dict[str, list[str]] = field(default_factory=dict)
     capacity: Record = field(default_factory=dict)
+    began: Record = field(default_factory=dict)
     complete: bool = False
     """Whether the drill came to its end, all questions asked."""
 
@@ -188,11 +197,16 @@ def _capacity(found: History, record: Record) -> None:
     found.capacity = record
 
 
+def _began(found: History, record: Record) -> None:
+    found.began = record
+
+
 def _complete(found: History, _: Record) -> None:
     found.complete = True
 
 
 _READERS: dict[str, Callable[[History, Record], None]] = {
+    "began": _began,
     "accepted": _accepted,
     "stop": _stop,
     "described": _described,

@@ -1,7 +1,7 @@
 """The kinds of tasks that come and go in a drill, and what each promises. Pure.
 
 Every container tells its own story into a file of the host, `<key of the task>.<container>`: a line when its process begins, and one with
-the exit code just before it ends. That file is what the reports are held against.
+the exit code just before it ends, both with the second of the day's clock. That file is what the reports are held against.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ GRAIN_MIB = 8
 
 PROBE_MIB = 6
 
-_TELL = f'tell() {{ echo "$1" >> "{STORY}/$DRILL_KEY.$DRILL_PART"; }}; tell "{STARTED}"; '
+_TELL = f'tell() {{ echo "$1 $(date +%s)" >> "{STORY}/$DRILL_KEY.$DRILL_PART"; }}; tell "{STARTED}"; '
 _LEAVE = f'leave() {{ tell "{ENDED} $1"; exit "$1"; }}; '
 # `sleep & wait`: a shell that waits for a child in the foreground hears of a signal only when that has ended.
 _FOR_A_WHILE = 'sleep "$DRILL_LASTS" & wait $!; '

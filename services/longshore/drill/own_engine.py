@@ -9,13 +9,14 @@ import asyncio
 import secrets
 import socket
 import struct
-from collections.abc import Callable
 from pathlib import Path
 
 from longshore.drill import child, disk, image, programs
 
-START_TIMEOUT_S = 60.0
-"""The first start makes the storage folders; after a crash the containers are looked at one by one."""
+START_TIMEOUT_S = 180.0
+"""Without live-restore it ends the containers that it finds, some after ten seconds each; with a full disk it has to wait for room."""
+
+_AGAIN_S = 0.5
 
 _POLL_S = 0.05
 _CALL_TIMEOUT_S = 2.0
@@ -58,24 +59,43 @@ class OwnEngine:
         await programs.call("ip", "link", "set", self.bridge, "up")
 
     async def start(self, *, live_restore: bool) -> None:
-        """Start what does not run of it; returns once it answers."""
+        """Start what does not run of it, again whenever that ends, as an init system does; returns once it answers."""
+        self.live_restore = live_restore
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                while not (await self._containerd_runs() and await self._dockerd_runs()):  # noqa: ASYNC110
+                    await asyncio.sleep(_AGAIN_S)  # its disk may be full
+        except TimeoutError:
+            said = "\n".join(self._said(name) for name in ("containerd", "dockerd"))
+            raise programs.Failed(f"the engine did not start within {START_TIMEOUT_S:.0f} s:\n{said}") from None
+
+    async def _containerd_runs(self) -> bool:
+        """Have containerd running; False where it has ended at once."""
         if self._containerd is None or not self._containerd.running:
             config = self._home / "containerd.toml"
             config.write_text(
                 _CONTAINERD.format(root=self._data.path / "containerd", state=self._home / "t", socket=self._home / "c")
             )
+            (self._home / "c").unlink(missing_ok=True)
             command = [programs.found("containerd"), "--config", str(config)]
             self._containerd = await child.started(command, log=self._logs / "containerd.log")
-            await self._until(self._home.joinpath("c").is_socket, self._containerd, "containerd")
-        self.live_restore = live_restore
-        (self._home / "p").unlink(missing_ok=True)  # of one that was killed: another process may have its id by now
-        command = [programs.found("dockerd"), *self._options(live_restore=live_restore)]
-        self._dockerd = await child.started(command, log=self._logs / "dockerd.log")
-        async with asyncio.timeout(START_TIMEOUT_S):
-            while not await self.answers():
-                if not self._dockerd.running:
-                    raise programs.Failed(f"dockerd ended:\n{self._said('dockerd')}")
-                await asyncio.sleep(_POLL_S)
+        while not (self._home / "c").is_socket():
+            if not self._containerd.running:
+                return False
+            await asyncio.sleep(_POLL_S)
+        return True
+
+    async def _dockerd_runs(self) -> bool:
+        """Have dockerd answering; False where it has ended before."""
+        if self._dockerd is None or not self._dockerd.running:
+            (self._home / "p").unlink(missing_ok=True)  # of one that was killed: another process may have its id by now
+            command = [programs.found("dockerd"), *self._options(live_restore=self.live_restore)]
+            self._dockerd = await child.started(command, log=self._logs / "dockerd.log")
+        while not await self.answers():
+            if not self._dockerd.running:
+                return False
+            await asyncio.sleep(_POLL_S)
+        return True
 
     async def kill(self, *, whole: bool) -> None:
         """End it as a crash would; `whole`: its containerd too. The containers' own processes go on."""
@@ -109,6 +129,8 @@ class OwnEngine:
                 answer = await reader.read()
                 writer.close()
         except (OSError, TimeoutError):
+            return False
+        if self._dockerd is None or not self._dockerd.running:
             return False
         self.verify()
         return b" 200 " in answer.partition(b"\r\n")[0]
@@ -155,13 +177,6 @@ class OwnEngine:
             await self.docker("rm", "--force", "--volumes", *found)
         if found := (await self.docker("network", "ls", "--filter", "type=custom", "--quiet")).split():
             await self.docker("network", "rm", *found)
-
-    async def _until(self, holds: Callable[[], bool], process: child.Child, name: str) -> None:
-        async with asyncio.timeout(START_TIMEOUT_S):
-            while not holds():
-                if not process.running:
-                    raise programs.Failed(f"{name} ended:\n{self._said(name)}")
-                await asyncio.sleep(_POLL_S)
 
     def _said(self, name: str) -> str:
         return "\n".join((self._logs / f"{name}.log").read_text(errors="replace").splitlines()[-_LEFT_LINES:])

@@ -59,6 +59,22 @@ async def test_a_container_removed_while_the_agent_was_away_has_vanished(
     assert not stopped.containers[0].HasField("exit_code")
 
 
+async def test_what_becomes_of_an_adopted_container_is_heard_at_once(
+    tracker: fake_tracker.FakeTracker, agent_process: conftest.AgentProcess, docker_engine: docker.DockerEngine
+) -> None:
+    """Not minutes later, when everything is looked at again (found by the drill; see tests/chaos/README.md)."""
+    ends, removed = definitions.task_id(), definitions.task_id()
+    await tracker.assign(definitions.definition(definitions.container()), ends, removed)
+    ids = [(await tracker.running(task)).containers[0].runtime_id for task in (ends, removed)]
+    await agent_process.end(signal.SIGKILL)
+    await agent_process.start()
+    await tracker.until(lambda: len(tracker.hellos) == 2, "the second session")
+    docker_engine.docker("kill", ids[0])
+    docker_engine.docker("rm", "--force", ids[1])
+    assert (await tracker.stopped(ends)).containers[0].exit_code == 137
+    await tracker.stopped(removed)
+
+
 async def test_an_end_signal_leaves_containers_running_and_ends_with_zero(
     tracker: fake_tracker.FakeTracker, agent_process: conftest.AgentProcess, docker_engine: docker.DockerEngine
 ) -> None:

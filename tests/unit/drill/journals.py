@@ -72,7 +72,7 @@ def served() -> list[Record]:
             containers=ended,
         ),
         described(SERVED, 4, "USER_INITIATED"),
-        {"at": 91.0, "what": "story", "name": "0-0.main", "lines": ["start", "end 0"]},
+        {"at": 91.0, "what": "story", "name": "0-0.main", "lines": ["start 1002", "end 0 1011"]},
     ]
 
 
@@ -87,13 +87,14 @@ def worked() -> list[Record]:
         event(13.0, 6, WORKED, 2, "RUNNING", containers=runs),
         event(20.0, 7, WORKED, 3, "STOPPED", containers=ended, **essential),
         described(WORKED, 3, "ESSENTIAL_CONTAINER_EXITED"),
-        {"at": 91.0, "what": "story", "name": "1-0.main", "lines": ["start", "end 3"]},
+        {"at": 91.0, "what": "story", "name": "1-0.main", "lines": ["start 1013", "end 3 1020"]},
     ]
 
 
 def sound() -> list[Record]:
     """A journal in which all is well."""
     return [
+        {"at": 0.0, "what": "began", "clock": 1000.0},
         {"at": 0.5, "what": "capacity", "cpu": 2048, "memory": 40},
         *served(),
         *worked(),

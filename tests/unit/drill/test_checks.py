@@ -90,16 +90,21 @@ BROKEN: dict[str, list[Break]] = {
     "exit codes are those of the processes": [
         lambda r: last_container(r, WORKED, code=0),
         lambda r: last_container(r, WORKED, code=None),
-        lambda r: story(r, "1-0.main", "start"),
+        lambda r: story(r, "1-0.main", "start 1013"),
+    ],
+    "ends are told soon": [
+        lambda r: story(r, "0-0.main", "start 960", "end 0 970"),
+        lambda r: [*story(r, "0-0.main", "start 960", "end 0 970"), *journals.blow(-29.0, -25.0, "engine-pause")],
+        lambda r: without(r, "began"),
     ],
     "what nothing touched ends as promised": [
-        lambda r: story(last_container(r, WORKED, code=0), "1-0.main", "start", "end 0"),
+        lambda r: story(last_container(r, WORKED, code=0), "1-0.main", "start 1013", "end 0 1020"),
     ],
     "nothing is run twice": [
-        lambda r: story(r, "0-0.main", "start", "start", "end 0"),
+        lambda r: story(r, "0-0.main", "start 1002", "start 1003", "end 0 1011"),
         lambda r: story(r, "1-0.main"),
         lambda r: last_container(r, WORKED, runtime_id="3" * 64),
-        lambda r: story(r, "9-0.main", "start"),
+        lambda r: story(r, "9-0.main", "start 1013"),
         lambda r: without(without(r, "accepted", task=WORKED), "described", task=WORKED),
     ],
     "nothing is over-committed": [
@@ -173,12 +178,17 @@ def test_a_container_that_never_started_may_be_made_again() -> None:
     assert judged(records) == set()
 
 
+def test_an_end_in_the_middle_of_a_fault_may_be_told_when_that_is_over() -> None:
+    records = story(journals.sound(), "0-0.main", "start 960", "end 0 970")
+    assert judged([*records, *journals.blow(-31.0, 5.0, "engine-pause")]) == set()
+
+
 # -------------------------------------------------------------------- what faults may do
 
 
 def ended_with(code: int | None, *blows: Record) -> set[str]:
     """The worker was killed by something: its story has no end."""
-    records = story(last_container(journals.sound(), WORKED, code=code), "1-0.main", "start")
+    records = story(last_container(journals.sound(), WORKED, code=code), "1-0.main", "start 1013")
     return judged([*records, *blows])
 
 
