@@ -55,6 +55,8 @@ class Crowd:
             overrides=_overrides(planned),
             started_by="drill",
         )
+        if kinds.KINDS[planned.kind].has_address:
+            request.network_configuration.awsvpc_configuration.subnets.append("subnet-drill")
         refused = ""
         while True:
             try:

@@ -39,6 +39,17 @@ _LISTENS = _TELL + _LEAVE + "trap 'leave 0' TERM; httpd -f -p 80 & wait $!; leav
 _GREEDY = _TELL + 'sleep "$DRILL_LASTS"; exec tail /dev/zero'
 _WRITES = _TELL + _LEAVE + 'echo "$DRILL_CODE" > /shared/code; leave 0'
 _READS = _TELL + _LEAVE + _FOR_A_WHILE + 'leave "$(cat /shared/code)"'
+_ASKS = (
+    _TELL
+    + _LEAVE
+    + "trap 'leave 143' TERM; tries=0; until wget -q -O /dev/null http://127.0.0.1:8080/; do "
+    + "tries=$((tries + 1)); [ $tries -lt 300 ] || leave 99; sleep 0.2; done; "
+    + _FOR_A_WHILE
+    + 'leave "$DRILL_CODE"'
+)
+_ANSWERS = (
+    _TELL + _LEAVE + "trap 'leave 0' TERM; echo here > /index.html; httpd -f -p 127.0.0.1:8080 -h / & wait $!; leave 9"
+)
 _GETS_READY = _TELL + _LEAVE + "trap 'leave 0' TERM; sleep 1; touch /ready; " + _FOR_EVER
 
 KILLED = 137
@@ -67,6 +78,11 @@ class Kind:
     def parts(self) -> tuple[str, ...]:
         """Names of its containers."""
         return tuple(container["name"] for container in self.containers)
+
+    @property
+    def has_address(self) -> bool:
+        """Whether it has an address of its own."""
+        return (self.members or {}).get("networkMode") == "awsvpc"
 
     @property
     def cpu(self) -> int:
@@ -186,6 +202,23 @@ def _kinds() -> tuple[Kind, ...]:
             (_container("main", _ENDS, cpu=0), _container("beside", _SERVES, essential=False, cpu=0)),
             {"main": PLANNED, "beside": 0},
             members={"cpu": "128", "memory": "64"},
+        ),
+        Kind(
+            "own-address",
+            3,
+            (
+                _container("beside", _ANSWERS, essential=False),
+                _container("main", _ASKS, dependsOn=_after("beside", "START")),
+            ),
+            {"main": PLANNED, "beside": 0},
+            members={"networkMode": "awsvpc"},
+        ),
+        Kind(
+            "shared-processes",
+            1,
+            (_container("main", _ENDS), _container("beside", _SERVES, essential=False)),
+            {"main": PLANNED, "beside": 0},
+            members={"pidMode": "task"},
         ),
         Kind("greedy", 1, (_container("main", _GREEDY, memory=_GREEDY_MIB),), {"main": KILLED}),
         Kind("absent", 1, (_container("main", _ENDS, image=ABSENT_IMAGE),), {}, starts=False),

@@ -14,6 +14,7 @@ WAIT_S = 90.0
 
 _POLL_S = 0.5
 _CGROUPS = Path("/sys/fs/cgroup")
+_INTERNAL, _NETWORK = "com.longshore.internal", "network"
 _SHIM = "containerd-shim"
 _SHOWN = 100
 
@@ -38,8 +39,10 @@ async def at_last(engine: own_engine.OwnEngine, task_ids: Collection[str]) -> di
 
 
 async def networks(engine: own_engine.OwnEngine) -> dict[str, list[str]]:
-    """Networks that are there and not the engine's own; an agent takes even that of the task metadata with it when it leaves no task."""
-    found = (await engine.docker("network", "ls", "--filter", "type=custom", "--format", "{{.Name}}")).split()
+    """Networks that neither the engine nor an agent keeps for tasks to come; that of the task metadata goes with the agent."""
+    template = f'{{{{.Name}}}} {{{{.Label "{_INTERNAL}"}}}}'
+    listed = (await engine.docker("network", "ls", "--filter", "type=custom", "--format", template)).splitlines()
+    found = [name for name, _, label in (line.partition(" ") for line in listed) if label != _NETWORK]
     return {"networks": found} if found else {}
 
 
