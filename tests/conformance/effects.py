@@ -30,6 +30,7 @@ def of(described: dict[str, Any]) -> object:
     plans = task_plan.plan(definition)
     return (
         plans,
+        [constraint.expression for constraint in definition.placement_constraints],
         requirements.of(definition, task_pb2.TaskOverride()),
         [_body(definition, each) for each in range(len(definition.container_definitions))],
         [

@@ -57,7 +57,7 @@ VALUES: dict[str, Any] = {
     "RuntimePlatform.operatingSystemFamily": "LINUX",
     "SystemControl.namespace": "net.core.somaxconn",
     "SystemControl.value": "1024",
-    "TaskDefinitionPlacementConstraint.expression": "attribute:ecs.instance-type == t3.micro",
+    "TaskDefinitionPlacementConstraint.expression": "attribute:ecs.os-type == linux",
     "Tmpfs.containerPath": "/tmp",
     "Tmpfs.mountOptions": ["noexec"],
     "TrustedExecutionConfiguration.isolationMode": "SHARED",

@@ -225,7 +225,12 @@ TABLE = (
     no_cluster("DescribeContainerInstances", containerInstances=[NOBODY]),
     Provoked("DescribeContainerInstances", INVALID, "Container instance cannot be empty.", {"containerInstances": []}),
     no_cluster("ListContainerInstances"),
-    Provoked("ListContainerInstances", INVALID, "filter is not supported yet: …", {"filter": "agentConnected == true"}),
+    Provoked(
+        "ListContainerInstances",
+        INVALID,
+        "filter is no expression of the cluster query language: …",
+        {"filter": "agentConnected"},
+    ),
     no_cluster("UpdateContainerInstancesState", containerInstances=[NOBODY], status="DRAINING"),
     Provoked(
         "UpdateContainerInstancesState",

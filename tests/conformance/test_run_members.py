@@ -24,7 +24,7 @@ VALUES: dict[str, Any] = specimens.VALUES | {
     "ContainerOverride.memory": 128,
     "ContainerOverride.memoryReservation": 8,
     "PlacementConstraint.type": "distinctInstance",
-    "PlacementConstraint.expression": "attribute:ecs.instance-type == t3.micro",
+    "PlacementConstraint.expression": "attribute:ecs.os-type == linux",
     "PlacementStrategy.type": "binpack",
     "PlacementStrategy.field": "memory",
     "RunTaskRequest.cluster": world.CLUSTER,
@@ -80,6 +80,8 @@ def arguments(stack: world.World, operation: str, path: str) -> dict[str, Any]:
     given = specimens.arguments(f"{operation}Request", path, {**VALUES, **own})
     if path.startswith("networkConfiguration"):
         given["taskDefinition"] = WITH_ADDRESS
+    if path.endswith("expression"):
+        given["placementConstraints"][0]["type"] = "memberOf"
     if path.startswith("placementConstraints"):
         given["group"] = "-".join(
             specimens.top(path)
@@ -142,8 +144,6 @@ def _covers(shown: Any, given: Any) -> bool:
 def test_what_is_refused_is_refused_by_its_name(stack: world.World, operation: str, path: str) -> None:
     given = arguments(stack, operation, path)
     named = reasons(operation, path)
-    if path.endswith("expression"):
-        given["placementConstraints"][0]["type"] = "memberOf"
     try:
         answer = call(stack, operation, given)
     except exceptions.ClientError as error:
@@ -198,10 +198,28 @@ def test_a_strategy_chooses_the_instances(stack: world.World, strategy: str, ins
     assert len({task["containerInstanceArn"] for task in answer["tasks"]}) == instances
 
 
-def test_a_member_of_constraint_is_refused_by_its_name(stack: world.World) -> None:
-    constraint = {"type": "memberOf", "expression": "attribute:a exists"}
-    with pytest.raises(stack.ecs.exceptions.UnsupportedFeatureException, match="memberOf"):
-        stack.ecs.run_task(taskDefinition=FAMILY, placementConstraints=[constraint])
+def test_a_member_of_constraint_chooses_the_instances_and_refuses_the_others(stack: world.World) -> None:
+    def run(expression: str) -> dict[str, Any]:
+        constraint = {"type": "memberOf", "expression": expression}
+        return call(stack, "RunTask", {"taskDefinition": FAMILY, "placementConstraints": [constraint], "count": 3})
+
+    there = run("attribute:ecs.availability-zone == zone-b")["tasks"]
+    assert {task["availabilityZone"] for task in there} == {"zone-b"}
+    failures = run("attribute:ecs.availability-zone == zone-c")["failures"]
+    assert {failure["reason"] for failure in failures} == {"MemberOf placement constraint unsatisfied."}
+    with pytest.raises(stack.ecs.exceptions.InvalidParameterException, match=r"column 13"):
+        run("attribute:a = b")
+
+
+def test_constraints_of_request_and_definition_count_together(stack: world.World) -> None:
+    constraints = [{"type": "memberOf", "expression": f"attribute:ecs.os-type != {each}"} for each in "abcdef"]
+    container = {"name": "main", "image": world.IMAGE, "memory": 16}
+    stack.ecs.register_task_definition(
+        family="constrained", containerDefinitions=[container], placementConstraints=constraints
+    )
+    assert call(stack, "RunTask", {"taskDefinition": "constrained", "placementConstraints": constraints[:4]})["tasks"]
+    with pytest.raises(stack.ecs.exceptions.InvalidParameterException, match="11 placement constraints"):
+        stack.ecs.run_task(taskDefinition="constrained", placementConstraints=constraints[:5])
 
 
 def test_a_launch_type_that_is_not_there_is_refused_by_its_name(stack: world.World) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from google.protobuf.message import Message
 
+from longshore.query import evaluation, syntax
 from longshore.registry import compatibilities, names, rule, subjects
 from longshore.registry.rule import Found, Rule
 from longshore.registry.subjects import Definition
@@ -96,6 +97,18 @@ def _unknown_words_in(message: Message, prefix: str) -> Iterator[Found]:
                 yield from _unknown_words_in(item, f"{place}.")
             elif item not in field.words.of:
                 yield Found(place, item, {"words": ", ".join(sorted(field.words.numbers)[:10])})
+
+
+def _no_expressions(subject: Definition) -> Iterator[Found]:
+    """Expressions that cannot be read; those that are missing or too long have rules of their own."""
+    for index, constraint in enumerate(subject.message.placement_constraints):
+        if not constraint.expression or len(constraint.expression) > MAX_EXPRESSION:
+            continue
+        try:
+            evaluation.compiled(constraint.expression)
+        except syntax.QueryError as error:
+            where = f"placementConstraints[{index}].expression"
+            yield Found(where, constraint.expression, {"error": str(error)})
 
 
 RULES: tuple[Rule[Definition], ...] = (
@@ -201,6 +214,12 @@ RULES: tuple[Rule[Definition], ...] = (
         "ecs.md 1.1",
         rule.each("placementConstraints[].expression", rule.no_longer_than(MAX_EXPRESSION)),
         f"must be at most {MAX_EXPRESSION} characters long",
+    ),
+    Rule(
+        "constraint-expression",
+        "ecs.md 3",
+        _no_expressions,
+        "must be an expression of the cluster query language: {error}",
     ),
     Rule(
         "compatibilities-unique",

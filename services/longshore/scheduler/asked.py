@@ -44,6 +44,10 @@ class Asked:
     inherits_tags: bool
     distinct: bool
     strategy: tuple[strategies.Strategy, ...]
+    expressions: tuple[str, ...]
+    """What memberOf constraints of the request say."""
+    constraints: int
+    """How many placement constraints the request has."""
     has_network: bool
     token: str
     record: record_pb2.TaskIntentRecord
@@ -65,6 +69,12 @@ def of_run_task(request: scheduler_service_pb2.RunTaskRequest, *, place: arns.Pl
         distinct=any(
             constraint.type == task_pb2.PLACEMENT_CONSTRAINT_TYPE_DISTINCT_INSTANCE
             for constraint in request.placement_constraints
+        ),
+        constraints=len(request.placement_constraints),
+        expressions=tuple(
+            constraint.expression
+            for constraint in request.placement_constraints
+            if constraint.type == task_pb2.PLACEMENT_CONSTRAINT_TYPE_MEMBER_OF
         ),
         strategy=tuple(
             strategies.Strategy(_KINDS[strategy.type], strategy.field) for strategy in request.placement_strategy
@@ -105,6 +115,8 @@ def _common(operation: str, request: PlacingRequest, place: arns.Place) -> Asked
         inherits_tags=request.propagate_tags == common_pb2.PROPAGATE_TAGS_TASK_DEFINITION,
         distinct=False,
         strategy=(),
+        expressions=(),
+        constraints=0,
         has_network=request.HasField("network_configuration"),
         token="",
         record=_record(request),

@@ -51,7 +51,10 @@ class Decider:
         self._metrics = measured
 
     async def decide(self, waiting: Iterable[jobs.PlacementJob]) -> Decided:
-        """Decide all; what is to be committed is reserved then, what is refused for good has been answered."""
+        """Decide all; what is to be committed is reserved then, what is refused for good has been answered.
+
+        On any failure the view is lost with the leader that holds it, and so is what was reserved for nobody.
+        """
         decided = Decided()
         placing = placement.Placement(self._base, self._random)
         clock = asyncio.get_running_loop().time
@@ -61,19 +64,21 @@ class Decider:
             if clock() - turn > TURN_S:
                 await asyncio.sleep(0)
                 turn = clock()
-        for one in decided.placements:
-            self._move(one, self._base.reserve)
-        decided.footing = self._footing(placing.trial.seen, decided.placements)
+        decided.footing = self._footing(decided.placements)
         return decided
 
     def take_back(self, one: work.Decided) -> None:
         """Give back what was reserved for a request that was not committed."""
-        self._move(one, self._base.give_back)
+        load = one.wanted.load()
+        for slot in one.slots:
+            self._base.give_back(slot.instance_id, one.wanted.load(slot.given) if slot.given else load)
 
     def _decide_one(self, placing: placement.Placement, job: jobs.PlacementJob, decided: Decided) -> None:
-        decision = placing.decide(job.wanted.request())
+        request = job.wanted.request()
+        decision = placing.decide(request)
         short = len(decision.instances) < job.size
         if short and not job.caught_up:
+            placing.undo(request, decision)
             decided.aside.append(job)
         elif decision.instances:
             self._plan(job, decision, decided)
@@ -105,16 +110,12 @@ class Decider:
         else:
             jobs.finish(job, jobs.Placed(refused=tuple(refused)))
 
-    def _footing(self, seen: int, placements: Iterable[work.Decided]) -> work.Footing:
+    def _footing(self, placements: Iterable[work.Decided]) -> work.Footing:
         concerned = {slot.instance_id for one in placements for slot in one.slots}
         return work.Footing(
-            seen, {instance_id: self._base.reserved(self._base.rows[instance_id]) for instance_id in concerned}
+            self._base.seen,
+            {instance_id: self._base.reserved(self._base.rows[instance_id]) for instance_id in concerned},
         )
-
-    def _move(self, one: work.Decided, move: Callable[[str, snapshot.Load], None]) -> None:
-        load = one.wanted.load()
-        for slot in one.slots:
-            move(slot.instance_id, one.wanted.load(slot.given) if slot.given else load)
 
     def _count(self, refused: Iterable[refusals.Refusal]) -> None:
         for refusal in refused:

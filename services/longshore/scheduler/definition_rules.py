@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from longshore.rpc import codec_schema, errors
-from longshore.scheduler import asked, overrides
+from longshore.scheduler import asked, overrides, request_rules
 from longshore.v1 import common_pb2, task_definition_pb2, task_pb2
 
 NOT_FOUND = "TaskDefinition not found."
@@ -19,6 +19,7 @@ _COMPATIBILITY = {
 def check(wanted: asked.Asked, definition: task_definition_pb2.TaskDefinition) -> None:
     """Raise what keeps this request from being placed with this definition."""
     _check_unsupported(definition, wanted.overrides)
+    _check_constraints(wanted, definition)
     _check_launch_type(wanted.launch_type, definition)
     _check_network(definition, given=wanted.has_network)
     if found := tuple(overrides.faults(definition, wanted.overrides)):
@@ -35,11 +36,24 @@ def _check_unsupported(definition: task_definition_pb2.TaskDefinition, given: ta
 
 
 def _unsupported(definition: task_definition_pb2.TaskDefinition, given: task_pb2.TaskOverride) -> Iterator[str]:
-    if definition.placement_constraints:
-        yield "placement constraints of type memberOf are not supported"
     if definition.inference_accelerators:
         yield "inference accelerators are not supported"
     yield from overrides.unsupported(definition, given)
+
+
+def _check_constraints(wanted: asked.Asked, definition: task_definition_pb2.TaskDefinition) -> None:
+    """The definition's constraints count with the request's, and may have been registered before expressions were read."""
+    count = len(definition.placement_constraints) + wanted.constraints
+    if count > request_rules.MAX_CONSTRAINTS:
+        raise errors.InvalidParameterException(
+            f"{count} placement constraints are given, {len(definition.placement_constraints)} of them by the task definition; "
+            f"{request_rules.MAX_CONSTRAINTS} are allowed."
+        )
+    for constraint in definition.placement_constraints:
+        for fault in request_rules.expression_faults(constraint.expression):
+            raise errors.InvalidParameterException(
+                f"Task definition {definition.family}:{definition.revision} cannot be run. {fault}"
+            )
 
 
 def _check_launch_type(

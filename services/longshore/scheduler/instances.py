@@ -8,7 +8,7 @@ from longshore.storage import ports, steps
 from longshore.storage.dialect import Dialect
 from longshore.v1 import container_instance_pb2
 
-COLUMNS = "instance_id, status, connected, connected_at, membership_revision, body"
+COLUMNS = "instance_id, status, connected, connected_at, registered_at, membership_revision, body"
 """What `parse` needs of a row."""
 
 ACTIVE = container_instance_pb2.CONTAINER_INSTANCE_STATUS_ACTIVE
@@ -29,6 +29,14 @@ class Instance:
     offers: Mapping[str, resources.Offer] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
     connected_at: int | None = None
+    agent_version: str = ""
+    ec2_instance_id: str = ""
+    registered_at: int = 0
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What an expression can ask for beside attributes."""
+        return self.connected, self.agent_version, self.ec2_instance_id, self.registered_at
 
     @property
     def placeable(self) -> bool:
@@ -85,6 +93,9 @@ def parse(row: steps.Row) -> Instance:
         offers=dict(_offers(body)),
         attributes={attribute.name: attribute.value for attribute in body.attributes},
         connected_at=row["connected_at"],
+        agent_version=body.version_info.agent_version,
+        ec2_instance_id=body.ec2_instance_id,
+        registered_at=row["registered_at"],
     )
 
 

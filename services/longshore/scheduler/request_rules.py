@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from longshore.query import evaluation, syntax
 from longshore.rpc import codec, codec_schema, errors, sizes
 from longshore.scheduler import capacity, strategies
 from longshore.v1 import common_pb2, scheduler_service_pb2, task_pb2
@@ -30,6 +31,8 @@ MAX_OVERRIDES = 8192
 MAX_REFERENCE = 1024
 MAX_SUBNETS = 16
 MAX_SECURITY_GROUPS = 5
+MAX_SHOWN = 200
+"""Characters of an expression that a refusal repeats."""
 
 NUL = "\0"
 """The one character that a text cannot be stored with; one such text would fail everything that is committed with it."""
@@ -81,6 +84,14 @@ def tag_faults(tags: Sequence[common_pb2.Tag]) -> Iterator[str]:
         seen.add(tag.key)
     if len(tags) > MAX_TAGS:
         yield f"A task has at most {MAX_TAGS} tags, {len(tags)} are given."
+
+
+def expression_faults(text: str) -> Iterator[str]:
+    """What is wrong with the expression of a memberOf constraint, as a sentence with the place."""
+    try:
+        evaluation.compiled(text)
+    except syntax.QueryError as error:
+        yield f"Invalid expression of the placement constraint memberOf: {error}. It is '{text[:MAX_SHOWN]}'."
 
 
 # ------------------------------------------------------------------------------------------- rules of both
@@ -215,7 +226,7 @@ def _constraints(request: scheduler_service_pb2.RunTaskRequest) -> Iterator[Faul
         if constraint.type == task_pb2.PLACEMENT_CONSTRAINT_TYPE_UNSPECIFIED:
             yield Fault("A placement constraint must have a type.")
         elif constraint.type == task_pb2.PLACEMENT_CONSTRAINT_TYPE_MEMBER_OF:
-            yield Fault("Placement constraints of type memberOf are not supported.", errors.UnsupportedFeatureException)
+            yield from (Fault(message) for message in expression_faults(constraint.expression))
         elif constraint.type != task_pb2.PLACEMENT_CONSTRAINT_TYPE_DISTINCT_INSTANCE:
             yield Fault(f"There is no type of placement constraint {int(constraint.type)}.")
         elif constraint.expression:

@@ -1,30 +1,30 @@
-"""The instances of one cluster as arrays: what each has, what is reserved of it, which tests it passes.
+"""The instances of one cluster as arrays: what each has, what is free of it, which tests it passes.
 
 Pure state without I/O, changed in place by its owner in small steps (never rebuilt). An instance has a row for good; instances
 that are gone keep theirs, not ACTIVE, because what was placed on them counts until it is released. Reserving and giving back
 commute, so their order does not matter; `apply` takes an instance only when it is newer than the one it has.
+
+Numbers are numpy arrays, for what looks at all rows, and views of the same memory, for what looks at one: reading an element of a
+view costs a third of an array's. Whoever keeps an index over the rows is told of changes (`Watcher`).
 """
 
-import copy
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from longshore.scheduler import instances, requirements, resources
+from longshore.query import evaluation
+from longshore.scheduler import columns, instances, masks, requirements, resources
 from longshore.storage import held
 
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
 
 _FIRST_CAPACITY = 64
-
-# Masks of attribute sets and columns of attribute values are kept for the most recently used ones.
-_CACHED_MASKS = 256
-_CACHED_COLUMNS = 32
+_NO_GROUPS: Mapping[str, int] = {}
+_NO_ROWS: Mapping[int, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,25 @@ class Reserved:
     named: Mapping[str, resources.Used] = field(default_factory=dict)
 
 
+class Watcher(Protocol):
+    """Told of changes as they happen. `grown`: all arrays are new ones, whatever was kept of them is void."""
+
+    def changed(self, row: int) -> None:
+        """Free CPU or memory of a row is another, or whether it is open."""
+
+    def appeared(self, row: int) -> None:
+        """A row has an instance now, and had none."""
+
+    def gained(self, row: int) -> None:
+        """What did not fit a row before may fit now."""
+
+    def counted(self, group: str, row: int, before: int, after: int) -> None:
+        """A row holds so many tasks of a group now."""
+
+    def grown(self) -> None:
+        """The arrays have been replaced by larger ones."""
+
+
 class Snapshot:
     """Instances and their reservations. `seen` is the membership revision up to which instances are known."""
 
@@ -56,20 +75,29 @@ class Snapshot:
         self.rows: dict[str, int] = {}
         self.ids: list[str] = []
         self.facts: list[instances.Instance | None] = []
+        self.tasks: list[int] = []
+        """By row, how many tasks it holds."""
+        self.held: list[dict[str, int]] = []
+        """By row, how many tasks of each group it holds."""
         self.cpu: Ints = np.zeros(_FIRST_CAPACITY, np.int64)
         self.memory: Ints = np.zeros(_FIRST_CAPACITY, np.int64)
-        self.cpu_reserved: Ints = np.zeros(_FIRST_CAPACITY, np.int64)
-        self.memory_reserved: Ints = np.zeros(_FIRST_CAPACITY, np.int64)
+        self.cpu_free: Ints = np.zeros(_FIRST_CAPACITY, np.int64)
+        self.memory_free: Ints = np.zeros(_FIRST_CAPACITY, np.int64)
         self.active: Bools = np.zeros(_FIRST_CAPACITY, np.bool_)
         self.connected: Bools = np.zeros(_FIRST_CAPACITY, np.bool_)
+        self.open: Bools = np.zeros(_FIRST_CAPACITY, np.bool_)
+        """ACTIVE and connected: takes new tasks."""
+        self.watcher: Watcher | None = None
+        self.changes = 0
+        """Grows with every change; what was concluded from one state holds while it stays."""
+        self.masks = masks.Masks(self.facts)
+        self.columns = columns.Columns(self.facts)
         # By port the rows that have it, and how often: dynamic ports are many and each in a few rows.
         self._ports: dict[int, dict[int, int]] = {}
         self._observed: dict[str, tuple[int, tuple[int, ...]]] = {}
         self._used: dict[int, dict[str, resources.Used]] = {}
         self._groups: dict[str, dict[int, int]] = {}
-        self._masks: OrderedDict[tuple[requirements.Attribute, ...], Bools] = OrderedDict()
-        self._columns: OrderedDict[str, Ints] = OrderedDict()
-        self._codes: dict[str, dict[str, int]] = {}
+        self._look()
 
     def __len__(self) -> int:
         return len(self.facts)
@@ -93,14 +121,24 @@ class Snapshot:
     def reserved(self, row: int) -> Reserved:
         """What tasks have reserved in a row."""
         return Reserved(
-            int(self.cpu_reserved[row]),
-            int(self.memory_reserved[row]),
-            {name: copy.deepcopy(used) for name, used in self._used.get(row, {}).items()},
+            int(self.cpu[row] - self.cpu_free[row]),
+            int(self.memory[row] - self.memory_free[row]),
+            {name: resources.Used(used.count, dict(used.ids)) for name, used in self._used.get(row, {}).items()},
         )
 
     def ports_of(self, port: int) -> Mapping[int, int]:
         """Rows in which a port is taken, by the instance itself, by a task or by a report, and how often."""
-        return self._ports.get(port, {})
+        return self._ports.get(port, _NO_ROWS)
+
+    def port_taken(self, row: int, port: int) -> bool:
+        """Whether a task, a report or the instance itself has the port."""
+        return self.ports_of(port).get(row, 0) > 0
+
+    def port_mask(self, port: int) -> Bools:
+        """Per row, whether the port is taken."""
+        mask = np.zeros(len(self.cpu), np.bool_)
+        mask[[row for row, count in self.ports_of(port).items() if count > 0]] = True
+        return mask
 
     def used(self, row: int) -> Mapping[str, resources.Used]:
         """What tasks hold in a row of the resources that are offered by name."""
@@ -112,39 +150,36 @@ class Snapshot:
         offer = fact.offers.get(name, 0) if fact is not None else 0
         return resources.free(offer, self.used(row).get(name, resources.NOTHING))
 
+    def has(self, name: str, count: int) -> Bools:
+        """Per row, whether so many of a resource are free. Few instances offer any, so rows are looked at one by one."""
+        mask = np.zeros(len(self.cpu), np.bool_)
+        for row, fact in enumerate(self.facts):
+            if fact is not None and name in fact.offers:
+                mask[row] = self.free(row, name) >= count
+        return mask
+
     def group_counts(self, group: str) -> Mapping[int, int]:
         """Rows with tasks of a group, and how many."""
-        return self._groups.get(group, {})
+        return self._groups.get(group, _NO_ROWS)
 
-    def mask(self, required: tuple[requirements.Attribute, ...]) -> Bools:
-        """Per row, whether the instance has all of these attributes."""
-        cached = self._masks.get(required)
-        if cached is None:
-            cached = np.zeros(len(self.cpu), np.bool_)
-            for row, fact in enumerate(self.facts):
-                cached[row] = fact is not None and not fact.lacks(required)
-            self._masks[required] = cached
-            if len(self._masks) > _CACHED_MASKS:
-                self._masks.popitem(last=False)
-        else:
-            self._masks.move_to_end(required)
-        return cached
+    def group(self, name: str) -> Ints:
+        """Per row, how many tasks of a group it holds."""
+        counts = np.zeros(len(self.cpu), np.int64)
+        held_by = self.group_counts(name)
+        if held_by:
+            counts[np.fromiter(held_by.keys(), np.int64, len(held_by))] = np.fromiter(
+                held_by.values(), np.int64, len(held_by)
+            )
+        return counts
 
-    def column(self, attribute: str) -> Ints:
-        """Per row, a number for the value of an attribute; -1 where the instance does not have it."""
-        cached = self._columns.get(attribute)
-        if cached is None:
-            cached = np.full(len(self.cpu), -1, np.int64)
-            self._codes[attribute] = {}
-            self._columns[attribute] = cached
-            for row in range(len(self.facts)):
-                self._set_code(attribute, cached, row)
-            if len(self._columns) > _CACHED_COLUMNS:
-                oldest, _ = self._columns.popitem(last=False)
-                del self._codes[oldest]
-        else:
-            self._columns.move_to_end(attribute)
-        return cached
+    def load(self, row: int) -> evaluation.Load:
+        """What runs in a row, as the query language sees it."""
+        return evaluation.Load(self.tasks[row], [group for group, count in self.held[row].items() if count > 0])
+
+    def holds(self, row: int, query: evaluation.Query) -> bool:
+        """Whether an expression holds for the instance of a row."""
+        fact = self.facts[row]
+        return fact is not None and query.holds(fact, self.load(row) if query.dynamic else evaluation.IDLE)
 
     # ------------------------------------------------------------------------------------------------- changing
 
@@ -155,25 +190,35 @@ class Snapshot:
         if before is not None and fact.membership_revision <= before.membership_revision:
             return False
         self.facts[row] = fact
+        self.changes += 1
+        self.cpu_free[row] += fact.cpu - self.cpu[row]
+        self.memory_free[row] += fact.memory - self.memory[row]
         self.cpu[row], self.memory[row] = fact.cpu, fact.memory
         self.active[row] = fact.status == instances.ACTIVE
         self.connected[row] = fact.connected
+        self.open[row] = fact.placeable
         old = before.reserved_ports if before is not None else frozenset()
-        self._count_ports(row, old - fact.reserved_ports, -1)
-        self._count_ports(row, fact.reserved_ports - old, 1)
-        for required, mask in self._masks.items():
-            mask[row] = not fact.lacks(required)
-        for attribute, column in self._columns.items():
-            self._set_code(attribute, column, row)
+        if old != fact.reserved_ports:
+            self._count_ports(row, old - fact.reserved_ports, -1)
+            self._count_ports(row, fact.reserved_ports - old, 1)
+        if self.watcher is not None:
+            self.watcher.changed(row)
+        self.columns.apply(row, before, fact)
+        self.masks.apply(row, before, fact)
+        if self.watcher is not None:
+            if before is None:
+                self.watcher.appeared(row)
+            else:
+                self.watcher.gained(row)
         return True
 
     def reserve(self, instance_id: str, load: Load) -> None:
         """Take what a task needs."""
-        self._move(self._row(instance_id), load, 1)
+        self.move(self._row(instance_id), load, 1)
 
     def give_back(self, instance_id: str, load: Load) -> None:
         """The reverse of `reserve`, once for each."""
-        self._move(self._row(instance_id), load, -1)
+        self.move(self._row(instance_id), load, -1)
 
     def observe(self, instance_id: str, task_id: str, ports: tuple[int, ...]) -> None:
         """Count the host ports that a task's agent reports, until `forget`: the more it has reported, the more are counted."""
@@ -182,25 +227,54 @@ class Snapshot:
         if new:
             self._observed[task_id] = (row, (*known, *sorted(new)))
             self._count_ports(row, new, 1)
+            self.changes += 1
 
     def forget(self, task_id: str) -> None:
         """A task's release is settled: what its agent had reported is free."""
-        row, ports = self._observed.pop(task_id, (0, ()))
+        found = self._observed.pop(task_id, None)
+        if found is None:
+            return
+        row, ports = found
         self._count_ports(row, ports, -1)
+        self.changes += 1
+        if self.watcher is not None:
+            self.watcher.gained(row)
 
-    def _move(self, row: int, load: Load, sign: int) -> None:
-        self.cpu_reserved[row] += sign * load.cpu
-        self.memory_reserved[row] += sign * load.memory
-        self._count_ports(row, load.ports, sign)
+    def move(self, row: int, load: Load, sign: int) -> None:
+        """Reserve in a row, or give back there with a sign of -1."""
+        self.changes += 1
+        self.cpu_at[row] -= sign * load.cpu
+        self.memory_at[row] -= sign * load.memory
+        if load.ports:
+            self._count_ports(row, load.ports, sign)
         for name, amount in load.named:
             self._use(row, name, amount, sign)
-        if load.tasks:
-            group = self._groups.setdefault(load.group, {})
-            group[row] = group.get(row, 0) + sign * load.tasks
-            if not group[row]:
-                del group[row]
-                if not group:
-                    del self._groups[load.group]
+        watcher = self.watcher
+        if watcher is not None:
+            watcher.changed(row)
+        tasks = load.tasks
+        if tasks:
+            self.tasks[row] += sign * tasks
+            group = load.group
+            counts = self.held[row]
+            before = counts.get(group, 0)
+            after = before + sign * tasks
+            if after:
+                counts[group] = after
+                rows = self._groups.get(group)
+                if rows is None:
+                    rows = self._groups[group] = {}
+                rows[row] = after
+            else:
+                del counts[group]
+                rows = self._groups[group]
+                del rows[row]
+                if not rows:
+                    del self._groups[group]
+            if watcher is not None:
+                watcher.counted(group, row, before, after)
+        if sign < 0 and watcher is not None:
+            watcher.gained(row)
 
     def _count_ports(self, row: int, ports: Iterable[int], sign: int) -> None:
         for port in ports:
@@ -220,30 +294,44 @@ class Snapshot:
             if not names:
                 del self._used[row]
 
-    def _set_code(self, attribute: str, column: Ints, row: int) -> None:
-        fact = self.facts[row]
-        value = None if fact is None else fact.attributes.get(attribute)
-        codes = self._codes[attribute]
-        column[row] = -1 if value is None else codes.setdefault(value, len(codes))
-
     def _row(self, instance_id: str) -> int:
         row = self.rows.get(instance_id)
         if row is None:
             row = self.rows[instance_id] = len(self.facts)
             self.ids.append(instance_id)
             self.facts.append(None)
+            self.tasks.append(0)
+            self.held.append({})
             if row == len(self.cpu):
                 self._grow()
         return row
 
     def _grow(self) -> None:
-        """Double the arrays. What is added reads as: nothing there, not ACTIVE, no attribute."""
+        """Double the arrays. What is added reads as: nothing there, not ACTIVE."""
         more = len(self.cpu)
-        for name in ("cpu", "memory", "cpu_reserved", "memory_reserved"):
+        for name in ("cpu", "memory", "cpu_free", "memory_free"):
             setattr(self, name, np.concatenate([getattr(self, name), np.zeros(more, np.int64)]))
-        for name in ("active", "connected"):
+        for name in ("active", "connected", "open"):
             setattr(self, name, np.concatenate([getattr(self, name), np.zeros(more, np.bool_)]))
-        for required, mask in self._masks.items():
-            self._masks[required] = np.concatenate([mask, np.zeros(more, np.bool_)])
-        for attribute, column in self._columns.items():
-            self._columns[attribute] = np.concatenate([column, np.full(more, -1, np.int64)])
+        self.masks.clear()
+        self.columns.clear()
+        self._look()
+        if self.watcher is not None:
+            self.watcher.grown()
+
+    def _look(self) -> None:
+        """Views of the arrays' memory, for one element at a time."""
+        self.cpu_at: memoryview = memoryview(self.cpu_free)  # type: ignore[arg-type] # numpy's arrays have a buffer
+        self.memory_at: memoryview = memoryview(self.memory_free)  # type: ignore[arg-type]
+        self.open_at: Any = memoryview(self.open)  # type: ignore[arg-type]
+        self.masks.capacity = self.columns.capacity = len(self.cpu)
+
+
+def needs_mask(base: Snapshot, needs: requirements.Needs) -> Bools:
+    """Per row, whether it is open and has what a task needs, whatever the constraints."""
+    mask = base.open & (base.cpu_free >= needs.cpu) & (base.memory_free >= needs.memory)
+    for port in needs.ports:
+        mask &= ~base.port_mask(port)
+    for name, count in needs.resources:
+        mask &= base.has(name, count)
+    return mask

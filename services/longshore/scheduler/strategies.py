@@ -1,12 +1,13 @@
-"""Placement strategies: spread and binpack as ECS chains them, each keeping the best of what the one before left. Pure.
+"""Placement strategies as ECS chains them: each ranks what the one before left equal; the last word is a random draw. Pure.
 
-The last word is a random draw, so an empty chain is the strategy `random`.
+`spread` counts the tasks of the request's group in the bucket of an instance: the instance itself, or all instances of the cluster with
+the same value of the attribute, and of the attributes that were spread over before it in the chain. `binpack` prefers the instance with
+least left of CPU or memory.
 """
 
 import enum
 import random as random_module
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -31,16 +32,21 @@ class Strategy:
     kind: Kind
     field: str = ""
 
+    @property
+    def attribute(self) -> str:
+        """The attribute that is spread over; empty where it is none."""
+        is_attribute = self.kind is Kind.SPREAD and self.field.startswith(ATTRIBUTE_PREFIX)
+        return self.field.removeprefix(ATTRIBUTE_PREFIX) if is_attribute else ""
 
-class Room(Protocol):
-    """What ranking reads of a trial."""
+    @property
+    def hosts(self) -> bool:
+        """Whether it spreads over instances."""
+        return self.kind is Kind.SPREAD and not self.attribute
 
-    base: snapshot.Snapshot
-    cpu_free: snapshot.Ints
-    memory_free: snapshot.Ints
-
-    def group(self, name: str) -> snapshot.Ints:
-        """Per row, how many tasks of a group it holds."""
+    @property
+    def packed(self) -> str:
+        """`cpu` or `memory`, what is packed by; empty where nothing is."""
+        return self.field.lower() if self.kind is Kind.BINPACK else ""
 
 
 def fault(kind: Kind, field: str) -> str | None:
@@ -58,28 +64,49 @@ def fault(kind: Kind, field: str) -> str | None:
     return f"The field of spread must be instanceId or attribute:<name>, not '{field}'."
 
 
+def effective(chain: tuple[Strategy, ...]) -> tuple[Strategy, ...]:
+    """The links that rank: those before the first `random`, which leaves nothing to the ones after it."""
+    kept: list[Strategy] = []
+    for strategy in chain:
+        if strategy.kind is Kind.RANDOM:
+            break
+        kept.append(strategy)
+    return tuple(kept)
+
+
+def best(base: snapshot.Snapshot, rows: snapshot.Ints, group: str, chain: tuple[Strategy, ...]) -> snapshot.Ints:
+    """Those of the rows that rank first by the whole chain. Looks at all of them: what no index serves."""
+    buckets: tuple[str, ...] = ()
+    for strategy in effective(chain):
+        if len(rows) < 2:
+            break
+        if strategy.attribute:
+            buckets = (*buckets, strategy.attribute)
+        ranks = _ranks(base, group, strategy, buckets)[rows]
+        rows = rows[ranks == ranks.min()]
+    return rows
+
+
 def choose(
-    room: Room, rows: snapshot.Ints, group: str, chain: tuple[Strategy, ...], random: random_module.Random
+    base: snapshot.Snapshot,
+    rows: snapshot.Ints,
+    group: str,
+    chain: tuple[Strategy, ...],
+    random: random_module.Random,
 ) -> int | None:
     """One of the rows, the best by the chain; None where there are none."""
     if not len(rows):
         return None
-    for strategy in chain:
-        if len(rows) == 1:
-            break
-        if strategy.kind is not Kind.RANDOM:
-            ranks = _ranks(room, group, strategy)[rows]
-            rows = rows[ranks == ranks.min()]
+    rows = best(base, rows, group, chain)
     return int(rows[random.randrange(len(rows))])
 
 
-def _ranks(room: Room, group: str, strategy: Strategy) -> snapshot.Ints:
+def _ranks(base: snapshot.Snapshot, group: str, strategy: Strategy, buckets: tuple[str, ...]) -> snapshot.Ints:
     """Per row, the smaller the better."""
-    if strategy.kind is Kind.BINPACK:
-        return room.cpu_free if strategy.field.lower() == "cpu" else room.memory_free
-    counts = room.group(group)
-    if strategy.field.lower() in HOST_FIELDS:
+    if strategy.packed:
+        return base.cpu_free if strategy.packed == "cpu" else base.memory_free
+    counts = base.group(group)
+    if strategy.hosts:
         return counts
-    # Instances without the attribute are one bucket of their own, so codes are moved up by one to count them.
-    codes = room.base.column(strategy.field.removeprefix(ATTRIBUTE_PREFIX)) + 1
+    codes = base.columns.get(buckets).codes
     return np.bincount(codes, weights=counts).astype(np.int64)[codes]

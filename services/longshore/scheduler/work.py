@@ -39,6 +39,12 @@ class Wanted:
     place: arns.Place
     claim: Claim | None = None
 
+    @property
+    def constraints(self) -> tuple[str, ...]:
+        """The expressions that its instances must fulfil: the definition's, and the request's own."""
+        of_definition = (constraint.expression for constraint in self.definition.placement_constraints)
+        return (*of_definition, *self.asked.expressions)
+
     def request(self) -> placement.Request:
         """What is to be decided."""
         return placement.Request(
@@ -48,6 +54,7 @@ class Wanted:
             distinct=self.asked.distinct,
             strategy=self.asked.strategy,
             targets=self.asked.targets,
+            constraints=self.constraints,
         )
 
     def load(self, given: tuple[resources.Given, ...] = ()) -> snapshot.Load:

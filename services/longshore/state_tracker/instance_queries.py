@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from longshore.rpc import arns, errors
-from longshore.state_tracker import agent_updates, instance_rows, instance_rules, scope
+from longshore.state_tracker import agent_updates, instance_filter, instance_rows, instance_rules, scope
 from longshore.storage import pages, steps
 from longshore.storage.database import Database
 from longshore.storage.dialect import Dialect
@@ -53,15 +53,19 @@ class InstanceQueries:
         self, request: state_tracker_service_pb2.ListContainerInstancesRequest
     ) -> state_tracker_service_pb2.ListContainerInstancesResponse:
         """ARNs of the cluster's instances, a page at a time."""
-        if request.filter:
-            raise errors.InvalidParameterException(
-                "filter is not supported yet: the cluster query language is not there. Filter by status, or describe and choose."
-            )
         cluster = await self._scopes.existing(request.cluster)
         page = pages.of(request)
         status = request.status if request.status != _UNSPECIFIED else None
         after = page.after[0] if page.after else ""
-        rows = await self._database.read(lambda _: instance_rows.all_in(cluster, after, page.fetch, status))
+        if request.filter:
+            query = instance_filter.read(request.filter)
+            rows = await self._database.read(
+                lambda dialect: instance_filter.matching(
+                    dialect, cluster, query, after=after, limit=page.fetch, status=status
+                )
+            )
+        else:
+            rows = await self._database.read(lambda _: instance_rows.all_in(cluster, after, page.fetch, status))
         kept, token = page.cut(rows, lambda instance_id: (instance_id,))
         answer = state_tracker_service_pb2.ListContainerInstancesResponse(
             container_instance_arns=[self._scopes.place.container_instance(cluster, key) for key in kept]

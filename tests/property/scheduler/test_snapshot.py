@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from longshore.scheduler import instances, requirements, snapshot
 
 ZONE = (requirements.Attribute("zone", "a"),)
+ASKED = ("agentConnected == true or attribute:zone == a",)
 
 loads = st.builds(
     snapshot.Load,
@@ -39,8 +40,8 @@ def rows(draw: st.DrawFn) -> list[instances.Instance]:
 
 def shown(base: snapshot.Snapshot) -> dict[str, object]:
     """All that can be seen of a snapshot, whatever the order of its rows."""
-    column = base.column("zone")
-    values = {int(code): fact.attributes.get("zone") for code, fact in zip(column, base.facts, strict=False) if fact}
+    column = base.columns.get(("zone",))
+    values = {code: names[0] for names, code in column.numbers.items()}
     return {
         name: (
             base.facts[row],
@@ -49,8 +50,8 @@ def shown(base: snapshot.Snapshot) -> dict[str, object]:
             int(base.memory[row]),
             bool(base.active[row]),
             bool(base.connected[row]),
-            bool(base.mask(ZONE)[row]),
-            values.get(int(column[row])),
+            bool(base.masks.get(ZONE, ASKED).bits[row]),
+            values.get(int(column.codes[row])),
             {port: base.ports_of(port)[row] for port in (22, 80, 443) if row in base.ports_of(port)},
             {group: base.group_counts(group).get(row, 0) for group in ("g", "h")},
         )
@@ -67,8 +68,8 @@ def test_rows_reservations_and_releases_may_come_in_any_order(
     changes += [("give_back", placed[number]) for number in released]
     first, second = snapshot.Snapshot(), snapshot.Snapshot()
     for base, order in ((first, changes), (second, data.draw(st.permutations(changes)))):
-        base.mask(ZONE)
-        base.column("zone")
+        base.masks.get(ZONE, ASKED)
+        base.columns.get(("zone",))
         for name, what in order:
             if name == "apply":
                 base.apply(what)  # type: ignore[arg-type]
@@ -83,8 +84,8 @@ def test_cached_masks_and_columns_are_those_of_a_fresh_snapshot(facts: list[inst
     source = random.Random(seed)
     for fact in facts:
         if source.random() < 0.5:
-            cached.mask(ZONE)
-            cached.column("zone")
+            cached.masks.get(ZONE, ASKED)
+            cached.columns.get(("zone",))
         cached.apply(fact)
     for fact in facts:
         fresh.apply(fact)

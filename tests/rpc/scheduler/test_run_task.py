@@ -80,7 +80,10 @@ async def test_a_refusal_names_each_instance_the_reason_and_the_numbers(schedule
     assert not answer.HasField("cursor")
     assert {failure.arn.rpartition("/")[2]: (failure.reason, failure.detail) for failure in answer.failures} == {
         small: ("RESOURCE:CPU", "needs 256 CPU units, 128 of 128 free"),
-        gone: ("AGENT", "the agent is not connected"),
+        gone: (
+            "AGENT",
+            "the agent is not connected. Nearest of 3 instances: 1 AGENT, 1 RESOURCE:CPU, 1 RESOURCE:MEMORY",
+        ),
         tight: ("RESOURCE:MEMORY", "needs 128 MiB memory, 64 of 64 free"),
     }
 
@@ -150,9 +153,11 @@ async def test_strategies_and_distinct_instance_choose(scheduler: Stub, world: W
     distinct = task_pb2.PlacementConstraint(type=task_pb2.PLACEMENT_CONSTRAINT_TYPE_DISTINCT_INSTANCE)
     answer = await scheduler.RunTask(run_task(count=4, group="one-each", placement_constraints=[distinct]))
     assert {task.container_instance_arn.rpartition("/")[2] for task in answer.tasks} == instances
-    assert [(failure.reason, failure.detail) for failure in answer.failures] == [
-        ("DistinctInstance placement constraint unsatisfied.", "holds 1 of group one-each already")
-    ] * 3
+    assert {failure.reason for failure in answer.failures} == {"DistinctInstance placement constraint unsatisfied."}
+    assert [failure.detail for failure in answer.failures] == [
+        "holds 1 of group one-each already. Nearest of 3 instances: 3 distinctInstance",
+        *["holds 1 of group one-each already"] * 2,
+    ]
 
 
 async def test_tags_are_inherited_where_asked_for(scheduler: Stub, world: World) -> None:

@@ -162,9 +162,29 @@ async def test_a_list_can_be_of_one_status_and_leaves_inactive_ones_out(tracker:
     assert await listed(INACTIVE) == [gone]
 
 
-async def test_the_query_language_is_refused_in_words(tracker: Any) -> None:
-    with pytest.raises(errors.InvalidParameterException, match="query language"):
-        await tracker.ListContainerInstances(pb.ListContainerInstancesRequest(cluster="web", filter="x == y"))
+async def test_an_expression_filters_the_list_and_its_pages(tracker: Any, join: Join, world: World) -> None:
+    ids = [(await join()).instance_id for _ in range(3)]
+    attribute = common_pb2.Attribute(name="stack", value="prod", target_id=ids[1])
+    await tracker.PutAttributes(pb.PutAttributesRequest(cluster="web", attributes=[attribute]))
+
+    async def listed(text: str, **fields: Any) -> pb.ListContainerInstancesResponse:
+        request = pb.ListContainerInstancesRequest(cluster="web", filter=text, **fields)
+        answer: pb.ListContainerInstancesResponse = await tracker.ListContainerInstances(request)
+        return answer
+
+    async def matching(text: str) -> list[str]:
+        return [arn[-32:] for arn in (await listed(text)).container_instance_arns]
+
+    assert await matching("attribute:stack == prod") == [ids[1]]
+    assert await matching("attribute:stack !exists") == sorted([ids[0], ids[2]])
+    assert await matching("runningTasksCount == 0 and not(task:group == x)") == sorted(ids)
+    assert await matching("registeredAt < 2000-01-01") == []
+    page = await listed("attribute:stack !exists", max_results=1)
+    rest = await listed("attribute:stack !exists", max_results=1, next_token=page.next_token)
+    assert sorted(arn[-32:] for one in (page, rest) for arn in one.container_instance_arns) == sorted([ids[0], ids[2]])
+    assert not rest.next_token
+    with pytest.raises(errors.InvalidParameterException, match=r"cluster query language: .* \(column 1\)"):
+        await listed("x == y")
 
 
 async def set_state(tracker: Any, status: Any, *instances: str) -> pb.UpdateContainerInstancesStateResponse:

@@ -114,6 +114,12 @@ CASES: tuple[Case, ...] = (
         task(placementConstraints=[{"type": "memberOf", "expression": "a" * 2001}]),
     ),
     one(
+        "constraint-expression",
+        f"{_DEFINITION}placementConstraints[0].expression is 'attribute:a = b'; it must be an expression of the cluster query "
+        "language: '= b' where != or !exists or !in or !~ or < or <= or == or =~ should be (column 13).",
+        task(placementConstraints=[{"type": "memberOf", "expression": "attribute:a = b"}]),
+    ),
+    one(
         "compatibilities-unique",
         f"{_DEFINITION}requiresCompatibilities[1] is 'EC2'; it must be given once.",
         task(requiresCompatibilities=["EC2", "EC2"]),

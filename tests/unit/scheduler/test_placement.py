@@ -7,7 +7,7 @@ from tests.unit.scheduler.shapes import cluster, instance, request
 
 
 def place(base: snapshot.Snapshot, *wanted: placement.Request, seed: int = 1) -> list[placement.Decision]:
-    return list(placement.place(base, wanted, random.Random(seed)))
+    return list(placement.place(base, wanted, 0, random.Random(seed)).decisions)
 
 
 def test_the_choice_is_uniform_among_those_that_fit() -> None:
@@ -25,7 +25,7 @@ def test_a_decision_changes_nothing_in_the_snapshot_and_sees_the_ones_before_it(
     assert [(refusal.reason, refusal.detail) for refusal in second.refused] == [
         (refusals.CPU, "needs 256 CPU units, 0 of 512 free")
     ]
-    assert base.cpu_reserved[0] == 0
+    assert base.reserved(0).cpu == 0
 
 
 def test_every_test_that_fails_is_in_the_detail_and_the_first_is_the_reason() -> None:
@@ -59,7 +59,9 @@ def test_the_nearest_misses_come_first_and_the_rest_is_summed_up() -> None:
     (decision,) = place(base, request())
     assert len(decision.refused) == refusals.LISTED
     assert decision.refused[0].instance == "near"
-    assert decision.refused[-1].detail.endswith("and 51 more instances: 30 AGENT, 21 RESOURCE:CPU")
+    assert decision.refused[0].detail == (
+        "needs 256 CPU units, 255 of 255 free. Nearest of 151 instances: 121 RESOURCE:CPU, 30 AGENT; the nearest 100 are listed"
+    )
 
 
 def test_targets_are_taken_one_by_one_with_a_reason_for_each_that_is_not() -> None:
@@ -124,11 +126,12 @@ def test_the_snapshot_may_grow_while_masks_and_columns_are_cached() -> None:
     wanted = request(attributes=(requirements.Attribute("x", "1"),), ports=(ports.tcp(1),))
     assert place(base, wanted)[0].instances == ("first",)
     base.reserve("first", wanted.load)
-    base.column("x")
+    base.columns.get(("x",))
     for number in range(200):
         base.apply(instance(f"n{number}", attributes={"x": "1" if number == 150 else "2"}))
     assert place(base, wanted)[0].instances == ("n150",)
-    assert base.column("x")[base.rows["n150"]] == base.column("x")[0] != base.column("x")[1]
+    codes = base.columns.get(("x",)).codes
+    assert codes[base.rows["n150"]] == codes[0] != codes[1]
 
 
 def test_an_older_row_of_an_instance_changes_nothing() -> None:

@@ -76,11 +76,13 @@ def strategy(kind: str, field: str = "") -> task_pb2.PlacementStrategy:
         (
             {
                 "placement_constraints": [
-                    task_pb2.PlacementConstraint(type=task_pb2.PLACEMENT_CONSTRAINT_TYPE_MEMBER_OF)
+                    task_pb2.PlacementConstraint(
+                        type=task_pb2.PLACEMENT_CONSTRAINT_TYPE_MEMBER_OF, expression="attribute:a = b"
+                    )
                 ]
             },
-            UNSUPPORTED,
-            "memberOf",
+            INVALID,
+            "column 13",
         ),
         ({"placement_constraints": [task_pb2.PlacementConstraint()]}, INVALID, "must have a type"),
         (
@@ -227,8 +229,8 @@ def definition(**fields: Any) -> task_definition_pb2.TaskDefinition:
         (
             definition(placement_constraints=[task_definition_pb2.TaskDefinitionPlacementConstraint(expression="x")]),
             run_task(),
-            UNSUPPORTED,
-            "app:1 cannot be run: placement constraints",
+            INVALID,
+            "app:1 cannot be run. Invalid expression",
         ),
         (definition(), run_task(overrides=container_override(name="b")), INVALID, "container named b"),
     ],

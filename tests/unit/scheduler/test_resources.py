@@ -20,7 +20,7 @@ def wanted(*shares: resources.Share, count: int = 1) -> placement.Request:
 
 
 def place(base: snapshot.Snapshot, *requests: placement.Request) -> list[placement.Decision]:
-    return list(placement.place(base, requests, random.Random(1)))
+    return list(placement.place(base, requests, 0, random.Random(1)).decisions)
 
 
 def offering(name: str, **offers: resources.Offer) -> instances.Instance:
@@ -34,7 +34,7 @@ def test_ids_are_given_in_the_instances_order_each_to_one_task() -> None:
     assert one.given == ((resources.Given("main", "GPU", 1, ("g3",)),),)
     assert no.instances == ()
     assert {refusal.instance: (refusal.reason, refusal.detail) for refusal in no.refused} == {
-        "a": ("RESOURCE:GPU", "needs 1 GPU, 0 of 4 free"),
+        "a": ("RESOURCE:GPU", "needs 1 GPU, 0 of 4 free. Nearest of 2 instances: 2 RESOURCE:GPU"),
         "none": ("RESOURCE:GPU", "needs 1 GPU, the instance has none"),
     }
 
@@ -113,7 +113,14 @@ def test_the_instance_says_what_it_offers() -> None:
             common_pb2.Resource(name="share", type="DOUBLE", double_value=0.5),
         ]
     )
-    row = {"instance_id": "a", "status": 1, "connected": 1, "connected_at": 1, "membership_revision": 1}
+    row = {
+        "instance_id": "a",
+        "status": 1,
+        "connected": 1,
+        "connected_at": 1,
+        "registered_at": 5,
+        "membership_revision": 1,
+    }
     fact = instances.parse(row | {"body": body.SerializeToString()})
     assert fact.offers == {"GPU": ("b", "a"), "licence": 3, "bytes": 1 << 40}
     assert fact.reserved_ports == {ports.tcp(22)}
