@@ -321,18 +321,18 @@ class Launcher:
         return groups.parent(record.task_id)
 
     async def _provide_volumes(self, record: task_record.TaskRecord, container: str) -> None:
-        """Have the Docker volumes there that a container mounts. Making one that is there already changes nothing."""
+        """Have the volumes there that a container mounts. A shared one that is there is taken as it is, whatever its driver."""
         engine = self._host.runtime
         for volume in volumes.wanted(
             record.definition.message, record.parts[container], owner=self._host.owner, task=record.names
         ):
-            compare = volume.shared and self._host.shared_volume_match_full_config
             found = None
-            if compare or not volume.make:
+            if volume.shared:
                 found = await self._retried(functools.partial(engine.find_volume, volume.name))
+            compare = self._host.shared_volume_match_full_config
             if compare and found is not None and (fault := volumes.difference(volume, found)):
                 raise runtime.CannotCreateContainerError(fault)
-            if volume.make:
+            if found is None and volume.make:
                 make = functools.partial(
                     engine.create_volume, volume.name, volume.driver, volume.options, volume.labels
                 )

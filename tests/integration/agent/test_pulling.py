@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import json
 import sqlite3
 from pathlib import Path
@@ -102,7 +103,8 @@ async def test_what_was_pulled_once_is_not_pulled_again_after_a_restart_of_the_a
 ) -> None:
     async with make_agent("--image-pull-behavior=once"):
         await pulled(tracker, front.image)
-    rows = sqlite3.connect(state_dir / app.STATE_FILE).execute("SELECT names FROM images").fetchall()
+    with contextlib.closing(sqlite3.connect(state_dir / app.STATE_FILE)) as database:
+        rows = database.execute("SELECT names FROM images").fetchall()
     assert rows == [(front.image,)]
     asked = front.asked
     async with make_agent("--image-pull-behavior=once"):

@@ -85,8 +85,10 @@ async def test_a_shared_volume_that_is_there_otherwise_is_refused_where_the_oper
             f"CannotCreateContainerError: the shared volume {shared_name} is there with other labels than the definition's: team"
         )
         assert await exit_code(tracker, same) == 1
+    foreign = writes(shared_name, "one", scope=SHARED, autoprovision=True, driver="longshore-tests-none")
     async with make_agent():
         assert await exit_code(tracker, other) == 2
+        assert await exit_code(tracker, foreign) == 3
 
 
 async def test_a_volume_of_the_task_has_its_options_and_goes_with_the_task(
