@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import figures, gateway, launch, log_stream, memory, packaged, startup
+from benchmarks import crowd, figures, gateway, launch, log_stream, memory, packaged, startup
 from tests.e2e import stacks
 from tests.engines import docker, postgres, redis
 
@@ -49,8 +49,10 @@ def _on_hosts(folder: Path, options: argparse.Namespace) -> list[figures.Figure]
         if options.only != "logs":
             found += packaged.measure(_made(folder / "packaged"), engine)
             found.append(startup.measure(_made(folder / "startup"), engine, runs=options.starts))
-        with stacks.running(stacks.embedded(_made(folder / "embedded"), engine)) as stack:
+        with stacks.running(stacks.embedded(_made(folder / "embedded"), engine, agent_settings={})) as stack:
             found += _measured(stack, options)
+            if options.only != "logs":
+                found += crowd.measure(stack)
     if options.mode in {"distributed", "both"}:
         found += _distributed(folder / "distributed", engine, options)
     return found

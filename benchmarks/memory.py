@@ -4,9 +4,11 @@ The base is a process with the agent's third-party imports and both of its conne
 state-tracker), measured in the same run: what any asyncio gRPC agent in Python costs.
 """
 
+import contextlib
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import figures
@@ -34,14 +36,7 @@ asyncio.run(main(sys.argv[1]))
 
 def measure(stack: stacks.Stack) -> list[figures.Figure]:
     """The agent's and the control plane's figures, of a distributed or an embedded stack that is idle."""
-    base = subprocess.Popen(
-        [sys.executable, "-c", BASE, stack.addresses.state_tracker[0]], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert base.stdout is not None
-        base.stdout.readline()
-        time.sleep(SETTLE_S)
-        base_mb = resident_mb(base.pid)
+    with base(stack) as base_mb:
         agent_mb = resident_mb(find(stack, "longshore.agent"))
         found = [
             figures.Figure(
@@ -54,13 +49,26 @@ def measure(stack: stacks.Stack) -> list[figures.Figure]:
                 reaches=lambda _: agent_mb <= base_mb + 8,
             )
         ]
-    finally:
-        base.kill()
-        base.wait()
     if stack.name == "embedded":
         value = resident_mb(find(stack, "longshore.embedded"))
         found.append(figures.Figure(name="control plane idle (embedded)", value=value, unit="MB"))
     return found
+
+
+@contextlib.contextmanager
+def base(stack: stacks.Stack) -> Iterator[float]:
+    """Resident memory of the base, which runs for the time of the block, once it has settled."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", BASE, stack.addresses.state_tracker[0]], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(SETTLE_S)
+        yield resident_mb(process.pid)
+    finally:
+        process.kill()
+        process.wait()
 
 
 def find(stack: stacks.Stack, module: str) -> int:

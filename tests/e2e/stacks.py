@@ -180,7 +180,13 @@ def joined(stack: Stack) -> bool:
     return False
 
 
-def embedded(folder: Path, engine: docker.DockerEngine, *, agent: bool = True) -> Stack:
+QUICK = {"LONGSHORE_TASK_METADATA_ADDRESS": "none", "LONGSHORE_STATISTICS_INTERVAL": "1"}
+"""Agents' settings in tests that are about something else: no network of their own on the shared engine, and nothing to wait for."""
+
+
+def embedded(
+    folder: Path, engine: docker.DockerEngine, *, agent: bool = True, agent_settings: Mapping[str, str] = QUICK
+) -> Stack:
     """`longshore up`, with an agent unless told otherwise, not yet started."""
     base = ports.free_range(len(holder.ports(0)))
     stack = Stack("embedded", folder, control_plane.client_addresses(base), engine, gateway_port=base)
@@ -196,11 +202,7 @@ def embedded(folder: Path, engine: docker.DockerEngine, *, agent: bool = True) -
         stack.introspection.append(f"{LOOPBACK}:{config.introspection_port(base)}")
     else:
         command.append("--no-agent")
-    settings = {
-        "LONGSHORE_DOCKER_HOST": engine.url,
-        "LONGSHORE_TASK_METADATA_ADDRESS": "none",
-        "LONGSHORE_STATISTICS_INTERVAL": "1",
-    }
+    settings = {"LONGSHORE_DOCKER_HOST": engine.url, **agent_settings}
     stack.add("up", command, settings | _metrics(stack), ready)
     return stack
 
@@ -243,8 +245,7 @@ def add_agent(stack: Stack, name: str, *, environ: Mapping[str, str] | None = No
         "LONGSHORE_STATE_DIR": str(stack.folder / name),
         "LONGSHORE_INTROSPECTION_PORT": stack.introspection[-1].rpartition(":")[2],
         "LONGSHORE_PUBLISH_ADDRESS": LOOPBACK,
-        "LONGSHORE_TASK_METADATA_ADDRESS": "none",
-        "LONGSHORE_STATISTICS_INTERVAL": "1",
+        **QUICK,
     }
     stack.add(name, ["-m", "longshore.agent"], settings | dict(environ or {}), lambda: joined(stack))
 

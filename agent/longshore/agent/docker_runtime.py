@@ -244,11 +244,11 @@ class DockerRuntime:
         return self._logs.read(runtime_id, wanted)
 
     async def statistics(self, runtime_id: str) -> Mapping[str, Any]:
-        """What a container has used: one sample, for which the engine does not wait."""
+        """What a container has used, at the engine's next look at it: within a second."""
         with docker_errors.translated(runtime.CannotMeasureContainerError, "measured", STATISTICS_TIMEOUT_S):
             async with asyncio.timeout(STATISTICS_TIMEOUT_S):
                 params = {"stream": "false", "one-shot": "true"}
-                # aiodocker's own call does not know one-shot, without which the engine takes its time for a second sample.
+                # aiodocker's own call does not know one-shot, without which the engine waits for a second look.
                 found: Mapping[str, Any] = await self._docker._query_json(  # noqa: SLF001 - the request below its calls
                     f"containers/{runtime_id}/stats", params=params
                 )

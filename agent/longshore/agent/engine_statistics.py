@@ -1,6 +1,6 @@
 """A container's statistics in Docker's own shape, as ECS's metadata answers them: asked for on demand, at most once a second.
 
-The engine is asked for one sample, which it gives at once. What belongs to two samples (`precpu_stats`, the network's rates) is made of
+The engine is asked for one sample, which it gives within a second. What belongs to two samples (`precpu_stats`, the network's rates) is made of
 this one and the one that was asked for before, where there is one.
 """
 

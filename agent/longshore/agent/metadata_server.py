@@ -3,8 +3,9 @@
 Whoever knows a container's id may ask what that container may ask; there is no other credential. Callers are limited by their address.
 """
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -224,9 +225,10 @@ class MetadataServer:
         found = self._find(key)
         if found is None:
             return _unknown(version, "task stats", key)
-        return web.json_response(
-            {runtime_id: await self._or_nothing(runtime_id) for runtime_id in _runtime_ids(found[0])}
-        )
+        asked = [container.runtime_id for container in found[0].state.containers if container.runtime_id]
+        # At once: the engine lets each wait for its next look at the container.
+        answers = await asyncio.gather(*map(self._or_nothing, asked))
+        return web.json_response(dict(zip(asked, answers, strict=True)))
 
     async def _or_nothing(self, runtime_id: str) -> Mapping[str, Any] | None:
         """Statistics; None for a container that has none any more, as ECS answers it."""
@@ -293,7 +295,3 @@ def _tags_fault(member: str, arn: str, error: TagsRefused) -> dict[str, Any]:
         "StatusCode": error.status,
         "ResourceARN": arn,
     }
-
-
-def _runtime_ids(record: task_record.TaskRecord) -> Iterable[str]:
-    return (container.runtime_id for container in record.state.containers if container.runtime_id)

@@ -18,8 +18,8 @@ _log = structlog.get_logger(__name__)
 
 _MICROSECONDS = 1_000_000
 _NANOSECONDS_IN_MICROSECOND = 1000
-_ASKED_AT_ONCE = 4
-"""Questions to the engine at a time: it has other work."""
+_ASKED_AT_ONCE = 16
+"""Questions to the engine at a time: it has other work, but lets each wait for its own next look at the container, up to a second."""
 _RUNS = frozenset({states.ContainerPhase.RUNNING, states.ContainerPhase.RESTARTING, states.ContainerPhase.STOPPING})
 
 Read = Callable[[cgroup_statistics.Target], samples.Sample | None]
