@@ -49,6 +49,18 @@ async def launch(docker: aiodocker.Docker, body: dict[str, Any]) -> float:
     return time.perf_counter() - began
 
 
+async def launch_pair(docker: aiodocker.Docker, pause: dict[str, Any], body: dict[str, Any]) -> float:
+    """Create and start a pause container, then one that shares its network; the seconds that took."""
+    began = time.perf_counter()
+    async with asyncio.timeout(CALL_TIMEOUT_S):
+        holder = await docker.containers.create(pause)
+        await holder.start()
+        host = body["HostConfig"] | {"NetworkMode": f"container:{holder.id}"}
+        container = await docker.containers.create(body | {"HostConfig": host})
+        await container.start()
+    return time.perf_counter() - began
+
+
 async def burst(docker: aiodocker.Docker, body: dict[str, Any], count: int, concurrency: int) -> float:
     """Launch many with bounded concurrency; the seconds until the last runs."""
     slots = asyncio.Semaphore(concurrency)

@@ -7,8 +7,9 @@ of the figure's notes; the image is present.
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import aiodocker
 
@@ -24,9 +25,15 @@ from longshore.v1 import (
 )
 from tests.e2e import stacks
 
+Wanted: TypeAlias = scheduler_service_pb2.RunTaskRequest
+"""What is run, without a count."""
+
 TASK_ID_LABEL = "com.longshore.task-id"
 COMMAND = ["sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait"]
 """Ends at once when told to, so that clearing up costs no stop timeout."""
+
+PAUSE = "/pause"
+"""Program of a pause container."""
 
 RUNS = 30
 BURST = 60
@@ -60,76 +67,118 @@ class Launch:
 async def measure(stack: stacks.Stack, *, runs: int = RUNS, burst: int = BURST) -> list[figures.Figure]:
     """The launch figures of a running stack."""
     async with stack.client() as client, bare_docker.engine() as docker:
-        name = await _register(client)
-        body = await bare_docker.settings_of(docker, await _warmed(client, docker, name))
+        wanted = await _register(client)
+        (main,) = await _warmed(client, docker, wanted)
+        body = await bare_docker.settings_of(docker, main)
         await bare_docker.launch(docker, body)
         return [
-            await _single(stack, client, docker, name, body, runs),
-            *await _burst(stack, client, docker, name, body, burst),
+            await _single(stack, client, docker, wanted, runs, _of_one(body)),
+            await _single(stack, client, docker, *await _with_address(client, docker, runs)),
+            *await _burst(stack, client, docker, wanted, body, burst),
         ]
 
 
-async def _register(client: clients.Client) -> str:
+@dataclass(frozen=True, slots=True)
+class _Peer:
+    """What the bare API does of the same, and how the two are told of."""
+
+    launch: Callable[[aiodocker.Docker], Awaitable[float]]
+    name: str
+    title: str
+    notes: str
+
+
+def _of_one(body: dict[str, object]) -> _Peer:
+    return _Peer(
+        launch=lambda docker: bare_docker.launch(docker, body),
+        name="bare Docker create+start",
+        title="RunTask to RUNNING",
+        notes="bridge network, json-file log driver, image present, pull behaviour default",
+    )
+
+
+async def _with_address(client: clients.Client, docker: aiodocker.Docker, runs: int) -> tuple[Wanted, int, _Peer]:
+    """A definition in network mode awsvpc, and the same pause and application containers by the bare API, one after the other."""
+    wanted = await _register(client, network_mode=task_definition_pb2.NETWORK_MODE_AWSVPC)
+    found = {
+        str((await (await docker.containers.get(each)).show())["Path"]): each
+        for each in await _warmed(client, docker, wanted)
+    }
+    pause = await bare_docker.settings_of(docker, found.pop(PAUSE))
+    (main,) = found.values()
+    body = await bare_docker.settings_of(docker, main)
+    peer = _Peer(
+        launch=lambda docker: bare_docker.launch_pair(docker, pause, body),
+        name="bare Docker, the same two create+start",
+        title="RunTask to RUNNING, awsvpc",
+        notes="pause container on the host's Longshore bridge, then the application in its network; no pool; otherwise as above",
+    )
+    return wanted, runs, peer
+
+
+async def _register(client: clients.Client, **members: Any) -> Wanted:
     container = task_definition_pb2.ContainerDefinition(name="main", image="busybox", cpu=2, memory=16, stop_timeout=2)
     container.command.values[:] = COMMAND
     request = registry_service_pb2.RegisterTaskDefinitionRequest(
-        family=bare_docker.FAMILY, container_definitions=[container]
+        family=bare_docker.FAMILY, container_definitions=[container], **members
     )
     made = (await client.call(client.registry.RegisterTaskDefinition, request)).task_definition
-    return f"{made.family}:{made.revision}"
+    wanted = scheduler_service_pb2.RunTaskRequest(task_definition=f"{made.family}:{made.revision}")
+    if made.network_mode == task_definition_pb2.NETWORK_MODE_AWSVPC:
+        wanted.network_configuration.awsvpc_configuration.SetInParent()
+    return wanted
 
 
-async def _warmed(client: clients.Client, docker: aiodocker.Docker, name: str) -> str:
-    """Run a task, so that caches, connections and the image's layers are warm; the engine's id of its container."""
-    _, arns = await _run_burst(client, name, 1)
+async def _warmed(client: clients.Client, docker: aiodocker.Docker, wanted: Wanted) -> list[str]:
+    """Run a task, so that caches, connections and the image's layers are warm; the engine's ids of its containers."""
+    _, arns = await _run_burst(client, wanted, 1)
     task_id = arns[0].rpartition("/")[2]
-    (container,) = await docker.containers.list(all=True, filters={"label": [f"{TASK_ID_LABEL}={task_id}"]})
+    found = await docker.containers.list(all=True, filters={"label": [f"{TASK_ID_LABEL}={task_id}"]})
     await _stop(client, arns)
-    return str(container.id)
+    return [str(container.id) for container in found]
 
 
 async def _single(
     stack: stacks.Stack,
     client: clients.Client,
     docker: aiodocker.Docker,
-    name: str,
-    body: dict[str, object],
+    wanted: Wanted,
     runs: int,
+    with_peer: _Peer,
 ) -> figures.Figure:
     ours: list[float] = []
     bare: list[float] = []
     split = hops.Hops()
     for _ in range(runs):
-        launch = await _one(stack, client, name)
+        launch = await _one(stack, client, wanted)
         split.add(launch.moments)
         ours.append(launch.took_ms)
-        bare.append(await bare_docker.launch(docker, body) * 1000)
+        bare.append(await with_peer.launch(docker) * 1000)
         await bare_docker.remove_all(docker)
         await bare_docker.remove_stopped(docker)
     value, peer = figures.median(ours), figures.median(bare)
     return figures.Figure(
-        name=f"RunTask to RUNNING ({stack.name})",
+        name=f"{with_peer.title} ({stack.name})",
         value=value,
         unit="ms",
         peer=peer,
-        peer_name="bare Docker create+start",
+        peer_name=with_peer.name,
         goal="<= 1.15 x",
         reaches=lambda ratio: ratio <= LAUNCH_GOAL,
         samples=ours,
         peer_samples=bare,
-        notes=f"median of {runs}; bridge network, json-file log driver, image present, pull behaviour default",
+        notes=f"median of {runs}; {with_peer.notes}",
         parts=split.medians(),
     )
 
 
-async def _one(stack: stacks.Stack, client: clients.Client, name: str) -> Launch:
+async def _one(stack: stacks.Stack, client: clients.Client, wanted: Wanted) -> Launch:
     """Run one task to RUNNING, then stop it."""
     before = await hops.scrape(stack)
     watching = client.watch()
     await anext(watching)
     called = time.time()
-    request = scheduler_service_pb2.RunTaskRequest(task_definition=name)
-    answer = await client.call(client.scheduler.RunTask, request)
+    answer = await _run(client, wanted, 1)
     if not answer.tasks:
         raise RuntimeError(str(answer.failures))
     arn = answer.tasks[0].task_arn
@@ -171,7 +220,7 @@ async def _burst(
     stack: stacks.Stack,
     client: clients.Client,
     docker: aiodocker.Docker,
-    name: str,
+    wanted: Wanted,
     body: dict[str, object],
     count: int,
 ) -> list[figures.Figure]:
@@ -184,7 +233,7 @@ async def _burst(
 
     async def ours_once() -> None:
         nonlocal longest
-        seconds, arns = await _run_burst(client, name, count)
+        seconds, arns = await _run_burst(client, wanted, count)
         longest = longest or (await hops.scrape(stack)).longest
         await _stop(client, arns)
         await bare_docker.remove_stopped(docker)
@@ -237,13 +286,13 @@ async def _best_concurrency(docker: aiodocker.Docker, body: dict[str, object], c
     return min(seconds, key=lambda concurrency: seconds[concurrency])
 
 
-async def _run_burst(client: clients.Client, name: str, count: int) -> tuple[float, list[str]]:
+async def _run_burst(client: clients.Client, wanted: Wanted, count: int) -> tuple[float, list[str]]:
     """Run many tasks at once; seconds from the first call until the client has seen the last RUNNING, and their ARNs."""
     watching = client.watch()
     await anext(watching)
     began = time.perf_counter()
     sizes = [min(PER_CALL, count - begun) for begun in range(0, count, PER_CALL)]
-    answers = await asyncio.gather(*(_run(client, name, size) for size in sizes))
+    answers = await asyncio.gather(*(_run(client, wanted, size) for size in sizes))
     arns = [task.task_arn for answer in answers for task in answer.tasks]
     if len(arns) != count:
         raise RuntimeError(f"placed {len(arns)} of {count}")
@@ -260,6 +309,7 @@ async def _run_burst(client: clients.Client, name: str, count: int) -> tuple[flo
     return took, arns
 
 
-async def _run(client: clients.Client, name: str, count: int) -> scheduler_service_pb2.RunTaskResponse:
-    request = scheduler_service_pb2.RunTaskRequest(task_definition=name, count=count)
+async def _run(client: clients.Client, wanted: Wanted, count: int) -> scheduler_service_pb2.RunTaskResponse:
+    request = scheduler_service_pb2.RunTaskRequest(count=count)
+    request.MergeFrom(wanted)
     return await client.call(client.scheduler.RunTask, request)

@@ -62,7 +62,7 @@ class TaskLogs:
             if record is None:
                 self.ended.gone.extend(self._source.containers)
                 return
-            known = {plan.name for plan in record.state.plans}
+            known = {plan.name for plan, _ in record.state.shown}
             names = [name for name in self._source.containers if name in known]
             try:
                 async with contextlib.aclosing(self._batches(record, names)) as batches:

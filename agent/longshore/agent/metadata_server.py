@@ -225,7 +225,7 @@ class MetadataServer:
         found = self._find(key)
         if found is None:
             return _unknown(version, "task stats", key)
-        asked = [container.runtime_id for container in found[0].state.containers if container.runtime_id]
+        asked = [container.runtime_id for _, container in found[0].state.shown if container.runtime_id]
         # At once: the engine lets each wait for its next look at the container.
         answers = await asyncio.gather(*map(self._or_nothing, asked))
         return web.json_response(dict(zip(asked, answers, strict=True)))

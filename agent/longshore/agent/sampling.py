@@ -106,11 +106,7 @@ class Sampling:
 
 def targets_of(host: engine.TaskEngine, record: task_record.TaskRecord) -> list[cgroup_statistics.Target]:
     """The running containers of a task."""
-    running = [
-        (plan.name, state)
-        for plan, state in zip(record.state.plans, record.state.containers, strict=True)
-        if state.phase in _RUNS and state.runtime_id
-    ]
+    running = [(plan.name, state) for plan, state in record.state.shown if state.phase in _RUNS and state.runtime_id]
     if not running:
         return []
     parent = host.groups.parent(record.task_id) if host.groups is not None else ""

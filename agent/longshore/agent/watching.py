@@ -202,7 +202,10 @@ class Watcher:
         ]
         running = {summary.runtime_id for summary in await self._ours() if summary.running}
         gone = [candidate for candidate in candidates if candidate[2] not in running]
-        await asyncio.gather(*(self._look(*candidate) for candidate in gone))
+        # Hidden ones last: where all have ended together, a task stops for the end of a container that people know.
+        for hidden in (False, True):
+            looks = (self._look(*each) for each in gone if each[0].is_hidden(each[1]) is hidden)
+            await asyncio.gather(*looks)
 
     async def _look(self, record: task_record.TaskRecord, container: str, runtime_id: str) -> None:
         try:

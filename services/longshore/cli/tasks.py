@@ -133,6 +133,12 @@ def exit_codes(task: task_pb2.Task) -> str:
     return ", ".join(str(container.exit_code) for container in task.containers if container.HasField("exit_code"))
 
 
+def address(task: task_pb2.Task) -> str:
+    """The task's own address; empty where it has none, or not yet."""
+    details = (pair for attachment in task.attachments for pair in attachment.details)
+    return next((pair.value for pair in details if pair.name == "privateIPv4Address"), "")
+
+
 def _print(found: Sequence[task_pb2.Task], empty: str = "") -> None:
     rows = [
         (
@@ -158,6 +164,7 @@ def _print_one(task: task_pb2.Task, *, host: str) -> None:
             ("Desired", arguments.spelled(task_pb2.DesiredStatus, task.desired_status)),
             ("Definition", output.short(task.task_definition_arn)),
             ("Instance", output.short(task.container_instance_arn)),
+            ("Address", address(task)),
             ("Group", task.group),
             ("Started by", task.started_by),
             ("CPU units", task.cpu),

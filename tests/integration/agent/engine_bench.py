@@ -168,7 +168,7 @@ async def bench(
             limits=engine.Limits(max_launches=8, pull_behavior=behavior),
             host_ports=ports.Ports(dynamic=dynamic, probe=lambda *_: True),
             groups=groups,
-            pauses=pausing.Pausing(simulated, INFO),
+            pauses=pausing.Pausing(simulated, await simulated.describe()),
             clock=app.now_us,
             on_due=changed.set,
         )

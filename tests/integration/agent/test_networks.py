@@ -10,7 +10,7 @@ import pytest
 
 from longshore.agent import container_names, namespaces
 from longshore.v1 import task_definition_pb2, task_pb2
-from tests.engines import docker
+from tests.engines import docker, dockerd
 from tests.integration.agent import conftest, definitions, fake_tracker
 
 D = task_definition_pb2
@@ -21,6 +21,7 @@ FAILED = task_pb2.TASK_STOP_CODE_TASK_FAILED_TO_START
 HELLO = "exec nc -ll -p 8080 -e echo hello"
 """Answers every connection to port 8080."""
 WAIT_S = 20.0
+SHUTS_DOWN = "trap 'exit 0' TERM; while :; do sleep 0.05; done"
 
 
 def inspected(engine: docker.DockerEngine, container: str) -> Any:
@@ -328,3 +329,28 @@ async def test_fifty_starts_at_once_get_fifty_ports_of_the_host(
     )
     assert dict(line.split() for line in listed.splitlines()) == {each: str(port) for each, port in told.items()}
     await asyncio.to_thread(docker_engine.docker, "kill", *told)
+
+
+# ------------------------------------------------------------------------------------------- the engine goes away
+
+
+@pytest.mark.slow
+async def test_a_task_with_an_address_outlives_its_engines_death_and_a_new_one_gets_a_network_that_was_removed(
+    tracker: fake_tracker.FakeTracker, make_agent: conftest.MakeAgent, private_docker: dockerd.PrivateDockerd
+) -> None:
+    kept, later = definitions.task_id(), definitions.task_id()
+    definition = definitions.definition(definitions.shell("app", SHUTS_DOWN), network_mode=AWSVPC)
+    async with make_agent(url=private_docker.url):
+        await tracker.assign(definition, kept)
+        before = await tracker.running(kept)
+        await asyncio.to_thread(private_docker.kill)
+        await asyncio.to_thread(private_docker.start)
+        (pause,) = hidden(private_docker, kept)
+        assert inspected(private_docker, pause)["State"]["Running"]
+        await tracker.end(kept)
+        assert (await tracker.stopped(kept)).network_interface == before.network_interface
+        await asyncio.to_thread(private_docker.docker, "network", "rm", namespaces.NETWORK)
+        await tracker.assign(definition, later)
+        assert (await tracker.running(later)).network_interface.private_ipv4_address
+        await tracker.end(later)
+        await tracker.stopped(later)

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from longshore.agent import app as agent_app
 from longshore.embedded import config, holder, purging
 
 
@@ -29,6 +30,15 @@ def test_folders_that_are_empty_go_too(tmp_path: Path) -> None:
     folders.database.touch()
     purging.delete(folders)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_agent_is_told_that_it_is_the_last_where_it_looks_for_that(tmp_path: Path) -> None:
+    folders = config.folders(tmp_path / "home")
+    purging.say_that_it_is_the_last(folders)
+    assert not folders.agent.exists()
+    folders.agent.mkdir(parents=True)
+    purging.say_that_it_is_the_last(folders)
+    assert (folders.agent / agent_app.LAST_FILE).exists()
 
 
 def test_nothing_to_delete_is_no_fault(tmp_path: Path) -> None:
