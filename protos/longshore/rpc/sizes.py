@@ -1,11 +1,12 @@
 """Task-level CPU and memory as people write them, in definitions and in overrides. Pure. The stored form is the plain number."""
 
 import re
-from fractions import Fraction
 
 UNITS_PER_CPU = 1024
 MIB_PER_GB = 1024
 
+# Reckoned in whole millionths: exact, and an agent need not load fractions and decimal numbers for it.
+_DECIMALS = 6
 _DIGITS = re.compile(r"\d{1,9}", re.ASCII)
 _AMOUNT = r"(?P<number>\d{1,6}(?:\.\d{1,6})?|\.\d{1,6})"
 _CPUS = re.compile(rf"{_AMOUNT}\s*vcpu", re.ASCII | re.IGNORECASE)
@@ -29,5 +30,6 @@ def _whole(text: str, pattern: re.Pattern[str], factor: int) -> int | None:
     match = pattern.fullmatch(bare)
     if match is None:
         return None
-    amount = Fraction(match["number"]) * factor
-    return int(amount) if amount.denominator == 1 else None
+    whole, _, decimals = match["number"].partition(".")
+    amount, rest = divmod(int(whole + decimals.ljust(_DECIMALS, "0")) * factor, 10**_DECIMALS)
+    return None if rest else amount
