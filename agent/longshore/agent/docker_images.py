@@ -10,10 +10,10 @@ import aiodocker
 import structlog
 
 from longshore.agent import (
+    container_names,
     docker_errors,
     docker_pull,
     docker_values,
-    image_labels,
     pull_progress,
     pulls,
     registry_credentials,
@@ -203,7 +203,7 @@ class Images:
         with docker_errors.translated(runtime.CannotListContainersError, "listed", LIST_TIMEOUT_S):
             async with asyncio.timeout(LIST_TIMEOUT_S):
                 found = await self._docker.images.list()
-        return [docker_values.host_image(data, image_labels.INTERNAL) for data in found]
+        return [docker_values.host_image(data, container_names.INTERNAL) for data in found]
 
     async def remove(self, image: runtime.HostImage) -> None:
         """Remove an image, name after name. Nothing waits before it is known to be going."""
