@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import grpc.aio
 import pytest
 
 from longshore.rpc import channels, errors, log_cursor
-from longshore.state_tracker import host_streams
+from longshore.state_tracker import app, host_streams
+from longshore.state_tracker.config import Config
 from longshore.v1 import (
     agent_service_pb2,
     agent_service_pb2_grpc,
@@ -183,6 +184,48 @@ async def test_a_stream_that_breaks_and_one_that_is_never_opened_are_to_be_resum
             await call.write(agent_service_pb2.StreamRequest(chunk=answer(b"half")))
         with pytest.raises(errors.Unavailable, match="broke off"):
             await reading
+
+
+async def test_the_agent_s_stream_ends_with_its_reader(tracker: Any, address: str, world: World, join: Join) -> None:
+    identity = await join()
+    (task_id,) = (await world.place(identity.instance_id)).task_ids
+    async with session(address, identity) as agent:
+        call_of_reader = tracker.ReadLogs(pb.ReadLogsRequest(cluster="web", task=task_id, follow=True))
+        first = asyncio.create_task(call_of_reader.read())
+        async with opened(address, identity, (await ordered(agent)).stream_id) as call:
+            await call.write(agent_service_pb2.StreamRequest(chunk=answer(b"some")))
+            assert text([await first]) == b"some"
+            call_of_reader.cancel()
+            async with asyncio.timeout(TIMEOUT_S):
+                while await call.read() is not grpc.aio.EOF:
+                    pass
+
+
+async def test_a_tracker_that_leaves_sends_its_readers_elsewhere(db: Any, world: World) -> None:
+    """At once, and not after the grace of its server: also those whose stream passes through it."""
+    async with AsyncExitStack() as stack:
+        first, second = [
+            await stack.enter_async_context(
+                app.serve(Config(listen="127.0.0.1:0", agent_lease=60.0), database=db, bus=world.bus)
+            )
+            for _ in range(2)
+        ]
+        one, two = [await stack.enter_async_context(channels.connect(held.address)) for held in (first, second)]
+        holder: Any = state_tracker_service_pb2_grpc.StateTrackerServiceStub(one)
+        between: Any = state_tracker_service_pb2_grpc.StateTrackerServiceStub(two)
+        made = await holder.RegisterContainerInstance(fake_agent.registration())
+        identity = Identity(made.container_instance.container_instance_arn.rpartition("/")[2], made.instance_credential)
+        (task_id,) = (await world.place(identity.instance_id)).task_ids
+        agent = await stack.enter_async_context(session(first.address, identity))
+        readings = []
+        for stub in (holder, between):
+            readings.append(asyncio.create_task(read(stub, task_id, follow=True)))
+            call = await stack.enter_async_context(opened(first.address, identity, (await ordered(agent)).stream_id))
+            assert (await call.read()).credit
+        for serving in (second, first):
+            serving.draining.set()
+            with pytest.raises(errors.Unavailable, match="shutting down"):
+                await readings.pop()
 
 
 async def test_why_an_agent_cannot_read_reaches_the_reader_under_its_name(
