@@ -11,7 +11,7 @@ import pytest
 from longshore.client import client as clients
 from longshore.rpc import errors
 from longshore.v1 import log_pb2, scheduler_service_pb2, task_definition_pb2
-from tests.e2e import calls, stacks
+from tests.e2e import calls, containers, stacks
 
 BOUND_S = 60.0
 OUT, ERR = log_pb2.LOG_STREAM_STDOUT, log_pb2.LOG_STREAM_STDERR
@@ -148,6 +148,36 @@ async def test_a_driver_that_keeps_nothing_is_named(stack: stacks.Stack) -> None
             errors.ClientException, match="log driver fluentd: configured logging driver does not support"
         ):
             await collected(client, task, follow=True)
+
+
+async def test_what_would_go_to_aws_is_kept_and_read_here(stack: stacks.Stack) -> None:
+    """As people have it: awslogs with an execution role, and a FireLens router beside what it routes."""
+    async with stack.client() as client:
+        options = {"awslogs-group": "/ecs/app", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "app"}
+        to_cloudwatch = task_definition_pb2.LogConfiguration(log_driver="awslogs", options=options)
+        definition = calls.definition("logs-aws", "echo kept", log_configuration=to_cloudwatch)
+        definition.execution_role_arn = "arn:aws:iam::123456789012:role/ecsTaskExecutionRole"
+        router = task_definition_pb2.ContainerDefinition(
+            name="router", image="busybox", cpu=16, memory=16, stop_timeout=1
+        )
+        router.command.values[:] = ["sh", "-c", "echo routing; sleep 30"]
+        router.firelens_configuration.type = task_definition_pb2.FIRELENS_CONFIGURATION_TYPE_FLUENTBIT
+        routed = task_definition_pb2.ContainerDefinition(
+            name="routed", image="busybox", cpu=16, memory=16, essential=False
+        )
+        routed.command.values[:] = ["echo", "routed"]
+        routed.log_configuration.log_driver = "awsfirelens"
+        definition.container_definitions.extend([router, routed])
+        after = definition.container_definitions[0].depends_on.add(container_name="routed")
+        after.condition = task_definition_pb2.CONTAINER_CONDITION_COMPLETE
+        task = (await calls.run_one(client, await calls.register(client, definition))).task_arn
+        found = await collected(client, task, follow=True)
+        assert bytes_of(found) == b"kept\n"
+        assert bytes_of(found, OUT, "routed") == b"routed\n"
+        engine_ids = [witness.container_id for witness in containers.of_task(stack.engine, task)]
+        template = '{{.HostConfig.LogConfig.Type}}:{{index .HostConfig.LogConfig.Config "max-size"}}'
+        drivers = stack.engine.docker("inspect", "--format", template, *engine_ids).splitlines()
+        assert sorted(drivers) == ["json-file:", "json-file:20m", "json-file:20m"]
 
 
 async def test_what_there_is_not_is_said(stack: stacks.Stack) -> None:
