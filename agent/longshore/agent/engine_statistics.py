@@ -12,6 +12,8 @@ from longshore.agent import docker_values, runtime
 
 FRESH_S = 1.0
 MAX_KEPT = 64
+OF_THE_NETWORK = ("networks", "network_rate_stats")
+"""What the engine counts where a network namespace was made: at the hidden container, for tasks with an address."""
 _MICROSECONDS = 1_000_000
 _COUNTERS = ("rx_bytes", "tx_bytes")
 

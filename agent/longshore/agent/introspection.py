@@ -176,7 +176,7 @@ def _container(
         shown["StartedAt"] = task_metadata.time_text(started_at)
     if ports := task_metadata.port_responses(container.bindings):
         shown["Ports"] = ports
-    if networks := task_metadata.network_responses(record, seen):
+    if networks := task_metadata.network_responses(record, seen, version=3):
         shown["Networks"] = networks
     if volumes := task_metadata.volume_responses(seen):
         shown["Volumes"] = volumes

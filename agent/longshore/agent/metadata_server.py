@@ -207,7 +207,7 @@ class MetadataServer:
         return web.json_response(shown)
 
     async def _shown(self, record: task_record.TaskRecord, version: int) -> dict[str, Any]:
-        seen = await self._seen.of(container.runtime_id for container in record.state.containers)
+        seen = await self._seen.of(state.runtime_id for _, state in record.state.shown)
         return task_metadata.task(self._host.owner, record, seen, version=version, zone=self._terms.zone)
 
     async def _stats(self, version: int, key: str) -> web.Response:
@@ -216,7 +216,7 @@ class MetadataServer:
             return _unknown(version, "container stats", key)
         record, name = found
         try:
-            return web.json_response(await self._statistics.of(record.state.container(name).runtime_id))
+            return web.json_response(await self._measured(record, record.state.container(name).runtime_id))
         except runtime.RuntimeFailure as error:
             _log.debug("container_not_measured", task_id=record.task_id, error_reason=error.reason)
             return web.json_response("failed to get stats", status=500)
@@ -225,15 +225,24 @@ class MetadataServer:
         found = self._find(key)
         if found is None:
             return _unknown(version, "task stats", key)
-        asked = [container.runtime_id for _, container in found[0].state.shown if container.runtime_id]
+        record = found[0]
+        asked = [state.runtime_id for _, state in record.state.shown if state.runtime_id]
         # At once: the engine lets each wait for its next look at the container.
-        answers = await asyncio.gather(*map(self._or_nothing, asked))
+        answers = await asyncio.gather(*(self._or_nothing(record, runtime_id) for runtime_id in asked))
         return web.json_response(dict(zip(asked, answers, strict=True)))
 
-    async def _or_nothing(self, runtime_id: str) -> Mapping[str, Any] | None:
+    async def _measured(self, record: task_record.TaskRecord, runtime_id: str) -> Mapping[str, Any]:
+        """Statistics of a container; the network's are those of the task, where that has an address of its own."""
+        holder = record.address_holder
+        if holder is None:
+            return await self._statistics.of(runtime_id)
+        own, shared = await asyncio.gather(self._statistics.of(runtime_id), self._statistics.of(holder))
+        return {**own, **{name: shared[name] for name in engine_statistics.OF_THE_NETWORK if name in shared}}
+
+    async def _or_nothing(self, record: task_record.TaskRecord, runtime_id: str) -> Mapping[str, Any] | None:
         """Statistics; None for a container that has none any more, as ECS answers it."""
         try:
-            return await self._statistics.of(runtime_id)
+            return await self._measured(record, runtime_id)
         except runtime.RuntimeFailure:
             return None
 

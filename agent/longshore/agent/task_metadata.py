@@ -127,7 +127,7 @@ def container(
         StartedAt=state.started_at or (seen.started_at if seen else 0),
         FinishedAt=state.finished_at or (seen.finished_at if seen else 0),
     )
-    if networks := network_responses(record, seen):
+    if networks := network_responses(record, seen, version=version):
         shown["Networks"] = networks
     if plan.checks_health:
         shown["Health"] = _health(state.health, seen.checks if seen else ())
@@ -185,11 +185,16 @@ def port_responses(bindings: Sequence[task_state.Binding]) -> list[dict[str, Any
     ]
 
 
-def network_responses(record: task_record.TaskRecord, seen: runtime.ContainerSnapshot | None) -> list[dict[str, Any]]:
+def network_responses(
+    record: task_record.TaskRecord, seen: runtime.ContainerSnapshot | None, *, version: int
+) -> list[dict[str, Any]]:
     """Where a container is reached: ECS's network mode, and the addresses it has in it, which may be the whole task's."""
     mode = network_mode(record.definition.message)
     if (own := record.state.interface) is not None:
-        return [{"NetworkMode": mode, "IPv4Addresses": [own.ipv4_address], "MACAddress": own.mac_address}]
+        interface: dict[str, Any] = {"NetworkMode": mode, "IPv4Addresses": [own.ipv4_address]}
+        if version >= 4:
+            interface |= {"AttachmentIndex": 0, "MACAddress": own.mac_address}
+        return [interface]
     if seen is None:
         return []
     found = []

@@ -47,6 +47,11 @@ class TaskRecord:
         return container not in self.parts
 
     @property
+    def address_holder(self) -> str | None:
+        """Runtime id of the hidden container that holds the task's address; None where there is none."""
+        return next((state.runtime_id for state in self.state.containers if state.interface is not None), None)
+
+    @property
     def stopped(self) -> bool:
         """Whether nothing of it runs any more."""
         return self.state.stopped

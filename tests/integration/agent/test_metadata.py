@@ -22,18 +22,21 @@ ADDRESS = "169.254.170.130"
 WAIT_S = 40.0
 POLL_S = 0.05
 
-# What a program in a container does with the variable. The sleep keeps its side of the connection open until the answer is there.
+# What a program in a container does with the variable. A pipe that it holds open itself never ends, so neither does its side of the
+# connection before the answer is there.
 ASK = r"""
+mkfifo /question; exec 3<>/question
 ask() {
   rest=${1#http://}; place=${rest%%/*}; host=${place%%:*}; port=${place#*:}; [ "$port" = "$place" ] && port=80
-  (printf 'GET /%s HTTP/1.0\r\nHost: %s\r\n\r\n' "${rest#*/}" "$host"; sleep 1) | nc -w 5 "$host" "$port" | sed '1,/^\r$/d'
+  printf 'GET /%s HTTP/1.0\r\nHost: %s\r\n\r\n' "${rest#*/}" "$host" >&3
+  nc -w 20 "$host" "$port" <&3 | sed '1,/^\r$/d'
 }
 # The engine says nothing of a container while it starts it.
 for try in 1 2 3 4 5 6 7 8 9 10; do
   container=$(ask "$ECS_CONTAINER_METADATA_URI_V4")
   case "$container" in *'"KnownStatus": "RUNNING"'*'"Networks"'*) break;; esac
 done
-echo "[$container, $(ask "$ECS_CONTAINER_METADATA_URI/task")]"
+echo "[$container, $(ask "$ECS_CONTAINER_METADATA_URI/task"), $(ask "$ECS_CONTAINER_METADATA_URI_V4/stats")]"
 echo .
 sleep 1000
 """
@@ -60,9 +63,17 @@ async def printed(engine: docker.DockerEngine, observation: agent_service_pb2.Ta
     return json.loads(engine.logs(runtime_id).removesuffix("."))
 
 
-@pytest.mark.parametrize("mode", [definition_pb2.NETWORK_MODE_BRIDGE, definition_pb2.NETWORK_MODE_HOST])
+@pytest.mark.parametrize(
+    ("mode", "shown"),
+    [
+        (definition_pb2.NETWORK_MODE_BRIDGE, "bridge"),
+        (definition_pb2.NETWORK_MODE_HOST, "host"),
+        (definition_pb2.NETWORK_MODE_AWSVPC, "awsvpc"),
+    ],
+)
 async def test_a_container_reads_its_metadata_and_its_task_from_inside(
     mode: "definition_pb2.NetworkMode.ValueType",
+    shown: str,
     tracker: fake_tracker.FakeTracker,
     make_agent: conftest.MakeAgent,
     docker_engine: docker.DockerEngine,
@@ -72,7 +83,8 @@ async def test_a_container_reads_its_metadata_and_its_task_from_inside(
     made = definitions.definition(definitions.shell("app", ASK), network_mode=mode)
     async with make_agent(f"--task-metadata-address={place}", "--task-metadata-port=0"):
         await tracker.assign(made, task_id)
-        container, task = await printed(docker_engine, await tracker.running(task_id))
+        running = await tracker.running(task_id)
+        container, task, stats = await printed(docker_engine, running)
     seen = json.loads(docker_engine.docker("inspect", container["DockerId"]))[0]
     assert container["Name"] == "app"
     assert container["DockerName"] == seen["Name"].removeprefix("/")
@@ -81,10 +93,14 @@ async def test_a_container_reads_its_metadata_and_its_task_from_inside(
     assert (container["DesiredStatus"], container["KnownStatus"], container["Type"]) == ("RUNNING", "RUNNING", "NORMAL")
     assert container["Limits"] == {"CPU": 2, "Memory": 64}
     assert container["LogDriver"] == seen["HostConfig"]["LogConfig"]["Type"]
-    shown = "host" if mode == definition_pb2.NETWORK_MODE_HOST else "bridge"
-    address = seen["NetworkSettings"]["Networks"][shown]["IPAddress"]
-    expected: dict[str, Any] = {"NetworkMode": shown} | ({"IPv4Addresses": [address]} if address else {})
+    expected: dict[str, Any] = {"NetworkMode": shown}
+    if shown == "awsvpc":
+        own = running.network_interface
+        expected |= {"IPv4Addresses": [own.private_ipv4_address], "AttachmentIndex": 0, "MACAddress": own.mac_address}
+    elif address := seen["NetworkSettings"]["Networks"][shown]["IPAddress"]:
+        expected |= {"IPv4Addresses": [address]}
     assert container["Networks"] == [expected]
+    assert (stats["memory_stats"]["limit"], "networks" in stats) == (64 << 20, shown != "host")
     assert task["TaskARN"].endswith(f":task/default/{task_id}")
     assert (task["Cluster"], task["Family"], task["Revision"]) == ("default", "agent-test", str(made.revision))
     assert [one["DockerId"] for one in task["Containers"]] == [container["DockerId"]]
