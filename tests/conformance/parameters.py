@@ -129,6 +129,8 @@ ELSEWHERE: Mapping[str, str] = {
     f"{_C}stopTimeout": "also with each stop of the agent; the signal is the image's STOPSIGNAL",
     f"{_C}dockerLabels": "the agent's own win",
     f"{_C}healthCheck": "an image's own check is not shown",
+    f"{_C}firelensConfiguration": "placement",
+    f"{_C}firelensConfiguration.type": "placement: `ecs.capability.firelens.*`",
     f"{_C}resourceRequirements": "placement by id; `NVIDIA_VISIBLE_DEVICES`, and the `nvidia` runtime or device files",
     f"{_C}resourceRequirements[].type": "placement",
     f"{_C}resourceRequirements[].value": "placement",
