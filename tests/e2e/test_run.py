@@ -161,6 +161,9 @@ def test_ten_tasks_of_one_call_all_end(stack: stacks.Stack) -> None:
     done = stack.command("run", HELLO, "--count", "10", "--wait", "--command", '["true"]')
     assert done.stderr.count("Placed") == 10
     assert done.stderr.count("Stopped") == 10
+    done = stack.command("run", HELLO, "--count", "2", "--wait", "--command", '["echo", "said"]')
+    ids = re.findall(r"Placed +([0-9a-f]{32})", done.stderr)
+    assert sorted(done.stdout.splitlines()) == sorted(f"{task_id[-12:]} hello | said" for task_id in ids)
 
 
 def test_the_instance_shows_what_the_host_has(stack: stacks.Stack) -> None:

@@ -82,17 +82,21 @@ class Following:
             output.notice(f"The output cannot be shown: {error.message}")
         lines = self._endings.pop(task_id, None)
         if lines is not None:
-            self._printer.finish()
+            self._printer.finish(self._name(task_id))
             self._tell(lines)
 
     async def _print(self, task_id: str) -> None:
-        name = task_id[:SHORT_ID] if self._named else ""
+        name = self._name(task_id)
         reading = self._client.logs(task_id, cluster=self._cluster, follow=True, on_lost=self._lost.say)
         async with contextlib.aclosing(reading) as outputs:
             async for found in outputs:
                 self._lost.found()
                 await self._began[task_id].wait()
                 self._printer.show(found, prefixed=self._prefixed, name=name)
+
+    def _name(self, task_id: str) -> str:
+        # The last digits: ids begin with the time, which those of one call share.
+        return task_id[-SHORT_ID:] if self._named else ""
 
     def _tell(self, lines: Sequence[str]) -> None:
         for text in lines:

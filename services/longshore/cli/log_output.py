@@ -62,9 +62,9 @@ class Printer:
                 self._stream(piece.stream).write(piece.data)
         self._flush()
 
-    def finish(self) -> None:
-        """Print what has no end of line."""
-        for key, line in self._lines.rest():
+    def finish(self, name: str = "") -> None:
+        """Print what has no end of line: of all, or of the task of that name."""
+        for key, line in self._lines.rest(f"{name} " if name else ""):
             self._write(key, line, self._prefixes.get(key[0], b""))
         self._flush()
 
@@ -112,10 +112,10 @@ class Lines:
             else:
                 self._begun[key] = (at, line)
 
-    def rest(self) -> Iterator[tuple[Key, tuple[str, bytes]]]:
-        """What has no end, at the end."""
-        begun, self._begun = self._begun, {}
-        yield from begun.items()
+    def rest(self, beginning: str = "") -> Iterator[tuple[Key, tuple[str, bytes]]]:
+        """What has no end, at the end of those whose names begin so."""
+        for key in [key for key in self._begun if key[0].startswith(beginning)]:
+            yield key, self._begun.pop(key)
 
 
 class Lost:

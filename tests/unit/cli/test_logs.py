@@ -90,3 +90,13 @@ def test_a_line_without_end_is_not_kept_for_ever() -> None:
     fed = [line for _ in range(20) for _, line in lines.feed(("c", 1), b"x" * 10_000, "")]
     assert len(fed) >= 2
     assert max(map(len, fed)) < log_output.LONGEST_LINE + 10_000
+
+
+def test_what_one_task_has_not_ended_is_printed_with_its_end_and_the_others_goes_on() -> None:
+    out = io.BytesIO()
+    printer = log_output.Printer(as_json=False, out=out, err=io.BytesIO(), coloured=False)
+    for name in ("t1", "t2"):
+        printer.show(reading.Output("", (piece(b"begun"),)), prefixed=True, name=name)
+    printer.finish("t1")
+    printer.show(reading.Output("", (piece(b" and ended\n"),)), prefixed=True, name="t2")
+    assert out.getvalue() == b"t1 main | begun\nt2 main | begun and ended\n"
