@@ -241,6 +241,29 @@ def _ends_told_soon(found: history.History) -> _Breaches:
                 yield _name(task), f"container {part} ended at {ended:.0f} s and was told to have at {told:.1f} s"
 
 
+def _output_whole(found: history.History) -> _Breaches:
+    """What a talker writes is read from the first line to the last, each once, whatever goes wrong on the way."""
+    for task in found.tasks.values():
+        if not task.kind.talks or task.stopped_at is None:
+            continue
+        if task.read is None:
+            yield _name(task), "nobody has read what it wrote"
+            continue
+        if task.read["repeated"]:
+            yield _name(task), f"output came twice: {'; '.join(task.read['repeated'])}"
+        if explanations.may_lose_output(task, found.blows):
+            continue
+        if task.read["error"]:
+            yield _name(task), f"its output could not be read: {task.read['error']}"
+        if task.read["missing"]:
+            yield _name(task), f"output is missing: {'; '.join(task.read['missing'])}"
+        wrote = next(
+            (int(line.split()[1]) for line in task.stories.get("main", ()) if line.startswith(kinds.WROTE)), None
+        )
+        if wrote is not None and task.read["lines"] != wrote and not task.read["kept"]:
+            yield _name(task), f"wrote {wrote} lines, and {task.read['lines']} were read"
+
+
 def _over_by(at: float, blows: list[history.Blow]) -> float:
     """When nothing was wrong any more, of what went wrong at that time or followed soon."""
     for blow in sorted(blows, key=lambda blow: blow.at):
@@ -326,6 +349,7 @@ RULES: dict[str, Callable[[history.History], Iterable[tuple[str, str]]]] = {
     "every end is explained": _ends_are_explained,
     "exit codes are those of the processes": _exit_codes_are_right,
     "ends are told soon": _ends_told_soon,
+    "output is whole": _output_whole,
     "what nothing touched ends as promised": _undisturbed_as_promised,
     "nothing is run twice": _none_run_twice,
     "nothing is over-committed": _nothing_overcommitted,

@@ -114,6 +114,7 @@ async def _end(made: world.World, watch: watching.Watch, tasks: crowd.Crowd, not
     with contextlib.suppress(TimeoutError):  # the judgement tells which were lost
         async with asyncio.timeout(END_BOUND_S):
             await watch.until_released(tasks.accepted)
+    await tasks.listened()
     notes.write("left", found=await leftovers.at_last(made.engine, tasks.accepted))
     await made.agent.leave()
     notes.write("left", found=await leftovers.networks(made.engine))

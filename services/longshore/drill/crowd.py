@@ -3,7 +3,7 @@
 import asyncio
 
 from longshore.client import client as clients
-from longshore.drill import journal, kinds, plan, watching
+from longshore.drill import journal, kinds, listening, plan, watching
 from longshore.rpc import errors
 from longshore.v1 import scheduler_service_pb2, task_pb2
 
@@ -25,6 +25,7 @@ class Crowd:
         self._notes = notes
         self._definitions = definitions
         self._over = asyncio.Event()
+        self._listeners: list[asyncio.Future[None]] = []
 
     def close(self) -> None:
         """Begin no further task."""
@@ -84,7 +85,15 @@ class Crowd:
             cpu=kinds.KINDS[planned.kind].cpu,
             memory=kinds.KINDS[planned.kind].memory,
         )
+        if kinds.KINDS[planned.kind].talks:
+            self._listeners.append(
+                asyncio.ensure_future(listening.listen(self._client, self._watch, self._notes, task_id))
+            )
         return task_id
+
+    async def listened(self) -> None:
+        """Wait until all that was written has been read."""
+        await asyncio.gather(*self._listeners)
 
     async def stop(self, task_id: str) -> None:
         """Ask for a task's end."""

@@ -57,6 +57,11 @@ def may_be_hurt(task: history.Task, part: str, blows: list[history.Blow]) -> boo
     return ended_by_engine(task, blows) or removed(task, part, blows) or forgotten(task, blows)
 
 
+def may_lose_output(task: history.Task, blows: list[history.Blow]) -> bool:
+    """Whether output may be lost: it is the engine that writes it down, and removes it with the container."""
+    return killed(task, blows) or disk_full(task, blows) or anything_removed(task, blows)
+
+
 def engine_may_leave_processes(blows: list[history.Blow]) -> bool:
     """Whether the engine itself may have left processes that it does not know of any more."""
     return any(blow.fault in {plan.Fault.ENGINE_KILL, plan.Fault.ENGINE_DISK_FULL} for blow in blows)

@@ -57,6 +57,8 @@ class Task:
     stop_asked_at: float | None = None
     changes: list[Change] = field(default_factory=list)
     described: Record | None = None
+    read: Record | None = None
+    """What was read of its output."""
     stories: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -163,6 +165,10 @@ def _described(found: History, record: Record) -> None:
     found.tasks[record["task"]].described = record
 
 
+def _read(found: History, record: Record) -> None:
+    found.tasks[record["task"]].read = record
+
+
 def _struck(found: History, record: Record) -> None:
     found.blows.append(Blow(record["strike"], record["fault"], record["at"], details=record))
 
@@ -210,6 +216,7 @@ _READERS: dict[str, Callable[[History, Record], None]] = {
     "accepted": _accepted,
     "stop": _stop,
     "described": _described,
+    "read": _read,
     "blow": _struck,
     "blow over": _over,
     "recovered": _recovered,

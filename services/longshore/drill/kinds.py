@@ -13,7 +13,9 @@ ABSENT_IMAGE = "127.0.0.1:9/absent:1"
 """Of a registry that nobody runs: port 9 refuses at once, and no name is looked up."""
 
 STORY = "/story"
-STARTED, ENDED = "start", "end"
+STARTED, WROTE, ENDED = "start", "wrote", "end"
+LINE = "line"
+"""What a talker writes: this and a number, from 1 on."""
 
 CPU_UNITS = 16
 MEMORY_MIB = 24
@@ -50,6 +52,13 @@ _ASKS = (
 _ANSWERS = (
     _TELL + _LEAVE + "trap 'leave 0' TERM; echo here > /index.html; httpd -f -p 127.0.0.1:8080 -h / & wait $!; leave 9"
 )
+_TALKS = (
+    _TELL
+    + _LEAVE
+    + f"trap 'tell \"{WROTE} $lines\"; leave 0' TERM; lines=0; until=$(($(date +%s) + ${{DRILL_LASTS%.*}})); "
+    + 'while [ "$(date +%s)" -le $until ]; do lines=$((lines + 1)); echo "line $lines"; sleep 0.2; done; '
+    + f'tell "{WROTE} $lines"; leave "$DRILL_CODE"'
+)
 _GETS_READY = _TELL + _LEAVE + "trap 'leave 0' TERM; sleep 1; touch /ready; " + _FOR_EVER
 
 KILLED = 137
@@ -70,6 +79,8 @@ class Kind:
     ends: bool = True
     """By itself; else it runs until it is stopped."""
     starts: bool = True
+    talks: bool = False
+    """It writes numbered lines, which somebody reads as they come."""
     members: Mapping[str, Any] | None = None
     least_s: float = 0.0
     """What it must run for to be of this kind."""
@@ -150,6 +161,7 @@ def _kinds() -> tuple[Kind, ...]:
     return (
         Kind("instant", 3, (_container("main", _AT_ONCE),), {"main": PLANNED}),
         Kind("worker", 4, (_container("main", _ENDS),), {"main": PLANNED}),
+        Kind("talker", 3, (_container("main", _TALKS),), {"main": PLANNED}, talks=True),
         Kind("server", 4, (_container("main", _SERVES),), {"main": 0}, ends=False),
         Kind("lingering", 2, (_container("main", _LINGERS),), {"main": 7}, ends=False),
         Kind("deaf", 1, (_container("main", _DEAF, stopTimeout=2),), {"main": KILLED}, ends=False),

@@ -5,7 +5,7 @@ from typing import Any
 
 Record = dict[str, Any]
 
-SERVED, WORKED = "a" * 32, "b" * 32
+SERVED, WORKED, TALKED = "a" * 32, "b" * 32, "c" * 32
 
 
 def event(
@@ -91,6 +91,26 @@ def worked() -> list[Record]:
     ]
 
 
+def talked() -> list[Record]:
+    """A talker whose output was read as it came."""
+    ended = [container("STOPPED", 0, runtime_id="4" * 64)]
+    essential = {"desired": "STOPPED", "stop_code": "ESSENTIAL_CONTAINER_EXITED", "released": True}
+    return [
+        accepted(22.0, TALKED, "2-0", "talker"),
+        event(22.0, 8, TALKED, 1, "PENDING"),
+        event(25.0, 9, TALKED, 2, "STOPPED", containers=ended, **essential),
+        read(TALKED),
+        described(TALKED, 2, "ESSENTIAL_CONTAINER_EXITED"),
+        {"at": 91.0, "what": "story", "name": "2-0.main", "lines": ["start 1023", "wrote 9 1025", "end 0 1025"]},
+    ]
+
+
+def read(task: str, **changes: Any) -> Record:
+    """What was read of a task's output: nine lines, all well."""
+    told = {"lines": 9, "missing": [], "repeated": [], "kept": False, "error": "", **changes}
+    return {"at": 26.0, "what": "read", "task": task, **told}
+
+
 def sound() -> list[Record]:
     """A journal in which all is well."""
     return [
@@ -98,6 +118,7 @@ def sound() -> list[Record]:
         {"at": 0.5, "what": "capacity", "cpu": 2048, "memory": 40},
         *served(),
         *worked(),
+        *talked(),
         {"at": 92.0, "what": "left", "found": {}},
         {"at": 93.0, "what": "over"},
     ]

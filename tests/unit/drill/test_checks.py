@@ -58,19 +58,19 @@ def stopped_by(records: list[Record], task: str, code: str) -> list[Record]:
     return described(last_event(records, task, stop_code=code), task, stop_code=code)
 
 
-SERVED, WORKED = journals.SERVED, journals.WORKED
+SERVED, WORKED, TALKED = journals.SERVED, journals.WORKED, journals.TALKED
 
 BROKEN: dict[str, list[Break]] = {
     "the log has no gap": [lambda r: without(r, "event", sequence=6)],
     "versions grow by one": [lambda r: described(last_event(r, WORKED, version=4), WORKED, version=4)],
     "every move is legal": [
-        lambda r: [*r, journals.event(30.0, 8, WORKED, 4, "RUNNING", desired="STOPPED", released=True)],
+        lambda r: [*r, journals.event(30.0, 10, WORKED, 4, "RUNNING", desired="STOPPED", released=True)],
         lambda r: last_event(r, WORKED, desired="RUNNING", released=False) and _reopened(r),
         lambda r: [*r, _back_to_running(r)],
     ],
     "no task is lost": [
         lambda r: without(r, "over"),
-        lambda r: [*r, journals.accepted(40.0, "c" * 32, "2-0", "worker")],
+        lambda r: [*r, journals.accepted(40.0, "d" * 32, "3-0", "worker")],
         lambda r: last_event(r, SERVED, released=False),
         lambda r: [*r, {"at": 60.0, "what": "not recovered", "strike": 0, "faults": ["agent-kill"], "bound": 180.0}],
     ],
@@ -96,6 +96,17 @@ BROKEN: dict[str, list[Break]] = {
         lambda r: story(r, "0-0.main", "start 960", "end 0 970"),
         lambda r: [*story(r, "0-0.main", "start 960", "end 0 970"), *journals.blow(-29.0, -25.0, "engine-pause")],
         lambda r: without(r, "began"),
+    ],
+    "output is whole": [
+        lambda r: without(r, "read"),
+        lambda r: [*without(r, "read"), journals.read(TALKED, lines=8)],
+        lambda r: [*without(r, "read"), journals.read(TALKED, missing=["5 after 3"])],
+        lambda r: [*without(r, "read"), journals.read(TALKED, error="ServerException: no")],
+        lambda r: [
+            *without(r, "read"),
+            journals.read(TALKED, repeated=["'line 3' after 4"]),
+            *journals.blow(23.0, 24.0, "engine-kill", live_restore=True),
+        ],
     ],
     "what nothing touched ends as promised": [
         lambda r: story(last_container(r, WORKED, code=0), "1-0.main", "start 1013", "end 0 1020"),
@@ -130,13 +141,13 @@ BROKEN: dict[str, list[Break]] = {
 
 
 def _reopened(records: list[Record]) -> list[Record]:
-    return [*records, journals.event(30.0, 8, SERVED, 5, "STOPPED", desired="RUNNING", stop_code="USER_INITIATED")]
+    return [*records, journals.event(30.0, 10, SERVED, 5, "STOPPED", desired="RUNNING", stop_code="USER_INITIATED")]
 
 
 def _back_to_running(records: list[Record]) -> Record:
     return journals.event(
         30.0,
-        8,
+        10,
         WORKED,
         4,
         "STOPPED",
@@ -176,6 +187,13 @@ def test_a_container_that_never_started_may_be_made_again() -> None:
     first = next(record for record in records if record["what"] == "event" and record["task"]["task"] == WORKED)
     first["task"]["containers"] = [journals.container("PENDING", runtime_id="9" * 64)]
     assert judged(records) == set()
+
+
+@pytest.mark.parametrize("lost", [{"kept": True}, {"lines": 8}])
+def test_output_may_be_lost_with_its_engine_or_the_end_come_from_what_is_kept(lost: Record) -> None:
+    records = [*without(journals.sound(), "read"), journals.read(TALKED, **lost)]
+    faults = [] if "kept" in lost else journals.blow(23.0, 24.0, "engine-kill", live_restore=True)
+    assert judged([*records, *faults]) == set()
 
 
 def test_an_end_in_the_middle_of_a_fault_may_be_told_when_that_is_over() -> None:
