@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -17,6 +18,7 @@ from tests.integration.agent import registry
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 HELLO = str(EXAMPLES / "hello.json")
+ANSWER_S = 10.0
 
 
 def test_run_wait_exits_with_the_containers_exit_code(stack: stacks.Stack) -> None:
@@ -279,3 +281,16 @@ def test_clusters_are_made_listed_and_deleted(stack: stacks.Stack) -> None:
     stack.command("cluster", "delete", "empty")
     (deleted,) = calls.run_json(stack, "cluster", "describe", "empty")["clusters"]
     assert deleted["status"] == "INACTIVE"
+
+
+def test_a_definition_for_fargate_runs_as_it_is_and_its_task_shows_its_address(stack: stacks.Stack) -> None:
+    """Two containers that share an address: nothing is asked for but the file."""
+    stack.command("run", str(EXAMPLES / "fargate.json"))
+    (arn,) = calls.run_json(stack, "task", "list", "--family", "fargate")["taskArns"]
+    shown = stack.command("task", "describe", arn).stdout
+    found = re.search(r"^Address +(\d+\.\d+\.\d+\.\d+)$", shown, re.MULTILINE)
+    assert found, shown
+    with socket.create_connection((found[1], 8080), timeout=ANSWER_S) as connection:
+        assert connection.recv(100) == b"hello\n"
+    assert stack.command("logs", arn, "--container", "client", "--follow").stdout == "hello\n"
+    stack.command("stop", arn)

@@ -29,6 +29,7 @@ def test_all_faults_are_named_together() -> None:
             "--instance-attributes=stack",
             "--instance-resources=licences=many",
             "--dynamic-ports=9-1",
+            "--awsvpc-subnet=10.0.0.1/16",
             "--docker-host=/var/run/docker.sock",
         )
     assert [fault.split(":")[0].split(" ")[0] for fault in caught.value.faults] == [
@@ -36,6 +37,7 @@ def test_all_faults_are_named_together() -> None:
         "LONGSHORE_INSTANCE_ATTRIBUTES",
         "LONGSHORE_INSTANCE_RESOURCES",
         "LONGSHORE_DYNAMIC_PORTS",
+        "LONGSHORE_AWSVPC_SUBNET",
         "LONGSHORE_DOCKER_HOST",
     ]
 

@@ -28,6 +28,7 @@ def failure(
         (500, "listen tcp4 0.0.0.0:80: bind: address already in use", START, runtime.PortTaken, "CannotStart"),
         (400, "exec: no such file or directory", START, START, "CannotStart"),
         (500, "container init was OOM-killed (memory limit too low?)", START, runtime.OutOfMemoryError, "OutOfMemory"),
+        (404, "network longshore not found", START, runtime.NetworkMissing, "CannotStart"),
         (404, "No such container: abc", START, runtime.ContainerMissing, "ContainerVanished"),
         (
             404,

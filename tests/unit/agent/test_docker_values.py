@@ -124,3 +124,19 @@ def test_the_engine_describes_its_host() -> None:
     assert (found.api_version, found.cpus, found.logging_drivers) == ((1, 48), 4, frozenset({"json-file"}))
     assert found.security_options == frozenset({"seccomp", "apparmor"})
     assert (found.lacks, found.runtimes) == (frozenset({"SwapLimit"}), frozenset({"runc", "nvidia"}))
+
+
+def test_a_network_and_a_containers_place_in_it() -> None:
+    found = docker_values.network(
+        {
+            "Name": "longshore",
+            "Labels": None,
+            "IPAM": {"Config": [{"Subnet": "172.24.0.0/16", "Gateway": "172.24.0.1"}]},
+        }
+    )
+    assert found == runtime.NetworkSummary("longshore", {}, ("172.24.0.0/16",))
+    assert docker_values.network({"Name": "none", "IPAM": {"Config": None}}).subnets == ()
+    places = (runtime.NetworkAddress("longshore", ipv4=""), runtime.NetworkAddress("bridge", ipv4="172.17.0.2"))
+    seen = runtime.ContainerSnapshot("id", "name", task_events.Found.RUNNING, {}, addresses=places)
+    assert seen.address("longshore") is None
+    assert seen.address("bridge") == places[1]
