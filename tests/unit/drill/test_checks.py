@@ -224,6 +224,16 @@ def test_a_fault_explains_nothing_of_a_task_that_came_after_it_was_over() -> Non
     assert ended_with(137, *journals.blow(5.0, 6.0, "engine-kill", live_restore=False)) != set()
 
 
+def test_nor_one_that_was_over_long_before_its_end() -> None:
+    records = journals.sound()
+    for record in records:
+        if record["what"] == "event" and record["task"]["task"] == WORKED and record["task"]["status"] == "STOPPED":
+            record["at"] = 60.0
+    records = story(last_container(records, WORKED, code=255), "1-0.main", "start 1013", "end 3 1060")
+    found = judged([*records, *journals.blow(14.0, 15.0, "engine-kill", live_restore=False)])
+    assert "exit codes are those of the processes" in found
+
+
 def test_a_removed_container_explains_its_own_task_alone() -> None:
     removed = {"runtime_id": "2" * 64}
     assert ended_with(137, *journals.blow(14.0, 14.0, "container-remove", task=WORKED, **removed)) == set()
