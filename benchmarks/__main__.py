@@ -19,6 +19,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=launch.RUNS, help="launches of one task")
     parser.add_argument("--burst", type=int, default=launch.BURST, help="containers of one burst")
     parser.add_argument("--starts", type=int, default=startup.RUNS, help="starts of `longshore up`")
+    parser.add_argument("--log-line-bytes", type=int, default=log_stream.LINE_BYTES, help="its lines, ends included")
     parser.add_argument("--log-megabytes", type=int, default=log_stream.MEGABYTES, help="log streamed to a client")
     parser.add_argument(
         "--only", choices=("gateway", "hosts", "logs"), help="ECS's wire alone, what runs containers alone, logs alone"
@@ -74,10 +75,14 @@ def _distributed(folder: Path, engine: docker.DockerEngine, options: argparse.Na
 
 def _measured(stack: stacks.Stack, options: argparse.Namespace) -> list[figures.Figure]:
     if options.only == "logs":
-        return log_stream.measure(stack, megabytes=options.log_megabytes)
+        return _logs(stack, options)
     idle = memory.measure(stack)
     found = [*asyncio.run(launch.measure(stack, runs=options.runs, burst=options.burst)), *idle]
-    return found if options.only == "hosts" else [*found, *log_stream.measure(stack, megabytes=options.log_megabytes)]
+    return found if options.only == "hosts" else [*found, *_logs(stack, options)]
+
+
+def _logs(stack: stacks.Stack, options: argparse.Namespace) -> list[figures.Figure]:
+    return log_stream.measure(stack, megabytes=options.log_megabytes, line_bytes=options.log_line_bytes)
 
 
 def _made(folder: Path) -> Path:

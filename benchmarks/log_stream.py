@@ -1,7 +1,7 @@
 """One container's log, streamed to a client through the whole stack, beside `docker logs` of the same container in the same run.
 
-The container writes lines of 100 bytes, which is hard on both: an engine hands out its log an entry at a time. Both take turns. Memory is the
-most that agent and state-trackers have had during the streaming beyond what they had before it.
+Short lines are hard on both: an engine hands out its log an entry at a time. Both take turns. Memory is the most
+ that agent and state-trackers have had during the streaming beyond what they had before it.
 """
 
 import asyncio
@@ -22,22 +22,23 @@ GOAL = 0.5
 WAIT_S = 1800.0
 
 
-def measure(stack: stacks.Stack, *, megabytes: int, rounds: int = ROUNDS) -> list[figures.Figure]:
+def measure(stack: stacks.Stack, *, megabytes: int, line_bytes: int) -> list[figures.Figure]:
     """The figures of a stack."""
-    return asyncio.run(_measure(stack, megabytes, rounds))
+    return asyncio.run(_measure(stack, megabytes, line_bytes))
 
 
-async def _measure(stack: stacks.Stack, megabytes: int, rounds: int) -> list[figures.Figure]:
-    size = megabytes * 1_000_000
+async def _measure(stack: stacks.Stack, megabytes: int, line_bytes: int) -> list[figures.Figure]:
+    lines = megabytes * 1_000_000 // line_bytes
+    size = lines * line_bytes
     async with stack.client() as client, asyncio.timeout(WAIT_S):
-        arn = await _written(client, size // LINE_BYTES)
+        arn = await _written(client, lines, line_bytes)
         (container,) = containers.of_task(stack.engine, arn)
         pids = _pids(stack)
         before = {name: memory.resident_mb(pid) for name, pid in pids.items()}
         for pid in pids.values():
             _forget_peak(pid)
         ours, theirs = [], []
-        for _ in range(rounds):
+        for _ in range(ROUNDS):
             theirs.append(await asyncio.to_thread(_docker_logs, stack, container.container_id, size))
             ours.append(await _streamed(client, arn, size))
         grown = {name: _peak_mb(pid) - before[name] for name, pid in pids.items()}
@@ -53,7 +54,7 @@ async def _measure(stack: stacks.Stack, megabytes: int, rounds: int) -> list[fig
             reaches=lambda ratio: ratio >= GOAL,
             samples=ours,
             peer_samples=theirs,
-            notes=f"lines of {LINE_BYTES} bytes, json-file; {rounds} rounds in turns",
+            notes=f"lines of {line_bytes} bytes, json-file; {ROUNDS} rounds in turns",
         ),
         figures.Figure(
             name=f"memory while it streams, {stack.name}",
@@ -64,8 +65,8 @@ async def _measure(stack: stacks.Stack, megabytes: int, rounds: int) -> list[fig
     ]
 
 
-async def _written(client: clients.Client, lines: int) -> str:
-    script = f"yes $(head -c {LINE_BYTES - 1} /dev/zero | tr '\\0' x) | head -n {lines}"
+async def _written(client: clients.Client, lines: int, line_bytes: int) -> str:
+    script = f"yes $(head -c {line_bytes - 1} /dev/zero | tr '\\0' x) | head -n {lines}"
     name = await calls.register(client, calls.definition("log-bench", script))
     arn = (await calls.run_one(client, name)).task_arn
     await waiting.follow(client, following.Follower([containers.id_of(arn)]), cluster="default")
