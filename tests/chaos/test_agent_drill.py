@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from longshore.drill import checks, disk, history, leftovers, plan, programs
+from longshore.drill import checks, disk, history, leftovers, plan, programs, remains
 from tests.engines.missing import missing
 
 SEED = 1
@@ -101,3 +101,31 @@ def test_ctrl_c_ends_a_drill_and_leaves_nothing(tmp_path: Path) -> None:
     assert drill.returncode == 130, said
     assert "nothing was judged" in said
     assert_nothing_left(records_in(tmp_path))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+async def test_what_a_killed_drill_leaves_is_put_back_by_the_next(tmp_path: Path) -> None:
+    flags = ("--minutes=5", "--tasks=4", "--faults=agent-kill", f"--record={tmp_path}")
+    killed = begun_and_killed(command(*flags))
+    home = Path(next(record["home"] for record in records_in(tmp_path) if record["what"] == "world"))
+    assert killed
+    assert disk.mounts(home)
+    assert home in await remains.remove()
+    assert_nothing_left(records_in(tmp_path))
+
+
+def begun_and_killed(words: list[str]) -> bool:
+    """Hold a drill until its agent has joined, and kill it."""
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as drill:
+        assert drill.stderr is not None
+        joined = any(line.startswith("The agent has joined") for line in drill.stderr)
+        drill.kill()
+    return joined
+
+
+def test_a_drill_that_lives_is_left_alone(tmp_path: Path) -> None:
+    home = tmp_path / f"{remains.PREFIX}other"
+    home.mkdir()
+    with remains.held(home), pytest.raises(BlockingIOError):
+        remains.held(home)

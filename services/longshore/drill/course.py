@@ -19,6 +19,7 @@ from longshore.drill import (
     kinds,
     leftovers,
     plan,
+    remains,
     report,
     striking,
     watching,
@@ -42,6 +43,8 @@ async def run(options: config.Agent, seed: int, logs: Path, say: Callable[[str],
     """Hold a drill; the outcome."""
     notes = journal.Journal(logs / "journal.jsonl")
     notes.write("began", seed=seed, clock=time.time(), options=options.shown())
+    for folder in await remains.remove():
+        say(f"Put back what a drill had left that was killed: {folder}.")
     home: Path | None = None
     try:
         async with world.made(options, logs, notes) as made:

@@ -72,6 +72,11 @@ def on_host(home: Path) -> dict[str, list[str]]:
     return {kind: names for kind, names in found.items() if names}
 
 
+def processes(home: Path) -> list[int]:
+    """Processes that name a drill's folder."""
+    return [pid for pid, _ in _processes(str(home))]
+
+
 def end_forgotten(home: Path) -> list[str]:
     """Kill the shims that an engine in this folder has left, with what they hold; who they were.
 

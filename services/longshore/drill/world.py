@@ -21,6 +21,7 @@ from longshore.drill import (
     own_agent,
     own_control_plane,
     own_engine,
+    remains,
 )
 
 CLEANUP_WAIT_S = 5
@@ -31,7 +32,6 @@ _ENGINE_DISK_MIB = 192
 _ROOM = 0.8
 """The memory that is offered, in parts of what the tasks come to on average: sometimes there is too little for all."""
 
-_SHORT = "/tmp"  # noqa: S108 - mkdtemp makes it ours alone; TMPDIR may be longer than a socket's path can be
 _MIB = 1024 * 1024
 
 
@@ -53,9 +53,10 @@ class World:
 async def made(options: config.Agent, logs: Path, notes: journal.Journal) -> AsyncIterator[World]:
     """Have it there for the time of the block; the agent is not started yet. Afterwards nothing of it is left."""
     # Short, for the sockets in it, and nobody else's to look into.
-    home = Path(tempfile.mkdtemp(prefix="lsdrill-", dir=_SHORT))
+    home = Path(tempfile.mkdtemp(prefix=remains.PREFIX, dir=remains.FOLDER))
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, home, ignore_errors=True)
+        stack.callback(remains.held(home).close)
         stories = home / "stories"
         stories.mkdir()
         engine_disk = disk.Disk(home / "engine.img", home / "d", _ENGINE_DISK_MIB)
@@ -63,6 +64,7 @@ async def made(options: config.Agent, logs: Path, notes: journal.Journal) -> Asy
         notes.write("world", home=str(home), bridge=engine.bridge, engine=engine.url)
         stack.callback(_sweep, home, notes)
         stack.push_async_callback(engine.remove)
+        remains.name_bridge(home, engine.bridge)
         await engine.make()
         await engine.start(live_restore=options.live_restore != "off")
         await engine.load()
