@@ -324,6 +324,15 @@ def _nothing_left(found: history.History) -> _Breaches:
         yield kind, f"left on the host: {', '.join(names)}"
 
 
+def _refusals_are_explained(found: history.History) -> _Breaches:
+    """A task is refused for want of room, or because the agent is away while something is wrong; never for what the host could do before."""
+    for record in found.refused:
+        at, said = record["at"], record["said"]
+        away = said.startswith("AGENT:") and any(blow.at <= at <= blow.settled_at for blow in found.blows)
+        if not said.startswith("RESOURCE:") and not away:
+            yield f"{record['kind']} {record['key']}", f"was refused at {at:.1f} s: {said}"
+
+
 def _agent_lives(found: history.History) -> _Breaches:
     """The agent ends only when it is killed, or when it cannot begin because its engine is away."""
     for record in found.agent_ends:
@@ -355,6 +364,7 @@ RULES: dict[str, Callable[[history.History], Iterable[tuple[str, str]]]] = {
     "nothing is over-committed": _nothing_overcommitted,
     "no port is given twice": _ports_given_once,
     "nothing is left on the host": _nothing_left,
+    "refusals are explained": _refusals_are_explained,
     "the agent does not end by itself": _agent_lives,
 }
 

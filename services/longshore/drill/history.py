@@ -119,6 +119,7 @@ class History:
     stray_stories: list[str] = field(default_factory=list)
     not_recovered: list[Record] = field(default_factory=list)
     recovered: list[Record] = field(default_factory=list)
+    refused: list[Record] = field(default_factory=list)
     agent_ends: list[Record] = field(default_factory=list)
     left: dict[str, list[str]] = field(default_factory=dict)
     capacity: Record = field(default_factory=dict)
@@ -190,6 +191,10 @@ def _not_recovered(found: History, record: Record) -> None:
     found.not_recovered.append(record)
 
 
+def _refused(found: History, record: Record) -> None:
+    found.refused.append(record)
+
+
 def _agent_ended(found: History, record: Record) -> None:
     found.agent_ends.append(record)
 
@@ -221,6 +226,7 @@ _READERS: dict[str, Callable[[History, Record], None]] = {
     "blow over": _over,
     "recovered": _recovered,
     "not recovered": _not_recovered,
+    "refused": _refused,
     "agent ended": _agent_ended,
     "left": _left,
     "capacity": _capacity,

@@ -111,6 +111,11 @@ def read(task: str, **changes: Any) -> Record:
     return {"at": 26.0, "what": "read", "task": task, **told}
 
 
+def refused(at: float, said: str) -> Record:
+    """A task that was not placed."""
+    return {"at": at, "what": "refused", "key": "4-0", "kind": "worker", "said": said}
+
+
 def sound() -> list[Record]:
     """A journal in which all is well."""
     return [

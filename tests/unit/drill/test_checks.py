@@ -129,6 +129,11 @@ BROKEN: dict[str, list[Break]] = {
         lambda r: [*r, {"at": 92.0, "what": "left", "found": {"volumes": ["one"]}}],
         lambda r: [*r, {"at": 92.0, "what": "left", "found": {history.FORGOTTEN: ["a shim"]}}],
     ],
+    "refusals are explained": [
+        lambda r: [*r, journals.refused(30.0, "ATTRIBUTE: lacks ecs.capability.task-eni")],
+        lambda r: [*r, journals.refused(30.0, "AGENT: the agent is not connected")],
+        lambda r: [*r, journals.refused(30.0, "Unavailable: no"), *journals.blow(29.0, 31.0, "agent-kill")],
+    ],
     "the agent does not end by itself": [
         lambda r: [*r, {"at": 5.0, "what": "agent ended", "told": False, "code": 1, "said": "no engine"}],
         lambda r: [
@@ -194,6 +199,11 @@ def test_output_may_be_lost_with_its_engine_or_the_end_come_from_what_is_kept(lo
     records = [*without(journals.sound(), "read"), journals.read(TALKED, **lost)]
     faults = [] if "kept" in lost else journals.blow(23.0, 24.0, "engine-kill", live_restore=True)
     assert judged([*records, *faults]) == set()
+
+
+def test_there_may_be_no_room_and_an_agent_may_be_away_while_it_is_hindered() -> None:
+    refusals = [journals.refused(29.0, "RESOURCE:MEMORY: needs 24"), journals.refused(30.0, "AGENT: not connected")]
+    assert judged([*journals.sound(), *refusals, *journals.blow(29.0, 31.0, "session-hole")]) == set()
 
 
 def test_an_end_in_the_middle_of_a_fault_may_be_told_when_that_is_over() -> None:
