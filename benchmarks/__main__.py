@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import crowd, figures, gateway, launch, log_stream, memory, packaged, startup
+from benchmarks import crowd, figures, gateway, launch, log_stream, memory, packaged, placement, startup
 from tests.e2e import stacks
 from tests.engines import docker, postgres, redis
 
@@ -22,15 +22,19 @@ def main() -> int:
     parser.add_argument("--log-line-bytes", type=int, default=log_stream.LINE_BYTES, help="its lines, ends included")
     parser.add_argument("--log-megabytes", type=int, default=log_stream.MEGABYTES, help="log streamed to a client")
     parser.add_argument(
-        "--only", choices=("gateway", "hosts", "logs"), help="ECS's wire alone, what runs containers alone, logs alone"
+        "--only",
+        choices=("gateway", "hosts", "logs", "placement"),
+        help="ECS's wire alone, what runs containers alone, logs alone, the scheduler's core alone",
     )
     parser.add_argument("--mode", choices=("embedded", "distributed", "both"), default="both")
     options = parser.parse_args()
     found: list[figures.Figure] = []
     with tempfile.TemporaryDirectory(prefix="longshore-bench-") as folder:
-        if options.only not in {"hosts", "logs"}:
+        if options.only in {None, "placement"}:
+            found += placement.measure()
+        if options.only in {None, "gateway"}:
             found += gateway.measure(_made(Path(folder) / "gateway"))
-        if options.only != "gateway":
+        if options.only in {None, "hosts", "logs"}:
             found += _on_hosts(Path(folder), options)
     if options.json:
         json.dump([figure.as_json() for figure in found], sys.stdout, indent=2)

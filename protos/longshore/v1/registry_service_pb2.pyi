@@ -567,6 +567,54 @@ class RegisterTaskDefinitionResponse(_message.Message):
 Global___RegisterTaskDefinitionResponse: _TypeAlias = RegisterTaskDefinitionResponse  # noqa: Y015
 
 @_typing.final
+class CheckTaskDefinitionRequest(_message.Message):
+    """Asks what a registration would store."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REGISTRATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def registration(self) -> Global___RegisterTaskDefinitionRequest:
+        """The registration. Written by the caller. Required."""
+
+    def __init__(
+        self,
+        *,
+        registration: Global___RegisterTaskDefinitionRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["registration", b"registration"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["registration", b"registration"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckTaskDefinitionRequest: _TypeAlias = CheckTaskDefinitionRequest  # noqa: Y015
+
+@_typing.final
+class CheckTaskDefinitionResponse(_message.Message):
+    """Answers CheckTaskDefinition."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_DEFINITION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def task_definition(self) -> _task_definition_pb2.TaskDefinition:
+        """The definition with what is derived of it, without revision, status and times. Written by the registry. Always set."""
+
+    def __init__(
+        self,
+        *,
+        task_definition: _task_definition_pb2.TaskDefinition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["task_definition", b"task_definition"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["task_definition", b"task_definition"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckTaskDefinitionResponse: _TypeAlias = CheckTaskDefinitionResponse  # noqa: Y015
+
+@_typing.final
 class DescribeTaskDefinitionRequest(_message.Message):
     """Asks about one revision."""
 

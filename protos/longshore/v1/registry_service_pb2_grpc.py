@@ -60,6 +60,11 @@ class RegistryServiceStub:
                 request_serializer=longshore_dot_v1_dot_registry__service__pb2.RegisterTaskDefinitionRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_registry__service__pb2.RegisterTaskDefinitionResponse.FromString,
                 _registered_method=True)
+        self.CheckTaskDefinition = channel.unary_unary(
+                '/longshore.v1.RegistryService/CheckTaskDefinition',
+                request_serializer=longshore_dot_v1_dot_registry__service__pb2.CheckTaskDefinitionRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_registry__service__pb2.CheckTaskDefinitionResponse.FromString,
+                _registered_method=True)
         self.DescribeTaskDefinition = channel.unary_unary(
                 '/longshore.v1.RegistryService/DescribeTaskDefinition',
                 request_serializer=longshore_dot_v1_dot_registry__service__pb2.DescribeTaskDefinitionRequest.SerializeToString,
@@ -199,6 +204,14 @@ class RegistryServiceServicer:
     def RegisterTaskDefinition(self, request, context):
         """Checks a definition and stores it as the next revision of its family. ClientException names every fault of it
         together; LimitExceededException after 1,000,000 revisions. Two registrations never get the same revision.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckTaskDefinition(self, request, context):
+        """Checks a definition as RegisterTaskDefinition does, and answers what would be stored; nothing is. ClientException
+        names every fault of it together.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -384,6 +397,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.RegisterTaskDefinition,
                     request_deserializer=longshore_dot_v1_dot_registry__service__pb2.RegisterTaskDefinitionRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_registry__service__pb2.RegisterTaskDefinitionResponse.SerializeToString,
+            ),
+            'CheckTaskDefinition': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckTaskDefinition,
+                    request_deserializer=longshore_dot_v1_dot_registry__service__pb2.CheckTaskDefinitionRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_registry__service__pb2.CheckTaskDefinitionResponse.SerializeToString,
             ),
             'DescribeTaskDefinition': grpc.unary_unary_rpc_method_handler(
                     servicer.DescribeTaskDefinition,
@@ -622,6 +640,33 @@ class RegistryService:
             '/longshore.v1.RegistryService/RegisterTaskDefinition',
             longshore_dot_v1_dot_registry__service__pb2.RegisterTaskDefinitionRequest.SerializeToString,
             longshore_dot_v1_dot_registry__service__pb2.RegisterTaskDefinitionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckTaskDefinition(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.RegistryService/CheckTaskDefinition',
+            longshore_dot_v1_dot_registry__service__pb2.CheckTaskDefinitionRequest.SerializeToString,
+            longshore_dot_v1_dot_registry__service__pb2.CheckTaskDefinitionResponse.FromString,
             options,
             channel_credentials,
             insecure,

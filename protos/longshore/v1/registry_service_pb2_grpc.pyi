@@ -52,6 +52,10 @@ class RegistryServiceStub:
     """Checks a definition and stores it as the next revision of its family. ClientException names every fault of it
     together; LimitExceededException after 1,000,000 revisions. Two registrations never get the same revision.
     """
+    CheckTaskDefinition: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.CheckTaskDefinitionRequest, _registry_service_pb2.CheckTaskDefinitionResponse]
+    """Checks a definition as RegisterTaskDefinition does, and answers what would be stored; nothing is. ClientException
+    names every fault of it together.
+    """
     DescribeTaskDefinition: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.DescribeTaskDefinitionRequest, _registry_service_pb2.DescribeTaskDefinitionResponse]
     """Describes one revision. ClientException where there is none."""
     ListTaskDefinitions: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListTaskDefinitionsRequest, _registry_service_pb2.ListTaskDefinitionsResponse]
@@ -137,6 +141,10 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     RegisterTaskDefinition: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.RegisterTaskDefinitionRequest, _registry_service_pb2.RegisterTaskDefinitionResponse]  # type: ignore[assignment]
     """Checks a definition and stores it as the next revision of its family. ClientException names every fault of it
     together; LimitExceededException after 1,000,000 revisions. Two registrations never get the same revision.
+    """
+    CheckTaskDefinition: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.CheckTaskDefinitionRequest, _registry_service_pb2.CheckTaskDefinitionResponse]  # type: ignore[assignment]
+    """Checks a definition as RegisterTaskDefinition does, and answers what would be stored; nothing is. ClientException
+    names every fault of it together.
     """
     DescribeTaskDefinition: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.DescribeTaskDefinitionRequest, _registry_service_pb2.DescribeTaskDefinitionResponse]  # type: ignore[assignment]
     """Describes one revision. ClientException where there is none."""
@@ -250,6 +258,16 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_registry_service_pb2.RegisterTaskDefinitionResponse, _abc.Awaitable[_registry_service_pb2.RegisterTaskDefinitionResponse]]:
         """Checks a definition and stores it as the next revision of its family. ClientException names every fault of it
         together; LimitExceededException after 1,000,000 revisions. Two registrations never get the same revision.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckTaskDefinition(
+        self,
+        request: _registry_service_pb2.CheckTaskDefinitionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.CheckTaskDefinitionResponse, _abc.Awaitable[_registry_service_pb2.CheckTaskDefinitionResponse]]:
+        """Checks a definition as RegisterTaskDefinition does, and answers what would be stored; nothing is. ClientException
+        names every fault of it together.
         """
 
     @_abc_1.abstractmethod

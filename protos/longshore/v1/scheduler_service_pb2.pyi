@@ -11,6 +11,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from longshore.v1 import common_pb2 as _common_pb2
+from longshore.v1 import task_definition_pb2 as _task_definition_pb2
 from longshore.v1 import task_pb2 as _task_pb2
 import builtins as _builtins
 import sys
@@ -374,6 +375,192 @@ class StartTaskResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cursor) -> _WhichOneofReturnType__cursor | None: ...
 
 Global___StartTaskResponse: _TypeAlias = StartTaskResponse  # noqa: Y015
+
+@_typing.final
+class ExplainPlacementRequest(_message.Message):
+    """Asks where tasks would go."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_TASK_FIELD_NUMBER: _builtins.int
+    TASK_DEFINITION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def run_task(self) -> Global___RunTaskRequest:
+        """The request that would be made; its client_token does not count. Written by the caller. Required."""
+
+    @_builtins.property
+    def task_definition(self) -> _task_definition_pb2.TaskDefinition:
+        """A definition that is not registered, as CheckTaskDefinition answers it; run_task.task_definition then counts for
+        nothing. Written by the caller. Absent means the one that run_task names.
+        """
+
+    def __init__(
+        self,
+        *,
+        run_task: Global___RunTaskRequest | None = ...,
+        task_definition: _task_definition_pb2.TaskDefinition | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run_task", b"run_task", "task_definition", b"task_definition"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run_task", b"run_task", "task_definition", b"task_definition"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainPlacementRequest: _TypeAlias = ExplainPlacementRequest  # noqa: Y015
+
+@_typing.final
+class ExplainPlacementResponse(_message.Message):
+    """Answers ExplainPlacement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    CPU_FIELD_NUMBER: _builtins.int
+    MEMORY_FIELD_NUMBER: _builtins.int
+    INSTANCES_FIELD_NUMBER: _builtins.int
+    FITTING_FIELD_NUMBER: _builtins.int
+    CHOSEN_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    VERDICTS_FIELD_NUMBER: _builtins.int
+    summary: _builtins.str
+    """The answer in a sentence. Written by the scheduler. Never empty."""
+    cpu: _builtins.int
+    """CPU units that one task takes. Written by the scheduler. Always set."""
+    memory: _builtins.int
+    """Memory that one task takes, in MiB. Written by the scheduler. Always set."""
+    instances: _builtins.int
+    """Container instances of the cluster, ACTIVE or DRAINING. Written by the scheduler. Always set."""
+    fitting: _builtins.int
+    """How many of them take a task now. Written by the scheduler. Always set."""
+    @_builtins.property
+    def chosen(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """ARNs of the instances that the tasks would go to, one per task; the choice is by lot where several are equally
+        good. Written by the scheduler. Empty when none fits.
+        """
+
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlacementReason]:
+        """How many instances fail which test first, most first. Written by the scheduler. Empty when all fit."""
+
+    @_builtins.property
+    def verdicts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlacementVerdict]:
+        """The instances: those that fit, then the nearest first, at most 1,000. Written by the scheduler. Empty when
+        the cluster has none.
+        """
+
+    def __init__(
+        self,
+        *,
+        summary: _builtins.str = ...,
+        cpu: _builtins.int = ...,
+        memory: _builtins.int = ...,
+        instances: _builtins.int = ...,
+        fitting: _builtins.int = ...,
+        chosen: _abc.Iterable[_builtins.str] | None = ...,
+        reasons: _abc.Iterable[Global___PlacementReason] | None = ...,
+        verdicts: _abc.Iterable[Global___PlacementVerdict] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chosen", b"chosen", "cpu", b"cpu", "fitting", b"fitting", "instances", b"instances", "memory", b"memory", "reasons", b"reasons", "summary", b"summary", "verdicts", b"verdicts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainPlacementResponse: _TypeAlias = ExplainPlacementResponse  # noqa: Y015
+
+@_typing.final
+class PlacementReason(_message.Message):
+    """How often a reason refuses."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    INSTANCES_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """The reason, as a failure of RunTask has it. Written by the scheduler. Never empty."""
+    instances: _builtins.int
+    """Instances that it refuses. Written by the scheduler. Never zero."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        instances: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instances", b"instances", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlacementReason: _TypeAlias = PlacementReason  # noqa: Y015
+
+@_typing.final
+class PlacementVerdict(_message.Message):
+    """One instance against the tests."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTAINER_INSTANCE_ARN_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    FITS_FIELD_NUMBER: _builtins.int
+    MISSES_FIELD_NUMBER: _builtins.int
+    REMEDY_FIELD_NUMBER: _builtins.int
+    container_instance_arn: _builtins.str
+    """ARN of the instance. Written by the scheduler. Never empty."""
+    status: _builtins.str
+    """Its status, ACTIVE or DRAINING. Written by the scheduler. Never empty."""
+    fits: _builtins.bool
+    """Whether it takes a task now. Written by the scheduler. Always set."""
+    remedy: _builtins.str
+    """The smallest change that would make it fit, as a sentence. Written by the scheduler. Empty when it fits, and where
+    no change of numbers would.
+    """
+    @_builtins.property
+    def misses(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlacementMiss]:
+        """The tests that it fails, in their order. Written by the scheduler. Empty when it fits."""
+
+    def __init__(
+        self,
+        *,
+        container_instance_arn: _builtins.str = ...,
+        status: _builtins.str = ...,
+        fits: _builtins.bool = ...,
+        misses: _abc.Iterable[Global___PlacementMiss] | None = ...,
+        remedy: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["container_instance_arn", b"container_instance_arn", "fits", b"fits", "misses", b"misses", "remedy", b"remedy", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlacementVerdict: _TypeAlias = PlacementVerdict  # noqa: Y015
+
+@_typing.final
+class PlacementMiss(_message.Message):
+    """One test that an instance fails."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """The reason, as a failure of RunTask has it. Written by the scheduler. Never empty."""
+    detail: _builtins.str
+    """The numbers. Written by the scheduler. Never empty."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlacementMiss: _TypeAlias = PlacementMiss  # noqa: Y015
 
 @_typing.final
 class StopTaskRequest(_message.Message):

@@ -51,6 +51,11 @@ class SchedulerServiceStub:
                 request_serializer=longshore_dot_v1_dot_scheduler__service__pb2.StopTaskRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_scheduler__service__pb2.StopTaskResponse.FromString,
                 _registered_method=True)
+        self.ExplainPlacement = channel.unary_unary(
+                '/longshore.v1.SchedulerService/ExplainPlacement',
+                request_serializer=longshore_dot_v1_dot_scheduler__service__pb2.ExplainPlacementRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_scheduler__service__pb2.ExplainPlacementResponse.FromString,
+                _registered_method=True)
         self.TagTask = channel.unary_unary(
                 '/longshore.v1.SchedulerService/TagTask',
                 request_serializer=longshore_dot_v1_dot_scheduler__service__pb2.TagTaskRequest.SerializeToString,
@@ -106,6 +111,14 @@ class SchedulerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainPlacement(self, request, context):
+        """Tells where RunTask would place tasks and why not elsewhere: every instance against every test, and the smallest
+        change that would make it fit. Places nothing. Refuses what RunTask refuses.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def TagTask(self, request, context):
         """Adds tags to a task, or overwrites the values of keys that it has. The registry's TagResource forwards here.
         """
@@ -151,6 +164,11 @@ def add_SchedulerServiceServicer_to_server(servicer, server):
                     servicer.StopTask,
                     request_deserializer=longshore_dot_v1_dot_scheduler__service__pb2.StopTaskRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_scheduler__service__pb2.StopTaskResponse.SerializeToString,
+            ),
+            'ExplainPlacement': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainPlacement,
+                    request_deserializer=longshore_dot_v1_dot_scheduler__service__pb2.ExplainPlacementRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_scheduler__service__pb2.ExplainPlacementResponse.SerializeToString,
             ),
             'TagTask': grpc.unary_unary_rpc_method_handler(
                     servicer.TagTask,
@@ -256,6 +274,33 @@ class SchedulerService:
             '/longshore.v1.SchedulerService/StopTask',
             longshore_dot_v1_dot_scheduler__service__pb2.StopTaskRequest.SerializeToString,
             longshore_dot_v1_dot_scheduler__service__pb2.StopTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainPlacement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.SchedulerService/ExplainPlacement',
+            longshore_dot_v1_dot_scheduler__service__pb2.ExplainPlacementRequest.SerializeToString,
+            longshore_dot_v1_dot_scheduler__service__pb2.ExplainPlacementResponse.FromString,
             options,
             channel_credentials,
             insecure,

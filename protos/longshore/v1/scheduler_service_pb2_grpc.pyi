@@ -54,6 +54,10 @@ class SchedulerServiceStub:
     first. A stopped task is answered as it is. ClusterNotFoundException, InvalidParameterException where there is no
     such task.
     """
+    ExplainPlacement: _grpc.UnaryUnaryMultiCallable[_scheduler_service_pb2.ExplainPlacementRequest, _scheduler_service_pb2.ExplainPlacementResponse]
+    """Tells where RunTask would place tasks and why not elsewhere: every instance against every test, and the smallest
+    change that would make it fit. Places nothing. Refuses what RunTask refuses.
+    """
     TagTask: _grpc.UnaryUnaryMultiCallable[_scheduler_service_pb2.TagTaskRequest, _scheduler_service_pb2.TagTaskResponse]
     """Adds tags to a task, or overwrites the values of keys that it has. The registry's TagResource forwards here."""
     UntagTask: _grpc.UnaryUnaryMultiCallable[_scheduler_service_pb2.UntagTaskRequest, _scheduler_service_pb2.UntagTaskResponse]
@@ -85,6 +89,10 @@ class SchedulerServiceAsyncStub(SchedulerServiceStub):
     """Sets a task's desired status to STOPPED and answers it; the agent stops its containers, those that depend on others
     first. A stopped task is answered as it is. ClusterNotFoundException, InvalidParameterException where there is no
     such task.
+    """
+    ExplainPlacement: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.ExplainPlacementRequest, _scheduler_service_pb2.ExplainPlacementResponse]  # type: ignore[assignment]
+    """Tells where RunTask would place tasks and why not elsewhere: every instance against every test, and the smallest
+    change that would make it fit. Places nothing. Refuses what RunTask refuses.
     """
     TagTask: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.TagTaskRequest, _scheduler_service_pb2.TagTaskResponse]  # type: ignore[assignment]
     """Adds tags to a task, or overwrites the values of keys that it has. The registry's TagResource forwards here."""
@@ -132,6 +140,16 @@ class SchedulerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sets a task's desired status to STOPPED and answers it; the agent stops its containers, those that depend on others
         first. A stopped task is answered as it is. ClusterNotFoundException, InvalidParameterException where there is no
         such task.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainPlacement(
+        self,
+        request: _scheduler_service_pb2.ExplainPlacementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scheduler_service_pb2.ExplainPlacementResponse, _abc.Awaitable[_scheduler_service_pb2.ExplainPlacementResponse]]:
+        """Tells where RunTask would place tasks and why not elsewhere: every instance against every test, and the smallest
+        change that would make it fit. Places nothing. Refuses what RunTask refuses.
         """
 
     @_abc_1.abstractmethod

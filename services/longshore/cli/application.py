@@ -10,6 +10,7 @@ from longshore.cli import (
     clusters,
     components,
     connection,
+    explaining,
     hoisting,
     instances,
     logs,
@@ -66,6 +67,7 @@ app.add_typer(clusters.app, name="cluster")
 app.add_typer(task_definitions.app, name="task-definition")
 app.command()(running.run)
 app.command()(running.start)
+app.command()(explaining.explain)
 app.command()(tasks.stop)
 app.add_typer(tasks.app, name="task")
 app.add_typer(instances.app, name="instance")

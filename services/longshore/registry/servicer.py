@@ -70,6 +70,13 @@ class Servicer(registry_service_pb2_grpc.RegistryServiceServicer):
         principal = caller.current().principal
         return await definitions.register(self._database, self._place, request, principal=principal)
 
+    async def CheckTaskDefinition(
+        self, request: messages.CheckTaskDefinitionRequest, context: Context
+    ) -> messages.CheckTaskDefinitionResponse:
+        """Tell what a registration would store."""
+        definition = definitions.prepared(request.registration, principal=caller.current().principal)
+        return messages.CheckTaskDefinitionResponse(task_definition=definition)
+
     async def DescribeTaskDefinition(
         self, request: messages.DescribeTaskDefinitionRequest, context: Context
     ) -> messages.DescribeTaskDefinitionResponse:

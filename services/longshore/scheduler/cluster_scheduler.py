@@ -4,12 +4,25 @@ It ends when it is deposed; when its view can no longer be followed it reads it 
 """
 
 import asyncio
+import random as random_module
 
 import structlog
 
 from longshore.events import sequencer
 from longshore.rpc import backoff
-from longshore.scheduler import jobs, leadership, live_view, rounds, settling, standing, view, work
+from longshore.scheduler import (
+    explained,
+    explaining,
+    jobs,
+    leadership,
+    live_view,
+    placement,
+    rounds,
+    settling,
+    standing,
+    view,
+    work,
+)
 from longshore.storage import errors as storage_errors
 
 _log = structlog.get_logger(__name__)
@@ -28,6 +41,31 @@ class ClusterScheduler:
         self._around = around
         self._queue = queue if queue is not None else jobs.Queue(measured=around.measured)
         self._deposed = asyncio.Event()
+        self._live: live_view.LiveView | None = None
+        self._seeing = asyncio.Event()
+        """Set while there is a view, and when there will be none any more."""
+
+    async def explain(self, wanted: work.Wanted, random: random_module.Random) -> explaining.Explanation:
+        """Where a request would go and why not elsewhere, by all that was committed before. Raises Unavailable."""
+        live = await self._view()
+        await live.catch_up()
+        request = wanted.request()
+        near = explaining.nearest(live.snapshot, request)
+        held = await self._around.database.read(lambda dialect: explained.tasks_on(dialect, near))
+        async with live.lock:
+            plan = placement.place(live.snapshot, [request], self._around.now_us(), random)
+            return explaining.explain(live.snapshot, request, plan.decisions[0], held)
+
+    async def _view(self) -> live_view.LiveView:
+        """The view, as soon as there is one. Raises Unavailable where that takes too long, or there will be none."""
+        try:
+            async with asyncio.timeout(live_view.CATCH_UP_TIMEOUT_S):
+                await self._seeing.wait()
+        except TimeoutError:
+            pass
+        if self._live is None:
+            raise leadership.no_leader(self.fence.cluster)
+        return self._live
 
     async def place(self, wanted: work.Wanted) -> jobs.Placed:
         """Have a request decided and committed. Raises what refuses it."""
@@ -56,6 +94,8 @@ class ClusterScheduler:
             ended = standing.Change.DEPOSED
         finally:
             self._move(ended)
+            self._live = None
+            self._seeing.set()
             self._queue.close(leadership.no_leader(self.fence.cluster))
             _log.info("leadership_ended", cluster=self.fence.cluster, epoch=self.fence.epoch, by=ended.value)
 
@@ -70,6 +110,8 @@ class ClusterScheduler:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch_deposed(), name="deposed")
                 live = await self._load()
+                self._live = live
+                self._seeing.set()
                 self._move(standing.Change.VIEW_LOADED)
                 group.create_task(live.follow(), name="follow")
                 group.create_task(live.read_on(), name="read membership")
@@ -84,6 +126,8 @@ class ClusterScheduler:
             sequencer.LogGapError,
         ) as group_error:
             lost = group_error
+        self._live = None
+        self._seeing.clear()
         if lost is not None and not deposed:
             _log.warning("view_lost", cluster=self.fence.cluster, error=repr(lost))
         return not deposed

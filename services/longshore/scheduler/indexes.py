@@ -10,13 +10,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from longshore.scheduler import bags, columns, orders, shapes, snapshot, strategies
+import numpy as np
+
+from longshore.scheduler import bags, columns, shapes, snapshot, strategies
 
 INDEXES = 128
 """Indexes that are kept. Each costs two hundred kilobytes at 10,000 instances, and more while they are full."""
-
-_PICKS = 64
-"""Draws among rows of which some fit."""
 
 IDLE = 1024
 """Decisions after which an index that was not asked may make room for another."""
@@ -26,6 +25,11 @@ USES = 3
 
 _NOWHERE = -1
 """Of a row that an index does not hold; buckets count from 0."""
+
+_DRAWS = 16
+"""Draws of a row to pack that fails a test which no array answers, before all rows are put to it."""
+
+_MOST = np.iinfo(np.int64).max
 
 _COUNTED = 8192
 """Shapes whose uses are counted."""
@@ -168,54 +172,83 @@ def _has_mask(shape: shapes.Shape) -> bool:
 
 
 class Packed:
-    """What an Index is for shapes that pack: it has no rows of its own but walks an order that it shares."""
+    """What an Index is for shapes that pack: it looks at the arrays of all rows, into memory of its own.
 
-    def __init__(
-        self, base: snapshot.Snapshot, shape: shapes.Shape, order: orders.Order, field: str, tally: Tally | None
-    ) -> None:
+    An order of the rows by what they have left would have to move two rows at every decision, whatever its strategy, and be walked past
+    all that does not fit; numbers in a row are compared faster than that.
+    """
+
+    def __init__(self, base: snapshot.Snapshot, shape: shapes.Shape, field: str, tally: Tally | None) -> None:
         self.shape = shape
-        self.fits = shapes.fits(base, shape)
         self.mask = base.masks.get(shape.needs.attributes, shape.static) if _has_mask(shape) else None
         self.tally = tally
-        self._order = order
-        self._least = shape.needs.cpu if field == "cpu" else shape.needs.memory
+        self._base = base
+        self._left = base.cpu_free if field == "cpu" else base.memory_free
+        self._plain = not (shape.once or shape.dynamic or shape.needs.resources)
+        self._test = shapes.fits(base, shape)
+        self._may = np.empty(len(base.open), np.bool_)
+        self._fits = np.empty(len(base.open), np.bool_)
+        self._also = np.empty(len(base.open), np.bool_)
+        self._keys = np.empty(len(base.open), np.int64)
 
     def choose(self, draw: bags.Draw) -> int | None:
-        """The row for the next task; None where none fits. Raises orders.GaveUp."""
-        order = self._order
-        order.refresh()
-        if self.tally is None:
-            found = order.first(0, self._least, self.fits, draw)
-            return None if found is None else self._pick(found[1], draw)
-        counts = self.tally.counts
-        waiting = list(order.buckets())
-        while waiting:
-            least = min(counts.get(code, 0) for code in waiting)
-            tied = [code for code in waiting if counts.get(code, 0) == least]
-            row = self._first_of(tied, draw)
-            if row is not None:
-                return row
-            waiting = [code for code in waiting if counts.get(code, 0) != least]
-        return None
+        """The row for the next task; None where none fits.
 
-    def _first_of(self, tied: list[int], draw: bags.Draw) -> int | None:
-        levels = [
-            found for code in tied if (found := self._order.first(code, self._least, self.fits, draw)) is not None
-        ]
-        if not levels:
+        Tests that no array answers are made of the row that is drawn, and the draw repeated without it where it fails them.
+        """
+        self._compare()
+        for _ in range(_DRAWS):
+            row = self._draw(draw)
+            if row is None or self._plain or self._test(row):
+                return row
+            self._may[row] = False
+        self._may[:] = shapes.mask(self._base, self.shape)
+        return self._draw(draw)
+
+    def _draw(self, draw: bags.Draw) -> int | None:
+        fits = self._fits
+        np.copyto(fits, self._may)
+        if self.tally is not None and not self._spread(fits, self.tally):
             return None
-        value = min(level for level, _ in levels)
-        best = [rows for level, rows in levels if level == value]
-        return self._pick(best[0] if len(best) == 1 else [row for rows in best for row in rows], draw)
+        keys = self._keys
+        keys.fill(_MOST)
+        np.copyto(keys, self._left, where=fits)
+        first = int(keys.argmin())
+        if not fits[first]:
+            return None
+        np.equal(keys, keys[first], out=self._also)
+        count = np.count_nonzero(self._also)
+        if count == 1:
+            return first
+        return int(np.flatnonzero(self._also)[int(draw() * count)])
 
-    def _pick(self, rows: list[int], draw: bags.Draw) -> int:
-        """One of those among the rows that fit; some of them does."""
-        fits = self.fits
-        for _ in range(_PICKS):
-            row = rows[int(draw() * len(rows))]
-            if fits(row):
-                return row
-        raise orders.GaveUp
+    def _compare(self) -> None:
+        """The rows that have CPU and memory, are open and pass the mask."""
+        base, needs, fits, also = self._base, self.shape.needs, self._may, self._also
+        np.greater_equal(base.cpu_free, needs.cpu, out=fits)
+        np.greater_equal(base.memory_free, needs.memory, out=also)
+        fits &= also
+        fits &= base.open
+        if self.mask is not None:
+            fits &= self.mask.bits
+
+    def _spread(self, fits: snapshot.Bools, tally: Tally) -> bool:
+        """Leave the rows of the buckets with fewest tasks among those that have rows which fit; false where there are none."""
+        codes, counts = tally.column.codes, tally.counts
+        left = list(tally.column.numbers.values())
+        while left:
+            least = min(counts.get(code, 0) for code in left)
+            there = np.zeros(len(fits), np.bool_)
+            for code in left:
+                if counts.get(code, 0) == least:
+                    np.equal(codes, code, out=self._also)
+                    there |= self._also
+            there &= fits
+            if there.any():
+                fits[:] = there
+                return True
+            left = [code for code in left if counts.get(code, 0) != least]
+        return False
 
 
 class Indexes:
@@ -232,8 +265,9 @@ class Indexes:
         self._by_group: dict[str, list[Index]] = {}
         self._tallies: dict[str, list[Tally]] = {}
         self._askers: list[Index] = []
-        """Indexes whose constraints ask for tasks: any change of these concerns them."""
-        self._orders: dict[tuple[str, tuple[str, ...]], orders.Order] = {}
+        """Indexes whose constraints ask for tasks of any group, or for their count: any change of these concerns them."""
+        self._by_asked: dict[str, list[Index]] = {}
+        """Indexes whose constraints ask whether there is a task of a group."""
         base.watcher = self
 
     def get(self, shape: shapes.Shape) -> "Index | Packed | None":
@@ -257,11 +291,6 @@ class Indexes:
 
     # ------------------------------------------------------------------------------------------------- what is told
 
-    def changed(self, row: int) -> None:
-        """Free CPU or memory of a row is another, or whether it is open."""
-        for order in self._orders.values():
-            order.dirty.add(row)
-
     def appeared(self, row: int) -> None:
         """A row has an instance now, and had none."""
         for index in self._kept.values():
@@ -278,8 +307,6 @@ class Indexes:
                     index.consider(row)
             if not waiting:
                 del self.parked[row]
-        for index in self._askers:
-            index.consider(row)
 
     def counted(self, group: str, row: int, before: int, after: int) -> None:
         """A row holds so many tasks of a group now."""
@@ -291,6 +318,9 @@ class Indexes:
         if tallies is not None:
             for tally in tallies:
                 tally.add(row, after - before)
+        if (before > 0) != (after > 0):
+            for index in self._by_asked.get(group, ()):
+                index.consider(row)
         for index in self._askers:
             index.consider(row)
 
@@ -302,7 +332,7 @@ class Indexes:
         self._by_group.clear()
         self._tallies.clear()
         self._askers.clear()
-        self._orders.clear()
+        self._by_asked.clear()
 
     # ------------------------------------------------------------------------------------------------- making them
 
@@ -318,9 +348,9 @@ class Indexes:
         if tally is not None:
             tally.indexes += 1
         if rest and rest[0].packed:
-            packed = Packed(self.base, shape, self._order(rest[0].packed, names, column), rest[0].packed, tally)
+            packed = Packed(self.base, shape, rest[0].packed, tally)
             if packed.mask is not None:
-                packed.mask.users.append(_kept_true)
+                packed.mask.users.append(shapes.unheard)
             return packed
         index = Index(self, shape, column, tally)
         if index.mask is not None:
@@ -329,9 +359,16 @@ class Indexes:
             column.users.append(index.relocate)
         if rest:
             self._by_group.setdefault(shape.group, []).append(index)
-        if shape.dynamic:
-            self._askers.append(index)
+        for listening in self._listening(shape):
+            listening.append(index)
         return index
+
+    def _listening(self, shape: shapes.Shape) -> list[list[Index]]:
+        """The lists of indexes that are told of tasks for the sake of a shape's constraints."""
+        if any(query.groups is None for query in shape.dynamic):
+            return [self._askers]
+        groups = {group for query in shape.dynamic for group in query.groups or ()}
+        return [self._by_asked.setdefault(group, []) for group in sorted(groups)]
 
     def _make_room(self) -> bool:
         """Give up the index that was not asked for longest, unless all of them are in use."""
@@ -341,15 +378,15 @@ class Indexes:
         del self._asked[oldest]
         index = self._kept.pop(oldest)
         if index.mask is not None:
-            index.mask.users.remove(_kept_true if isinstance(index, Packed) else index.consider)
+            index.mask.users.remove(shapes.unheard if isinstance(index, Packed) else index.consider)
         if isinstance(index, Index):
             index.dead = True
             if index.column is not None:
                 index.column.users.remove(index.relocate)
             if index.by_count:
                 self._by_group[oldest.group].remove(index)
-            if oldest.dynamic:
-                self._askers.remove(index)
+            for listening in self._listening(oldest):
+                listening.remove(index)
         tally = index.tally
         if tally is not None:
             tally.indexes -= 1
@@ -369,19 +406,6 @@ class Indexes:
         self._tallies.setdefault(group, []).append(tally)
         column.users.append(tally.move)
         return tally
-
-    def _order(self, field: str, names: tuple[str, ...], column: columns.Column | None) -> orders.Order:
-        order = self._orders.get((field, names))
-        if order is None:
-            order = self._orders[field, names] = orders.Order(self.base, field, column)
-            if column is not None:
-                dirty = order.dirty
-                column.users.append(lambda row, _old, _new: dirty.add(row))
-        return order
-
-
-def _kept_true(_row: int) -> None:
-    """Of a mask that is read and whose changes nobody needs to be told of."""
 
 
 def of(base: snapshot.Snapshot) -> Indexes:

@@ -30,6 +30,8 @@ class Mask:
     bits: NDArray[np.bool_]
     at: memoryview = field(init=False)
     users: list[Callable[[int], None]] = field(default_factory=list)
+    rises: int = 0
+    """How often a row came to pass."""
 
     def __post_init__(self) -> None:
         self.at = memoryview(self.bits)  # type: ignore[arg-type] # numpy's booleans have a buffer
@@ -54,7 +56,7 @@ class Masks:
         self._kept: OrderedDict[Key, Mask] = OrderedDict()
 
     def get(self, attributes: tuple[requirements.Attribute, ...], expressions: tuple[str, ...] = ()) -> Mask:
-        """The mask of these attributes and expressions, none of which may ask for tasks."""
+        """The mask of these attributes and expressions; one that asks for tasks is answered as if there were none."""
         key = (attributes, expressions)
         mask = self._kept.get(key)
         if mask is not None:
@@ -82,6 +84,7 @@ class Masks:
             rises = passes and not mask.at[row]
             mask.at[row] = passes
             if rises:
+                mask.rises += 1
                 for told in mask.users:
                     told(row)
 

@@ -1,5 +1,6 @@
 """The scheduler's operations: who decides, here or elsewhere, and what is asked of it. No gRPC; the adapter is `servicer`."""
 
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from longshore.scheduler import (
     answers,
     asked,
     cluster_scheduler,
+    explained,
     forwarding,
     instances,
     leaders,
@@ -106,6 +108,31 @@ class Operations:
         )
         answer: scheduler_service_pb2.StopTaskResponse = await self._decide(
             "StopTask", cluster, request, hop, lambda leader: self._stop(leader, cluster, stop)
+        )
+        return answer
+
+    async def explain_placement(
+        self, request: scheduler_service_pb2.ExplainPlacementRequest, hop: Hop
+    ) -> scheduler_service_pb2.ExplainPlacementResponse:
+        """Tell where tasks would go and why not elsewhere; nothing is placed."""
+        place = self._place()
+        run_task = scheduler_service_pb2.RunTaskRequest()
+        run_task.CopyFrom(request.run_task)
+        run_task.ClearField("client_token")
+        definition = request.task_definition if request.HasField("task_definition") else None
+        if definition is not None:
+            run_task.task_definition = definition.family
+        wanted = asked.of_run_task(run_task, place=place)
+
+        async def here(
+            leader: cluster_scheduler.ClusterScheduler,
+        ) -> scheduler_service_pb2.ExplainPlacementResponse:
+            ready = await self._placing.ready(wanted, _cause(), place, definition)
+            found = await leader.explain(ready, random.Random())  # noqa: S311 - a dry run's draw
+            return explained.respond(ready, ready.request(), found, place)
+
+        answer: scheduler_service_pb2.ExplainPlacementResponse = await self._decide(
+            "ExplainPlacement", wanted.cluster, request, hop, here
         )
         return answer
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from longshore.scheduler import bulk, indexes, orders, refusals, requirements, resources, shapes, snapshot, strategies
+from longshore.scheduler import bulk, indexes, refusals, requirements, resources, shapes, snapshot, strategies
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,7 @@ class Placement:
         """The row for one task of a shape, the best by its chain; None where it fits nowhere."""
         index = self._indexes.get(shape)
         if index is not None:
-            try:
-                return index.choose(self._random.random)
-            except orders.GaveUp:
-                pass
+            return index.choose(self._random.random)
         rows = np.flatnonzero(shapes.mask(self._base, shape))
         return strategies.choose(self._base, rows, shape.group, shape.chain, self._random)
 

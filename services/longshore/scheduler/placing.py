@@ -19,7 +19,7 @@ from longshore.scheduler import (
     work,
 )
 from longshore.storage import definitions
-from longshore.v1 import record_pb2, scheduler_service_pb2
+from longshore.v1 import record_pb2, scheduler_service_pb2, task_definition_pb2
 
 RESOLUTIONS = 3
 """How often a family's latest revision is looked up for one request, when it is deregistered under it."""
@@ -48,6 +48,23 @@ class Placing:
         return await self._claims.once(
             key, claim.fingerprint, lambda: self._resolved(leader, wanted, cause, place, claim)
         )
+
+    async def ready(
+        self,
+        wanted: asked.Asked,
+        cause: work.Cause,
+        place: arns.Place,
+        definition: task_definition_pb2.TaskDefinition | None = None,
+    ) -> work.Wanted:
+        """A request with all that is known, as it would be placed. Raises what refuses it. `definition`: one that is not registered."""
+        if definition is None:
+            found = await self._lookups.find(lookups.Wish(wanted.family, wanted.revision))
+        else:
+            found = lookups.Found(definitions.Key(definition.family, 0), definition)
+        if found.key is None or found.body is None:
+            raise AssertionError("a look-up that finds nothing raises")
+        definition_rules.check(wanted, found.body)
+        return _ready(wanted, found.key, found, cause, place, None)
 
     async def _resolved(
         self,

@@ -178,8 +178,7 @@ def _failing(base: snapshot.Snapshot, wanted: Wanted) -> snapshot.Bools:
         taken |= base.port_mask(port)
     member = base.masks.get((), shape.static).bits.copy() if shape.static else np.ones(size, np.bool_)
     for query in shape.dynamic:
-        for row in range(len(base)):
-            member[row] = member[row] and base.holds(row, query)
+        member &= shapes.holding(base, query)
     return np.stack(
         [
             ~base.connected,

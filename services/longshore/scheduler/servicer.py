@@ -31,6 +31,12 @@ class Servicer(scheduler_service_pb2_grpc.SchedulerServiceServicer):
         """Have a task stopped."""
         return await self._does.stop_task(request, _hop(context))
 
+    async def ExplainPlacement(
+        self, request: messages.ExplainPlacementRequest, context: Context
+    ) -> messages.ExplainPlacementResponse:
+        """Tell where tasks would go and why not elsewhere."""
+        return await self._does.explain_placement(request, _hop(context))
+
     async def TagTask(self, request: messages.TagTaskRequest, context: Context) -> messages.TagTaskResponse:
         """Add tags to a task."""
         return await self._does.tag_task(request)

@@ -1,7 +1,7 @@
 """What a request asks of an instance, as one value: the shape that everything which is kept per kind of request is kept under. Pure."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,8 +75,20 @@ def mask(base: snapshot.Snapshot, shape: Shape) -> snapshot.Bools:
     if shape.distinct:
         found[_held(base.group_counts(shape.group))] = False
     for query in shape.dynamic:
-        for row in np.flatnonzero(found).tolist():
-            found[row] = base.holds(row, query)
+        found &= holding(base, query)
+    return found
+
+
+def holding(base: snapshot.Snapshot, query: evaluation.Query) -> snapshot.Bools:
+    """Per row, whether an expression that asks for tasks holds: looked at one by one where there are such tasks."""
+    if query.groups is None:
+        found = np.zeros(len(base.open), np.bool_)
+        rows: Iterable[int] = range(len(base))
+    else:
+        found = base.masks.get((), (query.text,)).bits.copy()
+        rows = {row for group in query.groups for row in base.group_counts(group)}
+    for row in rows:
+        found[row] = base.holds(row, query)
     return found
 
 
@@ -103,6 +115,7 @@ def _rest(base: snapshot.Snapshot, shape: Shape) -> Callable[[int], bool] | None
     needs, group = shape.needs, shape.group
     dynamic = shape.dynamic
     held = base.held
+    asked = [_asks(base, query) for query in dynamic]
     if not needs.ports and not needs.resources and not dynamic:
         return (lambda row: held[row].get(group, 0) <= 0) if shape.distinct else None
 
@@ -113,9 +126,24 @@ def _rest(base: snapshot.Snapshot, shape: Shape) -> Callable[[int], bool] | None
             return False
         if any(base.free(row, name) < count for name, count in needs.resources):
             return False
-        return all(base.holds(row, query) for query in dynamic)
+        return all(asks(row) for asks in asked)
 
     return rest
+
+
+def _asks(base: snapshot.Snapshot, query: evaluation.Query) -> Callable[[int], bool]:
+    """A test of one row by an expression that asks for tasks: as a rule there are none of those that it names."""
+    groups, held = query.groups, base.held
+    if groups is None:
+        return lambda row: base.holds(row, query)
+    idle = base.masks.get((), (query.text,))
+    idle.users.append(unheard)  # keeps it true for as long as the snapshot lives
+    at: Any = idle.at
+    return lambda row: at[row] if groups.isdisjoint(held[row]) else base.holds(row, query)
+
+
+def unheard(_row: int) -> None:
+    """Of a mask that is read and whose changes nobody needs to be told of."""
 
 
 def _held(counts: Mapping[int, int]) -> list[int]:

@@ -51,9 +51,6 @@ class Reserved:
 class Watcher(Protocol):
     """Told of changes as they happen. `grown`: all arrays are new ones, whatever was kept of them is void."""
 
-    def changed(self, row: int) -> None:
-        """Free CPU or memory of a row is another, or whether it is open."""
-
     def appeared(self, row: int) -> None:
         """A row has an instance now, and had none."""
 
@@ -201,8 +198,6 @@ class Snapshot:
         if old != fact.reserved_ports:
             self._count_ports(row, old - fact.reserved_ports, -1)
             self._count_ports(row, fact.reserved_ports - old, 1)
-        if self.watcher is not None:
-            self.watcher.changed(row)
         self.columns.apply(row, before, fact)
         self.masks.apply(row, before, fact)
         if self.watcher is not None:
@@ -250,8 +245,6 @@ class Snapshot:
         for name, amount in load.named:
             self._use(row, name, amount, sign)
         watcher = self.watcher
-        if watcher is not None:
-            watcher.changed(row)
         tasks = load.tasks
         if tasks:
             self.tasks[row] += sign * tasks

@@ -72,24 +72,27 @@ def best(cluster: Cluster, wanted: placement.Request) -> set[str]:
         if strategy.kind is strategies.Kind.RANDOM:
             break
         attributes = (*attributes, strategy.attribute) if strategy.attribute else attributes
-        ranks = {name: rank(cluster, name, wanted.group, strategy, attributes) for name in left}
+        ranks = ranked(cluster, left, wanted.group, strategy, attributes)
         left = {name for name in left if ranks[name] == min(ranks.values())}
     return left
 
 
-def rank(cluster: Cluster, name: str, group: str, strategy: strategies.Strategy, attributes: tuple[str, ...]) -> int:
-    """The smaller the better."""
-    one = cluster[name]
+def ranked(
+    cluster: Cluster, names: set[str], group: str, strategy: strategies.Strategy, attributes: tuple[str, ...]
+) -> dict[str, int]:
+    """By name its rank: the smaller the better."""
     if strategy.packed:
-        return one.cpu if strategy.packed == "cpu" else one.memory
+        return {name: cluster[name].cpu if strategy.packed == "cpu" else cluster[name].memory for name in names}
     if strategy.hosts:
-        return one.groups[group]
-    bucket = values(one, attributes)
-    return sum(other.groups[group] for other in cluster.values() if values(other, attributes) == bucket)
+        return {name: cluster[name].groups[group] for name in names}
+    tasks: Counter[tuple[str | None, ...]] = Counter()
+    for one in cluster.values():
+        tasks[values(one, attributes)] += one.groups[group]
+    return {name: tasks[values(cluster[name], attributes)] for name in names}
 
 
-def values(one: Instance, attributes: Iterable[str]) -> list[str | None]:
-    return [one.fact.attributes.get(name) for name in attributes]
+def values(one: Instance, attributes: Iterable[str]) -> tuple[str | None, ...]:
+    return tuple(one.fact.attributes.get(name) for name in attributes)
 
 
 def refused(cluster: Cluster, wanted: placement.Request) -> dict[str, str | None]:

@@ -7,22 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longshore.scheduler import bulk, indexes, instances, orders, placement, requirements, snapshot, strategies
+from longshore.scheduler import bulk, indexes, instances, placement, requirements, snapshot, strategies
 from tests.property.scheduler import naive, worlds
 
 SHAPES = 5
 STEPS = 30
 
 
-@pytest.fixture(params=["with indexes", "without", "few, and with short walks"])
+@pytest.fixture(params=["with indexes", "without", "with few"])
 def tuned(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tuned for large clusters, so that small ones meet every way of choosing."""
-    uses, kept, steps = {"with indexes": (1, 128, 160), "without": (10**9, 128, 160)}.get(request.param, (1, 2, 1))
+    uses, kept = {"with indexes": (1, 128), "without": (10**9, 128), "with few": (1, 2)}[request.param]
     monkeypatch.setattr(indexes, "USES", uses)
     monkeypatch.setattr(indexes, "INDEXES", kept)
     monkeypatch.setattr(indexes, "IDLE", 3)
-    monkeypatch.setattr(orders, "STEPS", steps)
-    monkeypatch.setattr(orders, "_FEW", 2 if steps == 1 else 24)
 
 
 def live(source: random.Random) -> None:
