@@ -51,6 +51,7 @@ async def test_an_agent_that_comes_back_to_a_full_disk_lives_and_goes_on_when_th
         assert after not in tracker.observations
         small.free()
         await tracker.running(after)
+        assert len(tracker.hellos) == 2  # the session went on
         await tracker.end(after)
         for ended in (task, after):
             assert (await tracker.stopped(ended)).last_status == task_pb2.TASK_STATUS_STOPPED

@@ -7,7 +7,7 @@ session ended.
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import grpc.aio
@@ -27,6 +27,8 @@ REJECTED_PAUSE_S = 60.0
 """Pause after a wrong credential, which only a person can put right."""
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 10.0
+_SAVE_FIRST_PAUSE_S = 0.2
+_SAVE_LONGEST_PAUSE_S = 3.0
 _MILLISECONDS = 1000
 
 
@@ -73,9 +75,6 @@ class Sessions:
             except assignments.RevisionGap as error:
                 self._host.missed = True
                 _log.warning("assignments_missed", error=str(error))
-                await pauses.sleep()
-            except stored.StateFileError as error:
-                _log.error("assignment_not_saved", error=str(error))
                 await pauses.sleep()
             finally:
                 self.connected = False
@@ -134,6 +133,8 @@ class _Round:
         self._heartbeat_s = welcome.heartbeat_interval_ms / _MILLISECONDS
         self._lease_s = welcome.lease_ms / _MILLISECONDS
         self._ack: int | None = None
+        self._unsaved: Sequence[agent_service_pb2.Assignment] = ()
+        self._no_room = asyncio.Event()
 
     async def run(self) -> None:
         """Read and write until one of them fails."""
@@ -141,6 +142,7 @@ class _Round:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._read(), name="session reader")
                 group.create_task(self._write(), name="session writer")
+                group.create_task(self._apply_again(), name="session assignments")
         except BaseExceptionGroup as failures:
             # Both may fail of the same broken stream; the first says why.
             raise failures.exceptions[0] from None
@@ -162,10 +164,34 @@ class _Round:
             self._host.confirm(self._host.reports.acknowledge(message.report_ack.number))
             self._due.set()
         if message.assignments:
-            self._ack = await self._host.apply(message.assignments)
-            self._due.set()
+            await self._apply(message.assignments)
         for order in message.stream_orders:
             self._open_stream(order)
+
+    async def _apply(self, received: Sequence[agent_service_pb2.Assignment]) -> bool:
+        """Take assignments in; where the disk has no room for them, leave them to be tried again."""
+        try:
+            self._ack = await self._host.apply(received)
+        except stored.StateFileError as error:
+            _log.error("assignment_not_saved", error=str(error))
+            self._unsaved = received
+            self._no_room.set()
+            return False
+        self._due.set()
+        return True
+
+    async def _apply_again(self) -> NoReturn:
+        """What the disk had no room for, until it has: a new session would bring the same, and find it as full.
+
+        Nothing else comes meanwhile, since nothing is acknowledged; streams and acknowledgements of reports do.
+        """
+        pauses = backoff.Backoff(first=_SAVE_FIRST_PAUSE_S, cap=_SAVE_LONGEST_PAUSE_S)
+        while True:
+            await self._no_room.wait()
+            await pauses.sleep()
+            if await self._apply(self._unsaved):
+                self._no_room.clear()
+                pauses.reset()
 
     async def _write(self) -> NoReturn:
         while True:

@@ -22,7 +22,7 @@ _Result = TypeVar("_Result")
 _Work = tuple[Callable[[sqlite3.Connection], Any], asyncio.Future[Any]]
 
 WRITE_TIMEOUT_S = 30.0
-"""A disk that takes longer for a few kilobytes is as good as gone; the session ends and the control plane sends again."""
+"""A disk that takes longer for a few kilobytes is as good as gone; what is to be written is tried again."""
 
 FORMAT = 1
 """Format of the file that this agent writes. What an older agent can go on reading, as a further table, needs no new one."""
