@@ -14,7 +14,7 @@ from botocore import config as boto_config
 
 from longshore.agent import app as agent_app
 from longshore.agent import config as agent_config
-from longshore.agent import pulls, runtime, simulated_runtime
+from longshore.agent import pulls, runtime, simulated_runtime, simulated_timing
 from longshore.events import bus as buses
 from longshore.gateway import app as gateway_app
 from longshore.gateway import config as gateway_config
@@ -222,7 +222,7 @@ async def _agent(folder: Path, number: int, at: Mapping[str, str], *, cluster: s
         registry={PULLED_IMAGE: pulls.CachedImage(f"sha256:{'3' * 64}", f"sha256:{'4' * 64}")},
         source=random.Random(number),
         clock=agent_app.now_us,
-        timing=simulated_runtime.INSTANT,
+        timing=simulated_timing.INSTANT,
         life=_life,
     )
     settings = agent_config.Config(

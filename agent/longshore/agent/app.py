@@ -48,13 +48,14 @@ from longshore.agent import (
     sampling,
     session,
     slices,
+    speaking,
     state_file,
     stored,
     streams,
     takeover,
     watching,
 )
-from longshore.rpc import backoff, channels, loops
+from longshore.rpc import channels, loops
 from longshore.v1 import agent_service_pb2_grpc, registry_service_pb2_grpc, state_tracker_service_pb2_grpc
 
 _log = structlog.get_logger(__name__)
@@ -66,8 +67,6 @@ _MICROSECONDS = 1_000_000
 _PROCESS_ID_BITS = 128
 _LAUNCHES_PER_CPU = 4
 _FEWEST_LAUNCHES = 8
-_SAVE_FIRST_PAUSE_S = 0.2
-_SAVE_LONGEST_PAUSE_S = 10.0
 
 
 _NO_PIDS_LIMIT = (
@@ -173,13 +172,14 @@ async def serving(
             gpus=host.gpus,
             shared=await _shared(stack, folder, host.pausing),
         )
-        speaking = await _speaking(stack, settings, draws)
-        metadata = await _metadata(stack, settings, host, seen, speaking.registries)
-        identify = functools.partial(_identify, host, metadata)
+        stubs = await _stubs(stack, settings, draws)
+        metadata = await _metadata(stack, settings, host, seen, stubs.registries)
+        leaver = leaving.Leaving(host, stubs.trackers)
+        tell = functools.partial(_identify, host, metadata, leaver)
         if before.identity is not None:
-            identify(before.identity)
+            tell(before.identity)
         sessions = session.Sessions(
-            stub=speaking.agents,
+            stub=stubs.agents,
             host=host,
             due=due,
             process_id=f"{draws.getrandbits(_PROCESS_ID_BITS):032x}",
@@ -187,11 +187,10 @@ async def serving(
             source=draws,
             opened=streams.Streams(host=host, calls=calls, files=settings.tls),
         )
-        registrar = registration.Registrar(tracker=speaking.trackers, registry=speaking.registries, host=offered)
+        registrar = registration.Registrar(tracker=stubs.trackers, registry=stubs.registries, host=offered)
         given = None if before.identity is not None else _given(settings)
-        leaver = leaving.Leaving(host, speaking.trackers)
         supervisor.start(
-            "sessions", lambda: _speak(host, store, registrar, sessions, leaver, before.identity, given, identify)
+            "sessions", lambda: speaking.speak(host, store, registrar.register, sessions, before.identity, given, tell)
         )
         _log.info("agent_started", cluster=settings.cluster, docker=described.version, introspection_port=port)
         yield Agent(host, sessions, port, metadata, sampled, supervisor, leaver)
@@ -361,7 +360,7 @@ class _Stubs:
     registries: "registry_service_pb2_grpc.RegistryServiceAsyncStub"
 
 
-async def _speaking(stack: AsyncExitStack, settings: config.Config, draws: random.Random) -> _Stubs:
+async def _stubs(stack: AsyncExitStack, settings: config.Config, draws: random.Random) -> _Stubs:
     """Channels to the control plane. Nothing is dialled before the first call."""
     trackers = await stack.enter_async_context(
         channels.connect(settings.state_tracker_addresses, files=settings.tls, shuffle=draws)
@@ -419,10 +418,17 @@ def _sampling(
     return made
 
 
-def _identify(host: engine.TaskEngine, metadata: metadata_server.MetadataServer, identity: stored.Identity) -> None:
-    """Be this instance from now on."""
-    host.owner = _owner(identity, host.owner.home)
-    metadata.identify(identity.credential)
+def _identify(
+    host: engine.TaskEngine,
+    metadata: metadata_server.MetadataServer,
+    leaver: leaving.Leaving,
+    identity: stored.Identity | None,
+) -> None:
+    """Be this instance from now on; where it is None, one that has left, whose containers are still known by its name."""
+    leaver.identity = identity
+    if identity is not None:
+        host.owner = _owner(identity, host.owner.home)
+        metadata.identify(identity.credential)
 
 
 async def _metadata(
@@ -448,54 +454,3 @@ async def _metadata(
     await made.start(place, settings.task_metadata_port)
     host.metadata_variables = made.variables
     return made
-
-
-async def _speak(
-    host: engine.TaskEngine,
-    store: stored.Store,
-    registrar: registration.Registrar,
-    sessions: session.Sessions,
-    leaver: leaving.Leaving,
-    identity: stored.Identity | None,
-    given: stored.Identity | None,
-    identify: Callable[[stored.Identity], None],
-) -> NoReturn:
-    """Be a container instance: register, hold sessions; where the instance was deregistered, clear the host and begin anew.
-
-    `given` is one to take over; where it is not there, becoming another one would not be what was asked for.
-    """
-    written = identity
-    while True:
-        try:
-            identity = await registrar.register(identity or given)
-            given = None
-            if identity != written:
-                await _save_identity(store, identity)
-                written = identity
-            identify(identity)
-            leaver.identity = identity
-            _log.info("registered", instance_id=identity.instance_id, cluster=identity.cluster)
-            await sessions.keep(identity)
-        except registration.Deregistered as error:
-            if given is not None:
-                raise registration.Refused(
-                    f"the container instance {given.instance_arn} cannot be taken over: {error}"
-                ) from error
-            _log.warning("deregistered", error=str(error))
-            leaver.identity = None
-            host.disown()
-            await host.drained()
-            identity = None
-
-
-async def _save_identity(store: stored.Store, identity: stored.Identity) -> None:
-    """Write down who we are, however long the disk is full: nothing may be run under an identity that a restart would forget."""
-    pauses = backoff.Backoff(first=_SAVE_FIRST_PAUSE_S, cap=_SAVE_LONGEST_PAUSE_S)
-    while True:
-        try:
-            await store.save_identity(identity)
-        except stored.StateFileError as error:
-            _log.error("identity_not_saved", instance_id=identity.instance_id, error_reason=str(error))
-            await pauses.sleep()
-        else:
-            return

@@ -107,6 +107,8 @@ class TaskEngine:
         self.changes = task_changes.Changes()
         self.on_ended: Callable[[task_record.TaskRecord, str], None] = lambda _, __: None
         """Called for a container that has ended: its last lines can be read."""
+        self.on_phase: Callable[[states.TaskPhase | None, states.TaskPhase | None], None] = lambda _, __: None
+        """Called when a task moves from one phase to another; None is before it came, and after it was forgotten."""
         self.on_tails_told: Callable[[list[reports.TailKey]], Coroutine[Any, Any, None]] | None = None
         self.on_settled: Callable[[task_record.TaskRecord], None] = lambda _: None
         """Called for a task that has stopped and whose end is recorded: what is left of it may go after the wait."""
@@ -200,6 +202,8 @@ class TaskEngine:
                     to_phase=new.phase.name,
                     reason=new.reason,
                 )
+        if record.state.phase is not before.phase:
+            self.on_phase(before.phase, record.state.phase)
         if record.state.stopped and not before.stopped:
             self._ended.set()
             if record.foreign:
@@ -236,6 +240,7 @@ class TaskEngine:
     def restore(self, record: task_record.TaskRecord) -> None:
         """Know a task again, from the state file, and listen for news of its containers."""
         self.tasks[record.task_id] = record
+        self.on_phase(None, record.state.phase)
         for plan, container in zip(record.state.plans, record.state.containers, strict=True):
             if container.runtime_id:
                 self._by_runtime_id[container.runtime_id] = (record, plan.name)
@@ -300,6 +305,7 @@ class TaskEngine:
         state = task_state.assigned(assigned.task_id, definition.plans)
         record = task_record.TaskRecord(assigned, definition, task_record.names_of(assigned), state)
         self.tasks[assigned.task_id] = record
+        self.on_phase(None, state.phase)
         self.changes.tell(record.task_id)
         return record
 
@@ -307,6 +313,7 @@ class TaskEngine:
         """Keep a task that was never here until its release is recorded."""
         definition = task_record.Definition(task_record.NOTHING, ())
         state = observations.released(assigned.task_id)
+        self.on_phase(None, state.phase)
         self.tasks[assigned.task_id] = task_record.TaskRecord(
             assigned, definition, task_record.names_of(assigned), state
         )
@@ -401,7 +408,8 @@ class TaskEngine:
 
     def drop(self, record: task_record.TaskRecord) -> None:
         """Forget a task of which nothing is left on the host."""
-        self.tasks.pop(record.task_id, None)
+        if self.tasks.pop(record.task_id, None) is not None:
+            self.on_phase(record.state.phase, None)
         self.reports.drop([record.task_id])
         for container in record.state.containers:
             self.unlink(container.runtime_id)

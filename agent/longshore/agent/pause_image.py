@@ -1,5 +1,6 @@
 """The image of pause containers, as an archive that an engine loads: one layer with one program. Pure."""
 
+import functools
 import hashlib
 import io
 import json
@@ -32,6 +33,7 @@ class Image:
     archive: bytes = field(repr=False)
 
 
+@functools.cache
 def image(architecture: str) -> Image | None:
     """The image for an engine's processor; None where there is no program for it."""
     platform = _PLATFORMS.get(architecture)

@@ -8,14 +8,14 @@ session ended.
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import grpc.aio
 import structlog
 
 from longshore.agent import assignments, engine, registration, stored, streams
 from longshore.rpc import backoff, errors, loops
-from longshore.v1 import agent_service_pb2, agent_service_pb2_grpc
+from longshore.v1 import agent_service_pb2
 
 _log = structlog.get_logger(__name__)
 
@@ -32,13 +32,21 @@ _SAVE_LONGEST_PAUSE_S = 3.0
 _MILLISECONDS = 1000
 
 
+class Stub(Protocol):
+    """What begins a session: the stub of AgentService, or what stands in for it."""
+
+    @property
+    def Session(self) -> Callable[[], Any]:  # noqa: N802 - the contract's name
+        """The RPC. Any: gRPC types what a call reads as message or EOF, which cannot be told apart."""
+
+
 class Sessions:
     """The sessions of one identity, one after the other."""
 
     def __init__(
         self,
         *,
-        stub: "agent_service_pb2_grpc.AgentServiceAsyncStub",
+        stub: Stub,
         host: engine.TaskEngine,
         due: asyncio.Event,
         process_id: str,
@@ -80,7 +88,7 @@ class Sessions:
                 self.connected = False
 
     async def _round(self, identity: stored.Identity, pauses: backoff.Backoff) -> None:
-        call: Any = self._stub.Session()  # Any: gRPC types what it reads as message or EOF, which cannot be told apart
+        call = self._stub.Session()
         try:
             try:
                 async with asyncio.timeout(WELCOME_TIMEOUT_S):

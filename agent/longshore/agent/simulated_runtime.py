@@ -11,7 +11,7 @@ import random
 import sys
 import tarfile
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf import timestamp_pb2
@@ -24,12 +24,15 @@ from longshore.agent import (
     runtime,
     simulated_networks,
     simulated_statistics,
+    simulated_timing,
     task_events,
     task_limits,
 )
 from longshore.rpc import log_cursor
 
 _KILLED = 137
+_LOST = 255
+"""What Docker says of a container that ended with its host."""
 _LAYER = 30_000_000
 """Bytes of every image that is pulled here."""
 _TERMINATED = 143
@@ -41,6 +44,15 @@ _STATUS = {
 
 
 _MICROSECONDS = 1_000_000
+_READ_OF_BODY = ("Image", "Labels", "StopTimeout")
+_READ_OF_HOST = ("IpcMode", "LogConfig", "Memory", "NetworkMode", "PidMode", "PortBindings")
+
+
+def _kept(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a create call what is looked at again later: with millions of containers the rest would be most of the memory."""
+    host = body.get("HostConfig", {})
+    kept = {name: body[name] for name in _READ_OF_BODY if name in body}
+    return kept | {"HostConfig": {name: host[name] for name in _READ_OF_HOST if host.get(name)}}
 
 
 def _timestamp(microseconds: int) -> timestamp_pb2.Timestamp:
@@ -61,20 +73,6 @@ class Life:
     """What it writes as soon as it runs: stream and line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Seconds that calls take, each drawn evenly between the two. The defaults are Docker's on a machine with two cores."""
-
-    create_s: tuple[float, float] = (0.03, 0.06)
-    start_s: tuple[float, float] = (0.12, 0.2)
-    pull_s: tuple[float, float] = (0.5, 2.0)
-    stop_s: tuple[float, float] = (0.02, 0.05)
-
-
-INSTANT = Timing((0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
-"""Nothing takes any time: for tests of order, not of speed."""
-
-
 @dataclass(slots=True)
 class _Container:
     runtime_id: str
@@ -88,9 +86,16 @@ class _Container:
     started_at: int = 0
     finished_at: int = 0
     addresses: tuple[runtime.NetworkAddress, ...] = ()
-    end: asyncio.TimerHandle | None = None
-    log: list[log_frames.Entry] = field(default_factory=list)
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    end: simulated_timing.Entry | None = None
+    log: tuple[log_frames.Entry, ...] = ()
+    waiting: "asyncio.Future[None] | None" = None
+    """Made by the first who waits for its end: most containers have none."""
+
+    def over(self) -> "asyncio.Future[None]":
+        """Done once it has ended."""
+        if self.waiting is None:
+            self.waiting = asyncio.get_running_loop().create_future()
+        return self.waiting
 
 
 class SimulatedGroups:
@@ -122,16 +127,20 @@ class SimulatedRuntime:
         source: random.Random,
         clock: Callable[[], int],
         registry: Mapping[str, pulls.CachedImage] | None = None,
-        timing: Timing | None = None,
+        timing: simulated_timing.Timing | None = None,
         life: Callable[[Mapping[str, Any]], Life] = lambda _: Life(),
+        wheel: simulated_timing.Wheel | None = None,
     ) -> None:
         self._info = info
         self._images = dict(images)
         self._pins = {image.pin for image in self._images.values()}
-        self._registry = dict(registry or {})
+        self._registry: Mapping[str, pulls.CachedImage] = {} if registry is None else registry
         self._source = source
         self._clock = clock
-        self._timing = timing or Timing()
+        self._timing = timing or simulated_timing.Timing()
+        self._wheel = wheel or simulated_timing.Wheel()
+        self.slowness = 1.0
+        """By what everything takes longer than it should."""
         self._life = life
         self._containers: dict[str, _Container] = {}
         self._names: dict[str, str] = {}
@@ -157,12 +166,15 @@ class SimulatedRuntime:
     ) -> pulls.CachedImage:
         """Fetch an image from the made-up registry, which never thinks better of it."""
         del patient
-        least, most = self._timing.pull_s
-        for quarter in range(1, 5):
-            await self._take((least / 4, most / 4))
-            if image in self._registry:
-                on_progress(pull_progress.Progress(quarter * _LAYER // 4, _LAYER, 1))
         found = self._registry.get(image)
+        if found is not None and self._images.get(image) == found:
+            await self._take(self._timing.check)
+            return found
+        whole_s = self._timing.pull.draw(self._source)
+        for quarter in range(1, 5):
+            await self._wait(whole_s / 4)
+            if found is not None:
+                on_progress(pull_progress.Progress(quarter * _LAYER // 4, _LAYER, 1))
         if found is None:
             raise runtime.CannotPullContainerError(f"pull access denied for {image}, repository does not exist")
         self._images[image] = found
@@ -208,14 +220,14 @@ class SimulatedRuntime:
             raise runtime.CannotCreateContainerError(f"No such image: {body['Image']}")
         runtime_id = f"{self._source.getrandbits(256):064x}"
         self._names[name] = runtime_id
-        self._containers[runtime_id] = _Container(runtime_id, name, body, self._life(body), self._clock())
-        await self._take(self._timing.create_s)
+        self._containers[runtime_id] = _Container(runtime_id, name, _kept(body), self._life(body), self._clock())
+        await self._take(self._timing.create)
         return runtime_id
 
     async def start(self, runtime_id: str) -> None:
         """Start a container."""
         container = self._get(runtime_id)
-        await self._take(self._timing.start_s)
+        await self._take(self._timing.start)
         if container.found is task_events.Found.RUNNING:
             return
         if container.life.start_error:
@@ -225,26 +237,27 @@ class SimulatedRuntime:
         self._publish_ports(container)
         container.found, container.exit_code = task_events.Found.RUNNING, None
         container.started_at = self._clock()
-        container.ended.clear()
+        container.waiting = None
         stamp = log_cursor.stamp_of(_timestamp(container.started_at))
-        container.log += [(stream, stamp, line) for stream, line in container.life.output]
+        container.log += tuple((stream, stamp, line) for stream, line in container.life.output)
         self._tell(container, "start")
         if container.life.runs_s is not None:
-            loop = asyncio.get_running_loop()
-            container.end = loop.call_later(container.life.runs_s, self._exit, container, container.life.exit_code)
+            container.end = self._wheel.call_later(
+                container.life.runs_s, self._exit, container, container.life.exit_code
+            )
 
     async def stop(self, runtime_id: str, timeout_s: int | None) -> None:
         """Stop a container; one that ignores it is killed after the timeout."""
         container = self._get(runtime_id)
         if container.found is not task_events.Found.RUNNING:
             return
-        await self._take(self._timing.stop_s)
+        await self._take(self._timing.stop)
         if not container.life.ignores_stop:
             self._exit(container, _TERMINATED)
             return
         try:
             async with asyncio.timeout(container.body.get("StopTimeout") if timeout_s is None else timeout_s):
-                await container.ended.wait()
+                await asyncio.shield(container.over())
         except TimeoutError:
             self._exit(container, _KILLED)
 
@@ -333,7 +346,7 @@ class SimulatedRuntime:
         if entries:
             yield entries
         if wanted.follow and container.found is task_events.Found.RUNNING:
-            await container.ended.wait()
+            await asyncio.shield(container.over())
 
     async def statistics(self, runtime_id: str) -> Mapping[str, Any]:
         """What a container would have used: nothing where it does not run, a little where it does."""
@@ -369,6 +382,11 @@ class SimulatedRuntime:
         finally:
             self._listeners.remove(queue)
 
+    def lose_power(self) -> None:
+        """The host goes down: every container has ended, as the engine finds them when it comes back."""
+        for container in self._containers.values():
+            self._exit(container, _LOST)
+
     async def close(self) -> None:
         """Nothing to let go of; containers run on, as they do on a real engine."""
 
@@ -378,9 +396,12 @@ class SimulatedRuntime:
         except KeyError:
             raise runtime.ContainerMissing("No container matching saved ID found") from None
 
-    async def _take(self, seconds: tuple[float, float]) -> None:
-        if seconds[1]:
-            await asyncio.sleep(self._source.uniform(*seconds))
+    async def _take(self, spread: simulated_timing.Spread) -> None:
+        await self._wait(spread.draw(self._source))
+
+    async def _wait(self, seconds: float) -> None:
+        if seconds:
+            await self._wheel.sleep(seconds * self.slowness)
 
     def _join(self, container: _Container) -> None:
         """Have the namespaces that a container asks for: those of another one, or an interface on a network."""
@@ -411,10 +432,12 @@ class SimulatedRuntime:
         if container.end is not None:
             container.end.cancel()
         container.found, container.exit_code, container.finished_at = task_events.Found.EXITED, code, self._clock()
-        self._ports = {port: holder for port, holder in self._ports.items() if holder != container.runtime_id}
+        if self._ports:
+            self._ports = {port: holder for port, holder in self._ports.items() if holder != container.runtime_id}
         self._networks.leave(container.runtime_id)
         container.addresses = ()
-        container.ended.set()
+        if container.waiting is not None and not container.waiting.done():
+            container.waiting.set_result(None)
         self._tell(container, "die", code)
 
     def _tell(self, container: _Container, action: str, code: int | None = None) -> None:

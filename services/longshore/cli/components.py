@@ -1,4 +1,4 @@
-"""Commands that become a component: `up`, `down`, `agent`, `registry`, `scheduler`, `state-tracker`, `gateway`; `seal-key` and `drill`.
+"""Commands that become a component: `up`, `down`, `agent`, `registry`, `scheduler`, `state-tracker`, `gateway`; `simulate`, `seal-key` and `drill`.
 
 Each replaces this process by `python -m longshore.<component>`, so that a component never loads what the command needs, and says
 which extra is missing where its packages are not installed. Nothing beyond Python itself is imported here: a component starts as fast,
@@ -42,6 +42,13 @@ COMPONENTS = {
         "Stop what `up` started; tasks go on unless told so.",
     ),
     "agent": Component("longshore.agent", (), ("aiodocker",), "agent", "Join this host to a cluster."),
+    "simulate": Component(
+        "longshore.agent.simulation",
+        (),
+        ("aiodocker",),
+        "agent",
+        "Join simulated instances to a cluster: agents without containers, by thousands.",
+    ),
     "registry": Component("longshore.registry", (), CONTROL_PLANE, "services", "Serve clusters and task definitions."),
     "scheduler": Component(
         "longshore.scheduler", (), (*CONTROL_PLANE, "numpy"), "services", "Serve RunTask, StartTask and StopTask."

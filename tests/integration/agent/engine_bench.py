@@ -19,6 +19,7 @@ from longshore.agent import (
     pulls,
     runtime,
     simulated_runtime,
+    simulated_timing,
     stored,
     watching,
 )
@@ -156,7 +157,7 @@ async def bench(
         registry=registry,
         source=random.Random(1),
         clock=app.now_us,
-        timing=simulated_runtime.INSTANT,
+        timing=simulated_timing.INSTANT,
         life=life,
     )
     async with loops.supervised() as supervisor:

@@ -19,6 +19,7 @@ from longshore.agent import (
     runtime,
     sampling,
     simulated_runtime,
+    simulated_timing,
     task_metadata,
 )
 from longshore.v1 import task_definition_pb2, task_pb2
@@ -34,7 +35,7 @@ def engine(**changes: Any) -> simulated_runtime.SimulatedRuntime:
         images={definitions.IMAGE: pulls.CachedImage("sha256:1", "")},
         source=random.Random(1),
         clock=app.now_us,
-        timing=simulated_runtime.INSTANT,
+        timing=simulated_timing.INSTANT,
     )
 
 
@@ -78,7 +79,7 @@ async def test_a_processor_without_a_pause_program_offers_nothing_and_says_so_to
         images={definitions.IMAGE: pulls.CachedImage("sha256:1", "")},
         source=random.Random(1),
         clock=app.now_us,
-        timing=simulated_runtime.INSTANT,
+        timing=simulated_timing.INSTANT,
     )
     async with engine_bench.bench(used=used) as bench:
         task = definitions.task_id()
@@ -96,7 +97,7 @@ async def test_an_engine_that_goes_away_meanwhile_is_no_engine_without_networks(
             raise runtime.EngineUnavailable(f"asked for {name}")
 
     away = Away(
-        info=engine_bench.INFO, images={}, source=random.Random(1), clock=app.now_us, timing=simulated_runtime.INSTANT
+        info=engine_bench.INFO, images={}, source=random.Random(1), clock=app.now_us, timing=simulated_timing.INSTANT
     )
     with pytest.raises(runtime.EngineUnavailable):
         await prepared(away)

@@ -12,7 +12,17 @@ from typing import Any
 
 import pytest
 
-from longshore.agent import app, docker_runtime, pause_image, pulls, runtime, samples, simulated_runtime, task_events
+from longshore.agent import (
+    app,
+    docker_runtime,
+    pause_image,
+    pulls,
+    runtime,
+    samples,
+    simulated_runtime,
+    simulated_timing,
+    task_events,
+)
 from longshore.rpc import log_cursor
 from tests.integration.agent import definitions
 
@@ -81,7 +91,7 @@ async def engine(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
         images={definitions.IMAGE: pulls.CachedImage("sha256:1", "")},
         source=random.Random(1),
         clock=app.now_us,
-        timing=simulated_runtime.INSTANT,
+        timing=simulated_timing.INSTANT,
         life=_life,
     )
     yield Engine(made, mark)
