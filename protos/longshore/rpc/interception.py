@@ -11,6 +11,7 @@ import dataclasses
 import ipaddress
 import re
 import secrets
+import time
 import urllib.parse
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, TypeAlias
@@ -29,6 +30,9 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 COMPONENT_PREFIX = "longshore-"
 """A client certificate whose common name begins so belongs to a component, which may call on behalf of others."""
 
+Observe: TypeAlias = Callable[[str, str, float | None], None]
+"""Is told of each RPC that has ended: its method's name, the name of its status code, and the seconds it took; None for a stream."""
+
 _PLAIN = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,126}")
 """What is believed of a name in metadata: printable, and short enough for a log line and a column."""
 
@@ -40,11 +44,17 @@ class Interceptor(grpc.aio.ServerInterceptor):
     """
 
     def __init__(
-        self, *, region: str = caller.DEFAULT_REGION, any_region: bool = False, trusting: bool = False
+        self,
+        *,
+        region: str = caller.DEFAULT_REGION,
+        any_region: bool = False,
+        trusting: bool = False,
+        observe: Observe | None = None,
     ) -> None:
         self._region = region
         self._any_region = any_region
         self._trusting = trusting
+        self._observe = observe
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     async def intercept_service(
@@ -89,7 +99,7 @@ class Interceptor(grpc.aio.ServerInterceptor):
             except Exception as error:  # noqa: BLE001 - the boundary of the RPC
                 return await _refuse(error, context, method)
 
-        return answer
+        return self._observed(answer, method, timed=True)
 
     def _streaming(self, function: Callable[[Any, Context], Any], method: str) -> Callable[[Any, Context], Any]:
         async def stream(request: Any, context: Context) -> None:
@@ -109,7 +119,29 @@ class Interceptor(grpc.aio.ServerInterceptor):
             except Exception as error:  # noqa: BLE001 - the boundary of the RPC
                 await _refuse(error, context, method)
 
-        return stream
+        return self._observed(stream, method, timed=False)
+
+    def _observed(
+        self, function: Callable[[Any, Context], Any], method: str, *, timed: bool
+    ) -> Callable[[Any, Context], Any]:
+        observe, name = self._observe, method.rpartition("/")[2]
+        if observe is None:
+            return function
+
+        async def run(request: Any, context: Context) -> Any:
+            began, code = time.perf_counter(), grpc.StatusCode.OK.name
+            try:
+                return await function(request, context)
+            except asyncio.CancelledError:
+                code = grpc.StatusCode.CANCELLED.name
+                raise
+            except grpc.aio.AbortError:
+                code = _CODES.get(_number(context.code()), grpc.StatusCode.UNKNOWN.name)
+                raise
+            finally:
+                observe(name, code, time.perf_counter() - began if timed else None)
+
+        return run
 
     def _enter(self, context: Context, method: str) -> None:
         """Set who is calling, for the task of this RPC."""
@@ -125,6 +157,14 @@ class Interceptor(grpc.aio.ServerInterceptor):
         structlog.contextvars.bind_contextvars(request_id=who.request_id, rpc=method)
         if not self._any_region:
             refuse_foreign(who.region, home=self._region)
+
+
+_CODES = {code.value[0]: code.name for code in grpc.StatusCode}
+
+
+def _number(code: Any) -> int:
+    """Of a status code, which the context knows as a number or by its name."""
+    return int(code.value[0] if isinstance(code, grpc.StatusCode) else code)
 
 
 async def _written(context: Context, message: Any) -> bool:

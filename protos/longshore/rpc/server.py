@@ -179,15 +179,18 @@ async def serving(
     supervisor: loops.Supervisor | None = None,
     draining: asyncio.Event | None = None,
     grace_s: float = GRACE_S,
+    observe: interception.Observe | None = None,
 ) -> AsyncIterator[Serving]:
     """Serve inside the block. Raises BindError or tls.TlsError before anything is served.
 
-    `draining` lets servicers that were built before hold the event; otherwise take it from the result.
+    `draining` lets servicers that were built before hold the event; otherwise take it from the result. `observe` is told of each RPC.
     """
     address = parsed(config.listen)
     files = tls.Files(config.tls_cert_file, config.tls_key_file, config.tls_ca_file)
     tls.refuse_open_address(address, files, insecure=config.insecure)
-    interceptor = interception.Interceptor(region=config.region, any_region=config.any_region, trusting=config.insecure)
+    interceptor = interception.Interceptor(
+        region=config.region, any_region=config.any_region, trusting=config.insecure, observe=observe
+    )
     server = grpc.aio.server(interceptors=(interceptor,), options=OPTIONS)
     services = _register(server, registrations)
     healthy = health.aio.HealthServicer()

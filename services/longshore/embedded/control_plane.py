@@ -62,7 +62,9 @@ async def running(
         stack.push_async_callback(database.close)
         bus = await buses.open_bus(EVENTS_URL)
         stack.push_async_callback(bus.close)
-        registering = await stack.enter_async_context(registry_app.serve(registry, database=database, bus=bus))
+        registering = await stack.enter_async_context(
+            registry_app.serve(registry, database=database, bus=bus, shown=shown)
+        )
         # Before anybody can ask for it, and find none.
         async with clients.Client(addresses=at) as client:
             await client.call(client.registry.CreateCluster, registry_service_pb2.CreateClusterRequest())

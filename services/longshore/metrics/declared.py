@@ -53,9 +53,12 @@ def counter(
     return dataclasses.field(default=0, init=init, metadata=kept)
 
 
-def gauge(name: str, help: str, *, unit: str, init: Literal[False] = False) -> Any:  # noqa: A002 - as above
-    """A number that goes up and down."""
-    return dataclasses.field(default=0, init=init, metadata={_KEY: Family(name, "gauge", unit, help)})
+def gauge(name: str, help: str, *, unit: str, label: str = "", init: Literal[False] = False) -> Any:  # noqa: A002 - as above
+    """A number that goes up and down; with a label, one for each value of it that is there now."""
+    kept = {_KEY: Family(name, "gauge", unit, help, (label,) if label else ())}
+    if label:
+        return dataclasses.field(default_factory=dict, init=init, metadata=kept)
+    return dataclasses.field(default=0, init=init, metadata=kept)
 
 
 def maximum(name: str, help: str, *, unit: str, init: Literal[False] = False) -> Any:  # noqa: A002 - as above

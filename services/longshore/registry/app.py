@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from longshore.events.bus import Bus
-from longshore.metrics import exposition
+from longshore.metrics import exposition, rpcs
 from longshore.registry import access_keys, capacity_providers, deletions, owners, seals, servicer, tags
 from longshore.registry.config import Config
 from longshore.rpc import channels, loops, server
@@ -20,7 +20,7 @@ async def serve(
     *,
     database: Database,
     bus: Bus,  # noqa: ARG001 - as every component
-    shown: exposition.Sources | None = None,  # noqa: ARG001 - as every component
+    shown: exposition.Sources | None = None,
 ) -> AsyncIterator[server.Serving]:
     """Serve until the block ends. Nothing of the registry's is published: clusters and definitions are read when they are needed."""
     sealed_with = seals.Seals(config.seal_key_file, make=config.make_seal_key)
@@ -50,6 +50,8 @@ async def serve(
             deletion_requested=finisher.request,
         )
         registration = server.servicer(registry_service_pb2_grpc.add_RegistryServiceServicer_to_server, implementation)
-        serving = await stack.enter_async_context(server.serving(config, (registration,), supervisor=supervisor))
+        serving = await stack.enter_async_context(
+            server.serving(config, (registration,), supervisor=supervisor, observe=rpcs.of("registry", shown).observe)
+        )
         supervisor.start("registry-deletions", finisher.run)
         yield serving

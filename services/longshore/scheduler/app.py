@@ -6,8 +6,9 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from longshore.events import lag
 from longshore.events.bus import Bus
-from longshore.metrics import exposition
+from longshore.metrics import exposition, rpcs
 from longshore.rpc import ids, loops, server
 from longshore.scheduler import (
     claims,
@@ -64,18 +65,21 @@ async def serve(
                 any_region=config.any_region,
                 led=led,
                 forwarder=forwarder,
-                placer=placing.Placing(found, claims.Claims(supervisor.spawn)),
+                placer=placing.Placing(found, claims.Claims(supervisor.spawn, measured), measured),
             )
         )
         registration = server.servicer(
             scheduler_service_pb2_grpc.add_SchedulerServiceServicer_to_server, implementation
         )
-        serving = await stack.enter_async_context(server.serving(config, (registration,), supervisor=supervisor))
+        serving = await stack.enter_async_context(
+            server.serving(config, (registration,), supervisor=supervisor, observe=rpcs.of("scheduler", shown).observe)
+        )
         led.announce(_candidate(config, database, serving.address))
         supervisor.start("scheduler-lookups", found.run)
         supervisor.start("scheduler-renewals", led.renew)
         supervisor.start("scheduler-standby", led.stand_by)
         supervisor.start("scheduler-token-pruning", lambda: pruning.run(database, rng))
+        supervisor.start("scheduler-lag", lambda: lag.run(database, led.positions, measured.event_lag))
         yield serving
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from longshore.rpc import errors
-from longshore.scheduler import answers, tokens
+from longshore.scheduler import answers, metrics, tokens
 
 Spawn = Callable[[str, Coroutine[Any, Any, None]], object]
 """Starts work that outlives its caller, as `loops.Supervisor.spawn` does."""
@@ -21,8 +21,9 @@ class _Running:
 class Claims:
     """Requests under way, by their tokens. They go on when their callers give up, since a repetition may have joined."""
 
-    def __init__(self, spawn: Spawn) -> None:
+    def __init__(self, spawn: Spawn, measured: metrics.Metrics | None = None) -> None:
         self._spawn = spawn
+        self._metrics = measured if measured is not None else metrics.Metrics()
         self._running: dict[tokens.Key, _Running] = {}
 
     async def once(
@@ -33,6 +34,8 @@ class Claims:
             running = self._running.get(key)
             if running is None:
                 running = self._start(key, fingerprint, work)
+            elif running.fingerprint == fingerprint:
+                self._metrics.tokens["joined"] += 1
             if running.fingerprint == fingerprint:
                 return await asyncio.shield(running.answer)
             await self._see_off(key, running)
@@ -68,6 +71,7 @@ class Claims:
         except errors.ServiceError:
             return
         if answer.tasks:
+            self._metrics.tokens["conflict"] += 1
             raise conflict(key, answer)
 
 

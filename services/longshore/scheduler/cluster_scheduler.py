@@ -45,6 +45,11 @@ class ClusterScheduler:
         self._seeing = asyncio.Event()
         """Set while there is a view, and when there will be none any more."""
 
+    @property
+    def position(self) -> int | None:
+        """How far the cluster's log has been taken in; None while the view is loaded."""
+        return None if self._live is None else self._live.position
+
     async def explain(self, wanted: work.Wanted, random: random_module.Random) -> explaining.Explanation:
         """Where a request would go and why not elsewhere, by all that was committed before. Raises Unavailable."""
         live = await self._view()

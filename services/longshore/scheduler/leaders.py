@@ -56,6 +56,11 @@ class Leaders:
         """The clusters that are led here."""
         return self._led
 
+    def positions(self) -> dict[str, int]:
+        """How far the logs of the led clusters have been taken in; of one whose view is being loaded nothing is known."""
+        known = ((cluster, leader.position) for cluster, leader in self._led.items())
+        return {cluster: position for cluster, position in known if position is not None}
+
     def announce(self, candidate: leadership.Candidate) -> None:
         """Say under which name and address this process leads; until then requests wait. It knows when it has bound its port."""
         self._candidacy.set_result(candidate)
@@ -156,7 +161,8 @@ class Leaders:
         fence = settling.Fence(lease.cluster, lease.holder, lease.epoch)
         leader = cluster_scheduler.ClusterScheduler(fence, self._around)
         self._led[lease.cluster] = leader
-        self._around.measured.led = len(self._led)
+        self._show(lease.cluster, lease.epoch)
+        self._around.measured.taken += 1
         # In a context of its own: it outlives the request that found the lease, and is nobody's.
         contextvars.Context().run(self._supervisor.spawn, f"lead {lease.cluster}", self._run(leader))
         _log.info("leadership_taken", cluster=lease.cluster, epoch=lease.epoch)
@@ -165,4 +171,14 @@ class Leaders:
         await leader.run()
         # Deposed. A shutdown cancels instead, and then the lease is still to be released.
         del self._led[leader.fence.cluster]
-        self._around.measured.led = len(self._led)
+        self._show(leader.fence.cluster, None)
+        self._around.measured.lost += 1
+
+    def _show(self, cluster: str, epoch: int | None) -> None:
+        """Measure that a cluster is led from now on, or no longer."""
+        measured = self._around.measured
+        measured.led = len(self._led)
+        if epoch is None:
+            measured.epochs.pop(cluster, None)
+        else:
+            measured.epochs[cluster] = epoch

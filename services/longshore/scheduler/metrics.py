@@ -25,6 +25,32 @@ class Metrics:
 
     queued: int = declared.gauge("longshore_scheduler_queue_depth", "Tasks that wait for placement.", unit="tasks")
     led: int = declared.gauge("longshore_scheduler_led_clusters", "Clusters that this process leads.", unit="clusters")
+    epochs: dict[str, int] = declared.gauge(
+        "longshore_scheduler_leader_epoch",
+        "Fencing epoch under which this process leads a cluster; not there for those that it does not lead.",
+        unit="epochs",
+        label="cluster",
+    )
+    taken: int = declared.counter(
+        "longshore_scheduler_leaderships_taken_total", "Times this process became a cluster's leader.", unit="times"
+    )
+    lost: int = declared.counter(
+        "longshore_scheduler_leaderships_lost_total",
+        "Times it found that another leads, or that it could not go on leading.",
+        unit="times",
+    )
+    tokens: dict[str, int] = declared.counter(
+        "longshore_scheduler_client_tokens_total",
+        "Requests under a client token: new, joined (the same was under way), repeated (answered as before), conflict.",
+        unit="requests",
+        label="outcome",
+    )
+    event_lag: dict[str, int] = declared.gauge(
+        "longshore_scheduler_event_lag",
+        "Events of a led cluster's log that this process had not taken in when it last looked, every 5 s.",
+        unit="events",
+        label="cluster",
+    )
     placed: int = declared.counter("longshore_scheduler_placed_tasks_total", "Tasks placed.", unit="tasks")
     stopped: int = declared.counter(
         "longshore_scheduler_stopped_tasks_total", "Tasks whose stop was committed.", unit="tasks"

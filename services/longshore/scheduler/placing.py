@@ -12,6 +12,7 @@ from longshore.scheduler import (
     definition_rules,
     jobs,
     lookups,
+    metrics,
     overrides,
     requirements,
     task_tags,
@@ -28,8 +29,9 @@ RESOLUTIONS = 3
 class Placing:
     """The two operations."""
 
-    def __init__(self, found: lookups.Lookups, in_flight: claims.Claims) -> None:
+    def __init__(self, found: lookups.Lookups, in_flight: claims.Claims, measured: metrics.Metrics) -> None:
         self._lookups = found
+        self._metrics = measured
         self._claims = in_flight
 
     async def place(
@@ -81,7 +83,11 @@ class Placing:
         for attempt in range(1, RESOLUTIONS + 1):
             found = await self._lookups.find(wish)
             if found.remembered is not None and claim is not None:
+                same = found.remembered.fingerprint == claim.fingerprint
+                self._metrics.tokens["repeated" if same else "conflict"] += 1
                 return _repeated(claim, found.remembered)
+            if claim is not None and attempt == 1:
+                self._metrics.tokens["new"] += 1
             if found.key is None or found.body is None:
                 raise AssertionError("a look-up that finds nothing raises")
             definition_rules.check(wanted, found.body)

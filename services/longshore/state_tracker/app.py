@@ -10,8 +10,9 @@ from typing import Any
 
 import grpc
 
+from longshore.events import lag
 from longshore.events.bus import Bus
-from longshore.metrics import exposition
+from longshore.metrics import exposition, rpcs
 from longshore.rpc import errors, loops, server
 from longshore.state_tracker import (
     attributes,
@@ -93,7 +94,13 @@ async def serve(
         stack.push_async_callback(core.forwarder.close)
         registrations = (_tracker_service(core), _agent_service(core, lease))
         serving = await stack.enter_async_context(
-            server.serving(config, registrations, supervisor=supervisor, draining=core.draining)
+            server.serving(
+                config,
+                registrations,
+                supervisor=supervisor,
+                draining=core.draining,
+                observe=rpcs.of("state-tracker", shown).observe,
+            )
         )
         address = config.advertise or serving.address
         core.found_at.announce(address)
@@ -238,6 +245,7 @@ def _start_loops(core: _Core, lease: tracker_lease.TrackerLease) -> None:
     supervisor.start("disconnections", watching.run)
     supervisor.start("giving-up", lost.run)
     supervisor.start("retention", history.run)
+    supervisor.start("lag", lambda: lag.run(core.database, core.following.positions, core.measured.event_lag))
     supervisor.spawn("draining", _drain(core))
 
 

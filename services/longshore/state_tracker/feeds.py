@@ -81,6 +81,10 @@ class Feeds:
         """Sequence of the last event that the listeners have heard of a joined cluster."""
         return self._feeds[cluster].position
 
+    def positions(self) -> dict[str, int]:
+        """The same of every cluster that is followed."""
+        return {cluster: feed.position for cluster, feed in self._feeds.items() if feed.task is not None}
+
     async def _run(self, cluster: str, feed: _Feed) -> None:
         while True:
             try:

@@ -49,6 +49,12 @@ class Metrics:
     events_appended: int = declared.counter(
         "longshore_state_tracker_events_appended_total", "Events that reports added to the log.", unit="events"
     )
+    event_lag: dict[str, int] = declared.gauge(
+        "longshore_state_tracker_event_lag",
+        "Events of a followed cluster's log that this process had not taken in when it last looked, every 5 s.",
+        unit="events",
+        label="cluster",
+    )
     assignments_forwarded: int = declared.counter(
         "longshore_state_tracker_assignments_forwarded_total",
         "Published assignments handed to a session as they are.",

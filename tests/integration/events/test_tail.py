@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 
 from longshore.events import bus as buses
-from longshore.events import heads, tail
+from longshore.events import heads, lag, tail
 from longshore.storage import database, errors, log, steps
 from longshore.storage.dialect import Dialect
 from longshore.v1 import event_pb2, record_pb2
@@ -376,3 +376,24 @@ async def test_the_stream_goes_on_over_restarts_of_postgresql_and_redis(
                 await consumer.reach(await commit(db, bus, web))
     await bus.close()
     await db.close()
+
+
+async def test_the_lag_is_what_was_committed_and_not_taken_in(db: database.Database, web: str) -> None:
+    other = await created(db)
+    await commit(db, None, web, 5)
+    await commit(db, None, other, 2)
+    reached = {web: 3, other: 2}
+    shown: dict[str, int] = {}
+
+    await lag.look(db, lambda: reached, shown)
+    assert shown == {web: 2, other: 0}
+
+    del reached[other]
+    reached[web] = 7  # taken in since the head was read
+    await lag.look(db, lambda: reached, shown)
+    assert shown == {web: 0}
+
+    shown[web] = 9
+    await db.close()
+    await lag.look(db, lambda: reached, shown)
+    assert shown == {web: 9}, "while the database is away nobody knows better"

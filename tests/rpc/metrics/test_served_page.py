@@ -20,13 +20,15 @@ from tests.rpc.scheduler.world import World, definition
 
 CERTIFICATES = Path(__file__).parents[1] / "rpc" / "certificates"
 BOUND_S = 20.0
+TOLD = {"cluster", "outcome", "method", "code"}
 
 
 def _fetched(url: str, context: ssl.SSLContext | None = None) -> dict[str, float]:
     with urllib.request.urlopen(url, timeout=BOUND_S, context=context) as answer:  # noqa: S310 - our own address
         text = answer.read().decode()
     return {
-        sample.name: sample.value
+        sample.name
+        + "".join(f" {value}" for label, value in sorted(sample.labels.items()) if label in TOLD): sample.value
         for family in parser.text_string_to_metric_families(text)
         for sample in family.samples
         if "le" not in sample.labels
@@ -37,9 +39,11 @@ async def _scraped(address: str) -> dict[str, float]:
     return await asyncio.to_thread(_fetched, f"http://{address}/metrics")
 
 
-def _request(cpu: str | None = None) -> scheduler_service_pb2.RunTaskRequest:
+def _request(cpu: str | None = None, token: str | None = None) -> scheduler_service_pb2.RunTaskRequest:
     overrides = task_pb2.TaskOverride(cpu=cpu)
-    return scheduler_service_pb2.RunTaskRequest(cluster="web", task_definition="app", overrides=overrides)
+    return scheduler_service_pb2.RunTaskRequest(
+        cluster="web", task_definition="app", overrides=overrides, client_token=token
+    )
 
 
 async def test_a_served_component_shows_what_it_did_and_nothing_once_it_has_ended(tmp_path: Path) -> None:
@@ -62,17 +66,25 @@ async def test_a_served_component_shows_what_it_did_and_nothing_once_it_has_ende
             stub = scheduler_service_pb2_grpc.SchedulerServiceStub(channel)
             placed = await stub.RunTask(_request())
             refused = await stub.RunTask(_request(cpu="1000000"))
+            again = await stub.RunTask(_request(token="once")), await stub.RunTask(_request(token="once"))
             after = await _scraped(address)
     finally:
         await opened.close()
 
     assert (len(placed.tasks), len(refused.failures)) == (1, 1)
+    assert [task.task_arn for task in again[0].tasks] == [task.task_arn for task in again[1].tasks]
     hops = [f"longshore_scheduler_{hop}_seconds" for hop in ("queue", "decision", "commit", "publish")]
     assert [before[f"{hop}_count"] for hop in hops] == [0, 0, 0, 0]
-    assert [after[f"{hop}_count"] for hop in hops] == [1, 1, 1, 1]
+    assert [after[f"{hop}_count"] for hop in hops] == [2, 2, 2, 2]
     assert after["longshore_scheduler_commit_seconds_sum"] > 0
     assert after["longshore_scheduler_last_publication_timestamp_seconds"] == pytest.approx(time.time(), abs=BOUND_S)
-    assert after["longshore_scheduler_placed_tasks_total"] == 1
+    assert after["longshore_scheduler_placed_tasks_total"] == 2
+    assert "longshore_scheduler_leader_epoch web" not in before
+    assert after["longshore_scheduler_leader_epoch web"] == 1
+    assert after["longshore_scheduler_leaderships_taken_total"] == 1
+    assert [after[f"longshore_scheduler_client_tokens_total {outcome}"] for outcome in ("new", "repeated")] == [1, 1]
+    assert after["longshore_rpc_requests_total OK RunTask"] == 4
+    assert after["longshore_rpc_seconds_count"] == 4
     assert after["longshore_scheduler_refusals_total"] == 1
     assert after["longshore_scheduler_queue_depth"] == 0
     assert (before["longshore_scheduler_led_clusters"], after["longshore_scheduler_led_clusters"]) == (0, 1)

@@ -15,6 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from structlog.testing import capture_logs
 
+from longshore.metrics import rpcs
 from longshore.rpc import errors, loops, server, status, tls, transport
 from tests.rpc.rpc import tiny
 
@@ -364,3 +365,32 @@ async def test_a_method_registered_by_hand_later_replaces_that_of_the_servicer()
     ):
         call = raw(channel).unary_stream("/longshore.v1.StateTrackerService/WatchEvents")(b"")
         assert [answer async for answer in call] == [tiny.watch("by hand").SerializeToString()]
+
+
+async def test_who_observes_is_told_of_each_call_that_ended_with_its_code() -> None:
+    behaviour, told = tiny.Behaviour(), rpcs.Rpcs()
+    async with (
+        tiny.running(behaviour, observe=told.observe) as serving,
+        grpc.aio.insecure_channel(serving.address) as channel,
+    ):
+        await tiny.registry(channel).ListClusters(tiny.ask())
+        await drained(tiny.tracker(channel).WatchEvents(tiny.watch()))
+        behaviour.raises(errors.ClusterNotFoundException("Cluster not found."))
+        for call in both_kinds(channel):
+            await failure(call())
+        behaviour.raises(ValueError("a fault of ours"))
+        await failure(tiny.registry(channel).ListClusters(tiny.ask()))
+        behaviour.act, behaviour.hang = tiny.nothing, True
+        hanging = tiny.registry(channel).ListClusters(tiny.ask())
+        await behaviour.hanging.wait()
+        hanging.cancel()
+        await behaviour.cancelled.wait()
+    assert told.ended == {
+        ("ListClusters", "OK"): 1,
+        ("ListClusters", "NOT_FOUND"): 1,
+        ("ListClusters", "INTERNAL"): 1,
+        ("ListClusters", "CANCELLED"): 1,
+        ("WatchEvents", "OK"): 1,
+        ("WatchEvents", "NOT_FOUND"): 1,
+    }
+    assert told.answered.count == 4  # a stream lasts as long as its reader wants

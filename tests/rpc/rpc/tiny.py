@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from longshore.rpc import caller, errors, loops, server, settings
+from longshore.rpc import caller, errors, interception, loops, server, settings
 from longshore.v1 import (
     registry_service_pb2,
     registry_service_pb2_grpc,
@@ -99,6 +99,7 @@ async def running(
     supervisor: loops.Supervisor | None = None,
     more: tuple[server.Registration, ...] = (),
     grace_s: float = 5.0,
+    observe: interception.Observe | None = None,
 ) -> AsyncIterator[server.Serving]:
     """The small servicer on a real server."""
     registrations = (
@@ -111,7 +112,12 @@ async def running(
         *more,
     )
     async with server.serving(
-        configuration(*argv), registrations, supervisor=supervisor, draining=behaviour.draining, grace_s=grace_s
+        configuration(*argv),
+        registrations,
+        supervisor=supervisor,
+        draining=behaviour.draining,
+        grace_s=grace_s,
+        observe=observe,
     ) as serving:
         yield serving
 

@@ -9,13 +9,14 @@ import pytest
 from prometheus_client import parser
 
 from longshore.gateway import metrics as gateway_metrics
-from longshore.metrics import declared, exposition, instruments, loop_blocks, prometheus_page
+from longshore.metrics import declared, exposition, instruments, loop_blocks, prometheus_page, rpcs
 from longshore.scheduler import metrics as scheduler_metrics
 from longshore.state_tracker import metrics as state_tracker_metrics
 
 DOCUMENT = Path(__file__).parents[3] / "docs/metrics.md"
 DECLARING = (
     loop_blocks.LoopBlocks,
+    rpcs.Rpcs,
     scheduler_metrics.Metrics,
     state_tracker_metrics.Metrics,
     gateway_metrics.Metrics,
