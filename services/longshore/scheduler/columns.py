@@ -24,8 +24,6 @@ class Column:
     codes: NDArray[np.int64]
     numbers: dict[tuple[str | None, ...], int] = field(default_factory=dict)
     users: list[Callable[[int, int, int], None]] = field(default_factory=list)
-    moves: int = 0
-    """How often a row changed its bucket."""
     at: memoryview = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,7 +67,6 @@ class Columns:
             old, new = column.at[row], column.code(fact)
             if old != new:
                 column.at[row] = new
-                column.moves += 1
                 for told in column.users:
                     told(row, old, new)
 

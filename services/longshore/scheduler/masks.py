@@ -30,8 +30,6 @@ class Mask:
     bits: NDArray[np.bool_]
     at: memoryview = field(init=False)
     users: list[Callable[[int], None]] = field(default_factory=list)
-    rises: int = 0
-    """How often a row came to pass."""
 
     def __post_init__(self) -> None:
         self.at = memoryview(self.bits)  # type: ignore[arg-type] # numpy's booleans have a buffer
@@ -84,7 +82,6 @@ class Masks:
             rises = passes and not mask.at[row]
             mask.at[row] = passes
             if rises:
-                mask.rises += 1
                 for told in mask.users:
                     told(row)
 

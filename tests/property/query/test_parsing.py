@@ -2,11 +2,14 @@
 
 import itertools
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longshore.query import evaluation, syntax
 from tests.unit.query.test_language import HERE, LOAD
+
+UNTIMED = settings(deadline=None)
+"""A machine that is busy is no fault."""
 
 WORDS = (
     "attribute:a", "attribute:stack", "task:group", "agentConnected", "and", "or", "not", "(", ")", "[", "]", ",", "==", "!=", "in",
@@ -14,6 +17,7 @@ WORDS = (
 )  # fmt: skip
 
 
+@UNTIMED
 @given(st.lists(st.sampled_from(WORDS), max_size=14).map(" ".join) | st.text(max_size=40))
 def test_any_text_is_read_or_refused_at_a_place_in_it(text: str) -> None:
     column = 1
@@ -41,6 +45,7 @@ expressions = st.recursive(
 )
 
 
+@UNTIMED
 @given(expressions)
 def test_an_expression_says_what_its_parts_say(made: tuple[str, bool]) -> None:
     text, value = made

@@ -4,11 +4,14 @@ import random
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longshore.scheduler import bulk, indexes, instances, placement, requirements, snapshot, strategies
 from tests.property.scheduler import naive, worlds
+
+UNTIMED = settings(deadline=None)
+"""A machine that is busy is no fault."""
 
 SHAPES = 5
 STEPS = 30
@@ -47,6 +50,7 @@ def test_every_choice_and_every_refusal_agrees_with_the_naive_reference() -> Non
             raise AssertionError(f"seed {seed}: {error}") from error
 
 
+@UNTIMED
 @given(st.integers(0, 2**32))
 def test_and_where_hypothesis_looks_too(seed: int) -> None:
     live(random.Random(seed))
@@ -66,6 +70,7 @@ def test_the_cluster_grows_under_its_indexes(monkeypatch: pytest.MonkeyPatch) ->
 SINGLE = ((), *(((link,)) for link in worlds.LINKS))
 
 
+@UNTIMED
 @given(st.integers(0, 2**32), st.sampled_from(SINGLE))
 def test_many_at_once_come_to_what_one_by_one_comes_to(seed: int, chain: tuple[strategies.Strategy, ...]) -> None:
     """The same numbers of tasks by rank: for binpack the same instances, for spread the same levels, and all the room used."""
@@ -93,6 +98,7 @@ def test_the_draw_of_many_is_as_even_as_the_draw_of_one() -> None:
     assert all(1200 < counts[f"i{number}"] < 1400 for number in (1, 2, 3))
 
 
+@UNTIMED
 @given(st.integers(0, 2**32))
 def test_a_plan_leaves_the_snapshot_as_it_was(seed: int) -> None:
     source = random.Random(seed)

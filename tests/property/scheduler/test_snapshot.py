@@ -2,7 +2,7 @@
 
 import random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longshore.scheduler import instances, requirements, snapshot
@@ -17,6 +17,9 @@ loads = st.builds(
     ports=st.sets(st.sampled_from([80, 443]), max_size=2).map(lambda ports: tuple(sorted(ports))),
     group=st.sampled_from(["g", "h"]),
 )
+
+UNTIMED = settings(deadline=None)
+"""A machine that is busy is no fault."""
 names = st.sampled_from(["a", "b", "c"])
 
 
@@ -59,6 +62,7 @@ def shown(base: snapshot.Snapshot) -> dict[str, object]:
     }
 
 
+@UNTIMED
 @given(rows(), st.lists(st.tuples(names, loads), max_size=8), st.data())
 def test_rows_reservations_and_releases_may_come_in_any_order(
     facts: list[instances.Instance], placed: list[tuple[str, snapshot.Load]], data: st.DataObject
@@ -78,6 +82,7 @@ def test_rows_reservations_and_releases_may_come_in_any_order(
     assert shown(first) == shown(second)
 
 
+@UNTIMED
 @given(rows(), st.integers(0, 2**32))
 def test_cached_masks_and_columns_are_those_of_a_fresh_snapshot(facts: list[instances.Instance], seed: int) -> None:
     cached, fresh = snapshot.Snapshot(), snapshot.Snapshot()
@@ -92,6 +97,7 @@ def test_cached_masks_and_columns_are_those_of_a_fresh_snapshot(facts: list[inst
     assert shown(cached) == shown(fresh)
 
 
+@UNTIMED
 @given(rows())
 def test_a_row_that_is_applied_twice_counts_once(facts: list[instances.Instance]) -> None:
     once, twice = snapshot.Snapshot(), snapshot.Snapshot()

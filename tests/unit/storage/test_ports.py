@@ -1,13 +1,17 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from longshore.storage import held, ports
 from longshore.v1 import event_pb2, task_definition_pb2, task_pb2
 
+UNTIMED = settings(deadline=None)
+"""A machine that is busy is no fault."""
+
 UDP = task_definition_pb2.TRANSPORT_PROTOCOL_UDP
 
 
+@UNTIMED
 @given(st.sets(st.integers(1, 65_535).flatmap(lambda number: st.sampled_from([number, ports.udp(number)]))))
 def test_both_columns_give_back_what_was_put_in(some: set[int]) -> None:
     assert set(ports.from_column(ports.to_column(some))) == some
