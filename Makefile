@@ -64,7 +64,7 @@ test-int: setup engines images ## The tests with real Docker, PostgreSQL, Redis 
 
 .PHONY: engines
 engines: ## Install and start what the tests need, if missing
-	@scripts/system docker postgresql redis busybox debootstrap compose registry systemd drill assemblers
+	@scripts/system docker postgresql redis busybox debootstrap compose registry systemd openssl drill assemblers
 	@scripts/dockerd start
 	@scripts/images busybox
 
