@@ -7,6 +7,7 @@ from typing import Any
 
 import aiodocker
 import aiohttp
+import aiohttp.http_exceptions
 
 from longshore.agent import pulls
 
@@ -28,11 +29,29 @@ async def lines(
     call = docker._query("images/create", "POST", params=params, headers=headers, timeout=unlimited)  # noqa: SLF001
     async with call as response:
         try:
-            while text := await response.content.readline():
-                line = json.loads(text)
+            while text := await _read(response.content):
+                line = _parsed(text)
                 if "errorDetail" in line or "error" in line:
                     detail = line.get("errorDetail") or {}
                     raise aiodocker.DockerError(IN_STREAM, str(detail.get("message") or line.get("error")))
                 yield line
         finally:
             response.close()
+
+
+async def _read(content: aiohttp.StreamReader) -> bytes:
+    """The next line. A registry's words are in it, so it may be longer than anybody reads."""
+    try:
+        return await content.readline()
+    except (ValueError, aiohttp.http_exceptions.LineTooLong) as error:
+        raise aiodocker.DockerError(IN_STREAM, "the engine's answer to the pull has a line that is too long") from error
+
+
+def _parsed(text: bytes) -> Mapping[str, Any]:
+    try:
+        line = json.loads(text)
+    except ValueError as error:
+        raise aiodocker.DockerError(IN_STREAM, "the engine's answer to the pull has a line that is no JSON") from error
+    if not isinstance(line, dict):
+        raise aiodocker.DockerError(IN_STREAM, "the engine's answer to the pull has a line that is no object")
+    return line

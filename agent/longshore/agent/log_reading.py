@@ -126,8 +126,11 @@ class TaskLogs:
                 async with asyncio.TaskGroup() as group:
                     for name in names:
                         group.create_task(follow(name), name=f"follow {name}")
-            finally:
+            except Exception:
                 await waiting.put(None)
+                raise
+            # Not after a cancellation: then nobody takes anything any more, and there may be no room.
+            await waiting.put(None)
 
         following = asyncio.create_task(follow_all(), name=f"logs {record.task_id}")
         try:

@@ -103,7 +103,7 @@ _FINAL = (
 )
 _BUSY = ("toomanyrequests", "http 429 ", "status: 429 ")
 # Some registries put their Retry-After into the message, with a unit of Go's durations or as seconds.
-_RETRY_AFTER = re.compile(r"retry[- ]after:?\s*([0-9.]+)\s*(ms|µs|us|ns|s|m)?", re.IGNORECASE)
+_RETRY_AFTER = re.compile(r"retry[- ]after:?\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(ms|µs|us|ns|s|m)?", re.IGNORECASE)
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6, "ns": 1e-9}
 
 

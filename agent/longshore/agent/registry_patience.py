@@ -5,6 +5,7 @@ The engine passes on the registry's words and drops its headers. So the same que
 """
 
 import email.utils
+import ipaddress
 import time
 from collections.abc import Iterator
 
@@ -46,17 +47,26 @@ def urls(image: str, registry: str) -> Iterator[str]:
     tag = image.partition("@")[0].removeprefix(pulls.repository(image)).removeprefix(":")
     host = _HUB_HOST if registry == registry_credentials.DOCKER_HUB else registry
     place = f"{host}/v2/{path}/manifests/{digest if at else tag or 'latest'}"
-    if host.startswith(("127.", "localhost")):
+    if _is_this_host(host):
         yield f"http://{place}"
     else:
         yield f"https://{place}"
 
 
+def _is_this_host(host: str) -> bool:
+    """Not by how the name begins: `localhost.example.com` would be shown a password without TLS."""
+    name = host.partition(":")[0]
+    try:
+        return name == "localhost" or ipaddress.IPv4Address(name).is_loopback
+    except ValueError:
+        return False
+
+
 def seconds(given: str, now: float) -> float | None:
     """A Retry-After, which is seconds or a date; None where it is neither."""
-    if given.strip().isdigit():
-        return float(given)
     try:
+        if given.strip().isdigit():
+            return float(given)
         return max(0.0, email.utils.parsedate_to_datetime(given).timestamp() - now)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None

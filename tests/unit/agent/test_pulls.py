@@ -104,6 +104,11 @@ def test_how_long_a_busy_registry_wants_to_be_left_alone_is_read(message: str, w
     assert pulls.retry_after(message) == (None if wait_s is None else pytest.approx(wait_s))
 
 
+@pytest.mark.parametrize("message", ["please retry after.", "retry-after: 1.2.3", "retry after ...", "retry-after: ."])
+def test_words_that_only_look_like_a_time_are_none(message: str) -> None:
+    assert pulls.retry_after(message) in {None, 1.2}
+
+
 @pytest.mark.parametrize(
     "message",
     [
