@@ -25,6 +25,10 @@ _STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z")
 _SKEW_NS = 5_000_000_000
 """How far apart the two streams' times may be out of order: a hundred times what an engine takes for an entry."""
 _NANOSECONDS = 1_000_000_000
+MAX_LENGTH = 16 * 1024
+"""Most characters of a cursor: twice what ten containers with the longest names take. Agents are sent them beside their assignments."""
+_MOST_ENTRIES = 1_000_000_000
+"""More than that have no time in common; and one more of them still fits into the message."""
 
 Key = tuple[str, int]
 """Container and stream."""
@@ -71,16 +75,30 @@ _STREAM = {int(stream): stream for stream in _STREAMS}
 def decode(text: str) -> Cursor:
     """A cursor from its text; raises InvalidParameterException for what is none."""
     cursor = Cursor()
+    if len(text) > MAX_LENGTH:
+        raise _unknown()
     try:
         message = log_pb2.LogCursor.FromString(base64.b64decode(text, altchars=b"-_", validate=True))
     except (binascii.Error, DecodeError, ValueError) as error:
-        raise errors.InvalidParameterException("cursor is none that ReadLogs has answered.") from error
+        raise _unknown() from error
     for position in message.positions:
         time = position.time.encode()
-        if not _STAMP.fullmatch(time) or position.stream not in _STREAMS or position.entries < 1:
-            raise errors.InvalidParameterException("cursor is none that ReadLogs has answered.")
+        if not _is_time(time) or position.stream not in _STREAMS or not 0 < position.entries <= _MOST_ENTRIES:
+            raise _unknown()
         cursor.positions[position.container, position.stream] = (time, position.entries)
     return cursor
+
+
+def _unknown() -> errors.ServiceError:
+    return errors.InvalidParameterException("cursor is none that ReadLogs has answered.")
+
+
+def _is_time(stamp: bytes) -> bool:
+    """Whether these digits are a time: there is no 99th month."""
+    try:
+        return bool(_STAMP.fullmatch(stamp)) and nanoseconds(stamp) >= 0
+    except ValueError:
+        return False
 
 
 def nanoseconds(stamp: bytes) -> int:

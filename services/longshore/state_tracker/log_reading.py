@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from longshore.rpc import errors, log_cursor
 from longshore.state_tracker import forwarding, held, host_streams, log_tails, scope, task_queries
@@ -11,8 +11,10 @@ from longshore.storage import definitions, steps, tasks
 from longshore.storage.database import Database
 from longshore.storage.dialect import Dialect
 from longshore.v1 import agent_service_pb2, log_pb2, state_tracker_service_pb2, task_definition_pb2, task_pb2
+from longshore.views import times
 
 Request = state_tracker_service_pb2.ReadLogsRequest
+_TIMES: tuple[Literal["since", "until"], ...] = ("since", "until")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,9 @@ class LogReading:
         task_id = self._scopes.task(request.task, cluster)
         if request.tail < 0:
             raise errors.InvalidParameterException(f"tail is {request.tail}: it must be 0 or more.")
+        for name in _TIMES:
+            if request.HasField(name) and not times.writable(getattr(request, name)):
+                raise errors.InvalidParameterException(f"{name} is no time between the years 1 and 9999.")
         log_cursor.decode(request.cursor)
         halves, tails = await self._database.read(lambda dialect: _found(dialect, cluster, task_id))
         if halves is None:
@@ -136,7 +141,7 @@ def _source(asked: _Asked) -> agent_service_pb2.LogSource:
         timestamps=request.timestamps,
         cursor=request.cursor,
     )
-    for field in ("since", "until"):
+    for field in _TIMES:
         if request.HasField(field):
             getattr(source, field).CopyFrom(getattr(request, field))
     if request.HasField("tail"):

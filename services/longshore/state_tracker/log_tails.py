@@ -1,17 +1,24 @@
 """The last lines of stopped containers: kept from reports, read where the host can no longer be asked, and what a reader gets of them."""
 
+import collections
 from collections.abc import Iterable, Iterator, Sequence
 
 from longshore.rpc import log_cursor
 from longshore.storage import steps
 from longshore.storage.dialect import Dialect
 from longshore.v1 import log_pb2, state_tracker_service_pb2
+from longshore.views import times
 
 TABLE = "log_tails"
 
 MAX_LINES = 64
 MAX_BYTES = 64 * 1024
 """What is taken of one container: four times what an agent sends, so that a wrong one cannot fill the database."""
+
+MAX_CONTAINERS = 10
+"""Containers of one task whose lines are kept, as many as a definition has: names that an agent makes up do not fill the database either."""
+_MAX_NAME = 255
+_STREAMS = frozenset({log_pb2.LOG_STREAM_STDOUT, log_pb2.LOG_STREAM_STDERR})
 
 Answer = state_tracker_service_pb2.ReadLogsResponse
 
@@ -20,8 +27,15 @@ def fault(tail: log_pb2.LogTail) -> str | None:
     """Why a tail cannot be taken; None where it can."""
     if not tail.task_id or not tail.container or "\0" in tail.task_id + tail.container:
         return "the last lines name no task or no container"
+    if len(tail.container) > _MAX_NAME:
+        return "the last lines name a container that no definition has"
     if len(tail.lines) > MAX_LINES or tail.ByteSize() > MAX_BYTES:
         return f"the last lines of container {tail.container} are more than {MAX_LINES}, or more than {MAX_BYTES} bytes"
+    # What is kept is read again and again: a line that cannot be shown would take the others with it.
+    if any(line.stream not in _STREAMS for line in tail.lines):
+        return f"a line of container {tail.container} is of no stream"
+    if any(line.time.seconds < 0 or not times.writable(line.time) for line in tail.lines):
+        return f"a line of container {tail.container} has a time that is none"
     return None
 
 
@@ -35,13 +49,17 @@ def keep(dialect: Dialect, tails: Iterable[log_pb2.LogTail]) -> steps.Step[None]
         sorted({task_id for task_id, _ in newest}),
     )
     there = {(row["task_id"], row["container"]) for row in rows}
-    values = [(*key, tail.SerializeToString()) for key, tail in sorted(newest.items())]
-    yield from steps.insert_many(
-        TABLE, ("task_id", "container", "body"), [value for value in values if value[:2] not in there]
-    )
-    yield from steps.update_many(
-        TABLE, ("task_id", "container"), ("body",), [value for value in values if value[:2] in there]
-    )
+    count = collections.Counter(task_id for task_id, _ in there)
+    added, changed = [], []
+    for (task_id, container), tail in sorted(newest.items()):
+        value = (task_id, container, tail.SerializeToString())
+        if (task_id, container) in there:
+            changed.append(value)
+        elif count[task_id] < MAX_CONTAINERS:
+            count[task_id] += 1
+            added.append(value)
+    yield from steps.insert_many(TABLE, ("task_id", "container", "body"), added)
+    yield from steps.update_many(TABLE, ("task_id", "container"), ("body",), changed)
 
 
 def of_task(task_id: str) -> steps.Step[dict[str, log_pb2.LogTail]]:

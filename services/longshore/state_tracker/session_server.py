@@ -20,6 +20,7 @@ from longshore.state_tracker import (
     recorder,
     report_commit,
     sessions,
+    statistics_rules,
 )
 from longshore.storage import errors as storage_errors
 from longshore.v1 import agent_service_pb2
@@ -143,7 +144,7 @@ class SessionServer:
             session.acknowledge(request.assignment_ack.revision)
             live.wake.set()
         if request.HasField("statistics"):
-            live.statistics = request.statistics
+            live.statistics = statistics_rules.taken(request.statistics)
         if request.HasField("report"):
             session.report(request.report)
             self._recorder.submit(

@@ -14,6 +14,7 @@ from longshore.v1 import agent_service_pb2
 
 # What gathers behind an unacknowledged message; above it the session forgets and reads the tables, which hold the same.
 GATHER_LIMIT_BYTES = 1024 * 1024
+ORDERS_LIMIT_BYTES = 256 * 1024
 # Publications that are kept while the tables are being read, for the same reason.
 KEEP_LIMIT = 256
 # The agent's report carries no more; the protocol says so.
@@ -188,9 +189,19 @@ class Session:
             parts.append(agent_service_pb2.SessionResponse(report_ack=ack).SerializeToString())
             self._report_ack = None
         if self._orders:
-            parts = [*parts, *self._orders]
-            self._orders = []
+            parts = [*parts, *self._next_orders()]
         return b"".join(parts) if parts else None
+
+    def _next_orders(self) -> list[bytes]:
+        """Orders for one message; the others go with the next one: an agent takes no message of any size."""
+        size = count = 0
+        for order in self._orders:
+            size += len(order)
+            if count and size > ORDERS_LIMIT_BYTES:
+                break
+            count += 1
+        taken, self._orders = self._orders[:count], self._orders[count:]
+        return taken
 
     def _gather(self, revision: int, payload: bytes) -> None:
         if self._gathered_bytes + len(payload) > GATHER_LIMIT_BYTES and self._gathered:

@@ -5,7 +5,7 @@ and asks the other trackers for theirs, each once, all at the same time; a call 
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from longshore.rpc import arns, errors
@@ -68,9 +68,9 @@ class StatisticsQueries:
         """The latest samples. `forwarded`: another tracker asks, and only for what is held here."""
         asked = self._asked(request)
         if forwarded:
-            return self._answer(asked, self._own(asked))
+            return self._answer(asked, self._own(asked, {}))
         places = await self._database.read(lambda dialect: _places(dialect, asked))
-        found = self._own(asked)
+        found = self._own(asked, places.instance_of)
         away = await self._ask_others(asked, places, found)
         answer = self._answer(asked, found)
         answer.failures.extend(_failures(asked, places, found, away, self._scopes.place))
@@ -92,8 +92,8 @@ class StatisticsQueries:
             tuple(dict.fromkeys(self._scopes.instance(text, cluster) for text in request.container_instances)),
         )
 
-    def _own(self, asked: Asked) -> dict[str, statistics_pb2.TaskStatistics]:
-        """What is held here, by task id."""
+    def _own(self, asked: Asked, homes: Mapping[str, str]) -> dict[str, statistics_pb2.TaskStatistics]:
+        """What is held here, by task id. `homes`: instances of tasks, where known: no other one's word counts for them."""
         wanted = frozenset(asked.task_ids)
         mine = self._held.in_cluster(asked.cluster)
         chosen: Iterable[held.Live | None] = map(mine.get, asked.instance_ids) if asked.instance_ids else mine.values()
@@ -102,7 +102,8 @@ class StatisticsQueries:
             for live in chosen
             if live is not None and live.statistics is not None and not live.session.ended
             for sample in live.statistics.tasks
-            if not wanted or sample.task in wanted
+            if (not wanted or sample.task in wanted)
+            and homes.get(sample.task, live.session.instance_id) == live.session.instance_id
         }
 
     async def _ask_others(
@@ -117,7 +118,13 @@ class StatisticsQueries:
             if instance_id in chosen and holder.tracker_id != self._tracker_id:
                 instances.setdefault(holder, []).append(instance_id)
         away: dict[str, str] = {}
-        answers = await asyncio.gather(*(self._ask(asked, holder) for holder in instances))
+        # For tasks only where they are: no other instance's word counts for them.
+        answers = await asyncio.gather(
+            *(
+                self._ask(asked, holder, concerned if asked.task_ids else asked.instance_ids)
+                for holder, concerned in instances.items()
+            )
+        )
         for (_, concerned), answer in zip(instances.items(), answers, strict=True):
             if isinstance(answer, errors.ServiceError):
                 away.update(dict.fromkeys(concerned, answer.message))
@@ -127,8 +134,10 @@ class StatisticsQueries:
                 found.setdefault(sample.task, sample)
         return away
 
-    async def _ask(self, asked: Asked, holder: forwarding.Holder) -> Response | errors.ServiceError:
-        request = Request(cluster=asked.cluster, tasks=asked.task_ids, container_instances=asked.instance_ids)
+    async def _ask(
+        self, asked: Asked, holder: forwarding.Holder, instance_ids: Sequence[str]
+    ) -> Response | errors.ServiceError:
+        request = Request(cluster=asked.cluster, tasks=asked.task_ids, container_instances=instance_ids)
         try:
             answer: Response = await self._forwarder.call(holder.address, "GetTaskStatistics", request)
         except errors.ServiceError as error:

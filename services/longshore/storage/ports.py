@@ -4,12 +4,14 @@ Pure. The text form is what the columns hold: `task_intents.ports` the static po
 `task_observations.ports` those that its agent reports, dynamic ones and ranges included (`49153-49162/tcp`).
 """
 
+import itertools
 from collections.abc import Iterable, Iterator
 
 from longshore.v1 import event_pb2, task_definition_pb2, task_pb2
 
 UDP_OFFSET = 1 << 16
 _NUMBER = UDP_OFFSET - 1
+_DIGITS = len(str(_NUMBER))
 _UDP = task_definition_pb2.TRANSPORT_PROTOCOL_UDP
 
 
@@ -58,7 +60,14 @@ def from_column(text: str | None) -> tuple[int, ...]:
 
 
 def observed(containers: Iterable[event_pb2.ContainerObservation]) -> Iterator[int]:
-    """The host ports that an agent reports for containers. What is no port is passed over: a report is the agent's word."""
+    """The host ports that an agent reports for containers. What is no port is passed over: a report is the agent's word.
+
+    Nor are there more than there can be, however often it says that it holds all of them.
+    """
+    return itertools.islice(_observed(containers), 2 * UDP_OFFSET)
+
+
+def _observed(containers: Iterable[event_pb2.ContainerObservation]) -> Iterator[int]:
     for container in containers:
         for binding in container.network_bindings:
             make = udp if binding.protocol == _UDP else tcp
@@ -71,7 +80,7 @@ def _range(binding: task_pb2.NetworkBinding) -> range:
     first, _, last = binding.host_port_range.partition("-")
     if not (first.isascii() and first.isdigit() and last.isascii() and last.isdigit()):
         return range(0)
-    if not 0 < int(first[:6]) <= int(last[:6]) <= _NUMBER:
+    if len(first) > _DIGITS or len(last) > _DIGITS or not 0 < int(first) <= int(last) <= _NUMBER:
         return range(0)
     return range(int(first), int(last) + 1)
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import grpc.aio
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from longshore.rpc import channels, errors, log_cursor
-from longshore.state_tracker import app, host_streams
+from longshore.state_tracker import app, host_streams, log_tails
 from longshore.state_tracker.config import Config
 from longshore.v1 import (
     agent_service_pb2,
@@ -303,3 +304,49 @@ async def test_last_lines_come_again_without_harm_and_only_of_tasks_of_the_insta
     assert (row["n"], row["task_id"]) == (1, task_id)
     kept = log_pb2.LogTail.FromString((await world.row("SELECT body FROM log_tails"))["body"])
     assert [line.data for line in kept.lines] == [b"early\n", b"late\n"]
+
+
+async def test_lines_that_nobody_could_be_shown_are_dropped_and_the_rest_of_the_report_counts(
+    tracker: Any, address: str, world: World, join: Join
+) -> None:
+    identity = await join()
+    (task_id,) = (await world.place(identity.instance_id)).task_ids
+    bad = [tail(task_id, "x\n") for _ in range(5)]
+    bad[0].lines[0].time.seconds = 2**62
+    bad[1].lines[0].time.nanos = -1
+    bad[2].lines[0].time.seconds = -(2**40)
+    bad[3].lines[0].stream = 7  # type: ignore[assignment] # what an agent may send
+    bad[4].container = "a" * 256
+    others = [tail(task_id, "y\n") for _ in range(20)]
+    for number, other in enumerate(others):
+        other.container = f"made-up-{number}"
+    async with session(address, identity) as agent:
+        await agent.report(observed(task_id, STOPPED, released=True))
+        for tails in ([*bad, tail(task_id, "good\n")], others, bad):
+            agent.number += 1
+            await agent.send(report=agent_service_pb2.Report(number=agent.number, log_tails=tails))
+            while agent.acknowledged < agent.number:
+                await agent.receive()
+    await world.execute("UPDATE container_instances SET connected = 0")
+    assert text(await read(tracker, task_id)) == b"good\n"
+    assert (await world.row("SELECT COUNT(*) AS n FROM log_tails"))["n"] == log_tails.MAX_CONTAINERS
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"since": Timestamp(seconds=2**62)},
+        {"since": Timestamp(nanos=-1)},
+        {"until": Timestamp(seconds=-(2**62))},
+        {"tail": -1},
+        {"cursor": "x" * 1_000_000},
+    ],
+)
+async def test_what_no_agent_could_be_asked_is_refused_before(
+    wanted: dict[str, Any], tracker: Any, address: str, world: World, join: Join
+) -> None:
+    identity = await join()
+    (task_id,) = (await world.place(identity.instance_id)).task_ids
+    async with session(address, identity):
+        with pytest.raises(errors.InvalidParameterException):
+            await read(tracker, task_id, **wanted)

@@ -1,5 +1,6 @@
 """GetTaskStatistics over real ports and both engines: from the memory of whichever tracker holds the session."""
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -108,3 +109,23 @@ async def test_a_cluster_that_is_not_there_and_too_many_names_are_refused(tracke
     many = [f"{number:032x}" for number in range(1001)]
     with pytest.raises(errors.InvalidParameterException, match="at most 1000 items, 1001 were given"):
         await tracker.GetTaskStatistics(pb.GetTaskStatisticsRequest(cluster="web", tasks=many))
+
+
+async def test_samples_that_nobody_could_be_shown_and_those_of_others_tasks_are_left_out(
+    tracker: Any, address: str, world: World, join: Join
+) -> None:
+    identity, other = await join(), await join()
+    (mine,) = (await world.place(identity.instance_id)).task_ids
+    (foreign,) = (await world.place(other.instance_id)).task_ids
+    bad = [sample(name, 1.0) for name in ("", "a/b", "\0", "arn:aws:ecs:x", "n" * 65)]
+    bad += [sample("b" * 32, number) for number in (math.nan, math.inf, -1.0)]
+    bad.append(sample("c" * 32, 1.0))
+    bad[-1].sampled_at.seconds = 2**62
+    bad.append(sample("e" * 32, 1.0))
+    bad[-1].containers[0].memory_used_bytes = -1
+    async with session(address, identity) as agent, session(address, other) as honest:
+        await tell(honest, sample(foreign, 3.0))
+        await tell(agent, *bad, sample(mine, 2.0), sample(foreign, 99.0))
+        assert await get(tracker, tasks=[mine, foreign]) == ({mine: 2.0, foreign: 3.0}, {})
+        assert await get(tracker, container_instances=[other.instance_id]) == ({foreign: 3.0}, {})
+        assert set((await get(tracker))[0]) == {mine, foreign}

@@ -180,3 +180,17 @@ def test_a_stream_order_goes_out_at_once_also_behind_what_is_unacknowledged() ->
     made.order(agent_service_pb2.SessionResponse(stream_orders=[order]).SerializeToString())
     assert agent_service_pb2.SessionResponse.FromString(made.outgoing() or b"").stream_orders[0].stream_id == "s"
     assert made.outgoing() is None
+
+
+def test_many_orders_go_out_in_messages_that_an_agent_takes() -> None:
+    made = streaming()
+    for number in range(100):
+        order = agent_service_pb2.StreamOrder(
+            stream_id=f"{number}", logs=agent_service_pb2.LogSource(cursor="x" * 16_000)
+        )
+        made.order(agent_service_pb2.SessionResponse(stream_orders=[order]).SerializeToString())
+    found = []
+    while (message := made.outgoing()) is not None:
+        assert len(message) < sessions.ORDERS_LIMIT_BYTES
+        found += [order.stream_id for order in agent_service_pb2.SessionResponse.FromString(message).stream_orders]
+    assert found == [f"{number}" for number in range(100)]

@@ -35,10 +35,20 @@ def test_what_an_agent_reports_is_its_ports_and_ranges() -> None:
     assert observed(host_port_range="49153-49155", container_port_range="80-82") == [49_153, 49_154, 49_155]
 
 
-@pytest.mark.parametrize("text", ["", "1", "5-1", "0-3", "1-70000", "a-b", "1-2-3", "-3", "1-" + "9" * 30])
+@pytest.mark.parametrize(
+    "text",
+    ["", "1", "5-1", "0-3", "1-70000", "a-b", "1-2-3", "-3", "1-" + "9" * 30, "1-065535999999999", "1-" + "9" * 5000],
+)
 def test_what_is_no_range_is_passed_over(text: str) -> None:
     assert observed(host_port_range=text) == []
     assert observed(host_port=0) == observed(host_port=70_000) == []
+
+
+def test_nobody_holds_more_ports_than_there_are() -> None:
+    bound = [task_pb2.NetworkBinding(host_port_range="1-65535")] * 1000
+    found = list(ports.observed([event_pb2.ContainerObservation(network_bindings=bound)]))
+    assert len(found) == 2 * ports.UDP_OFFSET
+    assert ports.to_ranges(found) == "1-65535/tcp"
 
 
 def test_the_column_of_resources_gives_back_what_was_put_in() -> None:
