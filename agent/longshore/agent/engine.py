@@ -197,6 +197,8 @@ class TaskEngine:
                 _log.debug(
                     "container_moved",
                     task_id=record.task_id,
+                    # Of whoever asked for the task, as it came with the assignment.
+                    request_id=record.assigned.request_id,
                     container=plan.name,
                     from_phase=old.phase.name,
                     to_phase=new.phase.name,

@@ -7,6 +7,7 @@ async with client.Client() as longshore:
 import asyncio
 import contextlib
 import random
+import secrets
 import uuid
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from google.protobuf.message import Message
 from longshore.client import addresses as resolving
 from longshore.client import logs as reading
 from longshore.client import retrying
-from longshore.rpc import backoff, channels, errors, tls
+from longshore.rpc import backoff, caller, channels, errors, tls
 from longshore.v1 import (
     event_pb2,
     registry_service_pb2_grpc,
@@ -48,7 +49,9 @@ with ECS's own clients.
 class Unary(Protocol[Q_contra, R]):
     """A call of a stub: `client.registry.DescribeClusters` and the like."""
 
-    def __call__(self, request: Q_contra, *, timeout: float | None = None) -> grpc.aio.UnaryUnaryCall[Any, R]:
+    def __call__(
+        self, request: Q_contra, *, timeout: float | None = None, metadata: Any = None
+    ) -> grpc.aio.UnaryUnaryCall[Any, R]:
         """Send the request."""
 
 
@@ -66,6 +69,15 @@ Watching: TypeAlias = AsyncGenerator[Batch, None]
 
 def _unnoticed(error: errors.Unavailable) -> None:
     """Take no notice of a call that is repeated, or of a watch that was lost."""
+
+
+def _named(request_id: str) -> tuple[tuple[str, str], ...] | None:
+    """What tells the id of a request; None where the channel does, because the call is made in the name of another."""
+    if not request_id:
+        if caller.current().request_id:
+            return None
+        request_id = secrets.token_hex(16)
+    return ((caller.REQUEST_ID_KEY, request_id),)
 
 
 class Client:
@@ -124,16 +136,20 @@ class Client:
         """Close the channels; calls under way are cancelled."""
         await self._stack.aclose()
 
-    async def call(self, method: Unary[Q, R], request: Q, *, deadline_s: float | None = None) -> R:
+    async def call(
+        self, method: Unary[Q, R], request: Q, *, deadline_s: float | None = None, request_id: str = ""
+    ) -> R:
         """Call, and repeat while the answer is UNAVAILABLE. Raises a ServiceError named as ECS names it.
 
-        A request that has a client token and names none gets one, the same for each repetition.
+        A request that has a client token and names none gets one, the same for each repetition. So does the id of the request, which is
+        in the logs of whoever has to do with it and in the events that it causes; a component that calls for another sends that one's.
         """
+        named = _named(request_id)
         limit = self._deadline_s if deadline_s is None else deadline_s
         tokened = retrying.with_token(request, self._new_token)
 
         async def attempt(left_s: float) -> R:
-            return await method(tokened, timeout=left_s)
+            return await method(tokened, timeout=left_s, metadata=named)
 
         if getattr(method, "path", "") in NOT_REPEATED:
             return await attempt(limit)

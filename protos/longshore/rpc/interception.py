@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import dataclasses
 import ipaddress
+import logging
 import re
 import secrets
 import time
@@ -24,6 +25,7 @@ from google.protobuf.message import DecodeError
 from longshore.rpc import caller, errors, status, tls
 
 _log = structlog.get_logger(__name__)
+_level = logging.getLogger(__name__)
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -139,7 +141,10 @@ class Interceptor(grpc.aio.ServerInterceptor):
                 code = _CODES.get(_number(context.code()), grpc.StatusCode.UNKNOWN.name)
                 raise
             finally:
-                observe(name, code, time.perf_counter() - began if timed else None)
+                seconds = time.perf_counter() - began
+                observe(name, code, seconds if timed else None)
+                if _level.isEnabledFor(logging.DEBUG):
+                    _log.debug("rpc_ended", code=code, milliseconds=round(seconds * 1000, 3))
 
         return run
 
