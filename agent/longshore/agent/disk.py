@@ -22,17 +22,24 @@ class Gauge:
         self._paths = tuple(paths)
         self._watermark = watermark
         self._used = used or used_percent
+        self._looking: asyncio.Task[list[float | None]] | None = None
 
     async def pressed(self) -> bool:
         """Whether it is now."""
         if self._watermark >= NEVER:
             return False
+        # A look that is not answered occupies its thread for ever: there is never more than one.
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(asyncio.to_thread(self._look), name="disk gauge")
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
-                found = await asyncio.to_thread(lambda: [self._used(path) for path in self._paths])
+                found = await asyncio.shield(self._looking)
         except TimeoutError:
             return False
         return any(percent is not None and percent > self._watermark for percent in found)
+
+    def _look(self) -> list[float | None]:
+        return [self._used(path) for path in self._paths]
 
 
 def used_percent(path: Path) -> float | None:

@@ -4,7 +4,9 @@ The engine is asked for one sample, which it gives within a second. What belongs
 this one and the one that was asked for before, where there is one.
 """
 
+import asyncio
 import time
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,9 +26,17 @@ class EngineStatistics:
     def __init__(self, engine: runtime.ContainerRuntime) -> None:
         self._engine = engine
         self._last: dict[str, tuple[float, Mapping[str, Any]]] = {}
+        self._asking: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
     async def of(self, runtime_id: str) -> Mapping[str, Any]:
-        """A container's statistics. Raises RuntimeFailure."""
+        """A container's statistics. Raises RuntimeFailure. Who asks while the engine is being asked waits for the same answer."""
+        lock = self._asking.get(runtime_id)
+        if lock is None:
+            lock = self._asking[runtime_id] = asyncio.Lock()
+        async with lock:
+            return await self._asked(runtime_id)
+
+    async def _asked(self, runtime_id: str) -> Mapping[str, Any]:
         at, last = self._last.get(runtime_id, (0.0, None))
         if last is not None and time.monotonic() - at < FRESH_S:
             return last

@@ -36,6 +36,8 @@ class ImageCleaner:
                 await self.clean(pressed=pressed)
             except runtime.RuntimeFailure as error:
                 _log.warning("images_not_cleaned_up", error_reason=error.reason)
+            except Exception:  # noqa: BLE001 - an engine that lists what nobody can read must not end the agent
+                _log.exception("images_not_cleaned_up")
 
     async def clean(self, *, pressed: bool) -> None:
         """Remove what may go now."""

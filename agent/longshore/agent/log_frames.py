@@ -108,7 +108,8 @@ def stamped(text: bytes) -> tuple[bytes, bytes]:
     try:
         return _in_utc(stamp.decode("ascii")), rest
     except ValueError as error:
-        raise Unframed(f"an entry of the log begins with {text[:40]!r}, not with a time") from error
+        # Not with what: that is the container's, and this goes into logs of others.
+        raise Unframed("an entry of the log does not begin with a time") from error
 
 
 def _in_utc(stamp: str) -> bytes:

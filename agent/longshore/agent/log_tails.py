@@ -98,7 +98,14 @@ class Tails:
             return None, True
         except (runtime.RuntimeFailure, log_frames.Unframed):
             return None, False  # removed, or not kept by its driver
-        return tail_of(task_id, container, entries), False
+        try:
+            return tail_of(task_id, container, entries), False
+        except (
+            ValueError,
+            KeyError,
+        ) as error:  # a time or a stream that there is not: no driver's words are worth the agent
+            _log.warning("log_tail_not_told", task_id=task_id, container=container, error=type(error).__name__)
+            return None, False
 
 
 def tail_of(task_id: str, container: str, entries: Sequence[log_frames.Entry]) -> log_pb2.LogTail:

@@ -81,7 +81,7 @@ async def listen(engine: runtime.ContainerRuntime, wanted: Place) -> socket.sock
     """A socket that listens there; the address is made where the host does not have it. Raises NotServed."""
     address, port = wanted.address, wanted.port
     try:
-        return _bound(address, port)
+        return bound(address, port)
     except OSError as error:
         if error.errno != errno.EADDRNOTAVAIL:
             raise NotServed(f"{address}:{port} cannot be had: {error.strerror}") from error
@@ -90,7 +90,7 @@ async def listen(engine: runtime.ContainerRuntime, wanted: Place) -> socket.sock
     except runtime.RuntimeFailure as error:
         raise NotServed(f"the engine made no network with the address {address}: {error.message}") from error
     try:
-        return _bound(address, port)
+        return bound(address, port)
     except OSError as error:
         raise NotServed(
             f"{address}:{port} cannot be had although the engine has the address ({error.strerror}): "
@@ -114,7 +114,8 @@ def _in_use(address: str) -> bool:
     return any(row[1].startswith(local) and row[3] == _LISTENING for row in rows)
 
 
-def _bound(address: str, port: int) -> socket.socket:
+def bound(address: str, port: int) -> socket.socket:
+    """A socket that listens there. Raises OSError."""
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         # What the agent before this one has left in TIME_WAIT does not count; another that listens does.

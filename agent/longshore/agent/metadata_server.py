@@ -23,6 +23,7 @@ from longshore.agent import (
     runtime,
     task_metadata,
     task_record,
+    web_connections,
 )
 
 _log = structlog.get_logger(__name__)
@@ -71,9 +72,10 @@ class MetadataServer:
         self._statistics = engine_statistics.EngineStatistics(host.runtime)
         self._limit = rate_limit.RateLimit(terms.per_second, terms.burst)
         self._keys: container_keys.Keys | None = None
-        self._known: dict[str, tuple[str, str]] = {}
+        self._known: container_keys.Index | None = None
         self._base = ""
         self._runner = web.AppRunner(self._application(), access_log=None)
+        self._connections = web_connections.Connections(self._runner)
 
     def _application(self) -> web.Application:
         application = web.Application(middlewares=[self._limited])
@@ -105,10 +107,10 @@ class MetadataServer:
         except metadata_address.NotServed as error:
             _log.warning("task_metadata_not_served", error_reason=str(error))
         else:
-            await web.SockSite(self._runner, listening).start()
+            await self._connections.serve(listening)
             self._base = place.url
         try:
-            await web.TCPSite(self._runner, LOOPBACK, loopback_port).start()
+            await self._connections.serve(metadata_address.bound(LOOPBACK, loopback_port))
         except OSError as error:
             _log.warning(
                 "task_metadata_not_served",
@@ -118,6 +120,7 @@ class MetadataServer:
 
     async def stop(self) -> None:
         """Stop serving."""
+        self._connections.close()
         await self._runner.cleanup()
 
     @property
@@ -128,12 +131,12 @@ class MetadataServer:
     @property
     def addresses(self) -> list[tuple[str, int]]:
         """Where it listens."""
-        return [(found[0], found[1]) for found in self._runner.addresses]
+        return self._connections.addresses
 
     def identify(self, credential: str) -> None:
         """Take the identity whose containers are served from now on."""
         self._keys = container_keys.Keys(credential)
-        self._known = {}
+        self._known = container_keys.Index(self._keys)
 
     def variables(self, task_id: str, container: str) -> Mapping[str, str]:
         """Variables that tell a container where it finds its metadata."""
@@ -157,17 +160,9 @@ class MetadataServer:
 
     def _find(self, key: str) -> tuple[task_record.TaskRecord, str] | None:
         """The container that has this id."""
-        if self._keys is None:
+        if self._known is None:
             return None
-        if key not in self._known:
-            self._known = {
-                self._keys.of(record.task_id, plan.name): (record.task_id, plan.name)
-                for record in self._host.tasks.values()
-                for plan, _ in record.state.shown
-            }
-        task_id, container = self._known.get(key, ("", ""))
-        record = self._host.tasks.get(task_id)
-        return None if record is None else (record, container)
+        return self._known.find(key, self._host.tasks, lambda record: [plan.name for plan, _ in record.state.shown])
 
     # ---------------------------------------------------------------- answers
 

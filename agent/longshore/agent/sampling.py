@@ -42,7 +42,10 @@ class Sampling:
         """Sample for ever."""
         while True:
             await asyncio.sleep(self._every_s)
-            await self.pass_once()
+            try:
+                await self.pass_once()
+            except Exception:  # noqa: BLE001 - numbers that are only shown are not worth the agent
+                _log.exception("containers_not_measured")
 
     async def pass_once(self) -> None:
         """Measure every running container."""

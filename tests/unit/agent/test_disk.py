@@ -1,4 +1,7 @@
+import threading
 from pathlib import Path
+
+import pytest
 
 from longshore.agent import disk
 
@@ -26,3 +29,21 @@ def test_percent_is_what_df_says(tmp_path: Path) -> None:
     assert found is not None
     assert 0 < found <= 100
     assert disk.used_percent(tmp_path / "none") is None
+
+
+async def test_a_disk_that_does_not_answer_occupies_one_thread_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "CALL_TIMEOUT_S", 0.01)
+    looks, answers = [], threading.Event()
+
+    def used(path: Path) -> float:
+        looks.append(path)
+        answers.wait(10)
+        return 99.0
+
+    gauge = disk.Gauge([Path("/")], 90, used=used)
+    for _ in range(5):
+        assert not await gauge.pressed()
+    assert len(looks) == 1
+    answers.set()
+    monkeypatch.setattr(disk, "CALL_TIMEOUT_S", 10.0)
+    assert await gauge.pressed()

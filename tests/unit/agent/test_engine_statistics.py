@@ -1,6 +1,11 @@
 """What takes two samples, made of two answers of the engine that give one each."""
 
-from longshore.agent import engine_statistics
+import asyncio
+from typing import Any
+
+import pytest
+
+from longshore.agent import engine_statistics, runtime
 
 
 def sample(second: int, cpu: int, received: int) -> dict[str, object]:
@@ -28,3 +33,22 @@ def test_the_one_before_gives_the_earlier_cpu_and_the_rates_of_the_network() -> 
 def test_a_counter_that_began_anew_gives_no_negative_rate() -> None:
     found = engine_statistics.joined(sample(1, 10, 500), sample(5, 30, 100))
     assert found["network_rate_stats"]["rx_bytes_per_sec"] == 0.0
+
+
+async def test_many_who_ask_at_once_ask_the_engine_once() -> None:
+    asked = []
+
+    class Engine:
+        async def statistics(self, runtime_id: str) -> dict[str, object]:
+            asked.append(runtime_id)
+            await asyncio.sleep(0.01)
+            if runtime_id == "gone":
+                raise runtime.ContainerMissing("No container")
+            return sample(1, 10, 0)
+
+    engine: Any = Engine()
+    statistics = engine_statistics.EngineStatistics(engine)
+    found = await asyncio.gather(*(statistics.of("id") for _ in range(60)))
+    assert (asked, found) == (["id"], [sample(1, 10, 0)] * 60)
+    with pytest.raises(runtime.ContainerMissing):
+        await statistics.of("gone")

@@ -58,7 +58,7 @@ def test_times_of_other_zones_and_lengths_are_taken(stamp: bytes, utc: bytes) ->
 
 
 def test_what_has_no_time_is_no_entry() -> None:
-    with pytest.raises(log_frames.Unframed, match="not with a time"):
+    with pytest.raises(log_frames.Unframed, match="does not begin with a time"):
         log_frames.Framed().feed(struct.pack(">B3xI", 1, 5) + b"hello")
 
 
