@@ -4,6 +4,7 @@ Pure. What gRPC carries and JSON does not is sought out: numbers of enums that n
 value is meant, and unknown fields.
 """
 
+import base64
 import math
 import random
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescri
 from google.protobuf.message import Message
 
 from longshore.rpc import codec
+from longshore.v1 import log_pb2, statistics_pb2
 from tests.fuzz import plausible
 
 INT32 = (0, 1, -1, 80, 65_535, 65_536, 2**31 - 1, -(2**31))
@@ -47,8 +49,53 @@ def message(method: MethodDescriptor, known: plausible.Known, chance: random.Ran
         for _ in range(chance.choice((0, 1, 1, 2, 4))):
             disturb(made, known, chance)
         return made
-    anything: Message = noise(method.input_type, known, chance)
-    return anything
+    anything: Any = noise(method.input_type, known, chance)
+    if method.name in PARTLY_VALID and chance.random() < 0.75:
+        _make_partly_valid(anything, known, chance)
+    found: Message = anything
+    return found
+
+
+PARTLY_VALID = frozenset({"ReadLogs", "GetTaskStatistics"})
+"""Operations of ours that refuse at the first name which is none, so that noise goes no further."""
+
+
+def _make_partly_valid(made: Any, known: plausible.Known, chance: random.Random) -> None:
+    """Name what exists, and mostly a cursor that can be read."""
+    fields = made.DESCRIPTOR.fields_by_name
+    made.cluster = ""
+    for name, names in (("tasks", known.tasks), ("container_instances", known.instances)):
+        if name in fields:
+            made.ClearField(name)
+            getattr(made, name).extend(chance.choices(names, k=chance.randrange(3)))
+    if "task" in fields:
+        made.task = chance.choice(known.tasks)
+        made.ClearField("containers")
+        made.cursor = cursor(known, chance) if chance.random() < 0.7 else made.cursor
+        made.tail = abs(made.tail) % 2**31
+
+
+def cursor(known: plausible.Known, chance: random.Random) -> str:
+    """A cursor of ReadLogs as somebody might make it up."""
+    positions = noise(log_pb2.LogCursor.DESCRIPTOR, known, chance)
+    return base64.urlsafe_b64encode(positions.SerializeToString()).decode()
+
+
+def log_tail(known: plausible.Known, chance: random.Random) -> log_pb2.LogTail:
+    """Last lines as an agent might tell them of a task that exists."""
+    tail: log_pb2.LogTail = noise(log_pb2.LogTail.DESCRIPTOR, known, chance, depth=chance.choice((0, 1)))
+    tail.task_id = chance.choice(known.tasks).rpartition("/")[2]
+    tail.container = tail.container or "main"
+    return tail
+
+
+def statistics(known: plausible.Known, chance: random.Random) -> statistics_pb2.InstanceStatistics:
+    """Samples as an agent might tell them, some of tasks that exist."""
+    told: statistics_pb2.InstanceStatistics = noise(statistics_pb2.InstanceStatistics.DESCRIPTOR, known, chance)
+    for sample in told.tasks:
+        if chance.random() < 0.5:
+            sample.task = chance.choice(known.tasks).rpartition("/")[2]
+    return told
 
 
 def noise(descriptor: Descriptor, known: plausible.Known, chance: random.Random, depth: int = 0) -> Any:

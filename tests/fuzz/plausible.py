@@ -53,6 +53,7 @@ class Known:
             ("targetid", self.instances),
             ("task", self.tasks),
             ("tasks", self.tasks),
+            ("taskid", [task.rpartition("/")[2] for task in self.tasks]),
             ("resourcearn", (*self.clusters, *self.definitions, *self.instances, *self.tasks)),
         ):
             if word == ending:
@@ -80,6 +81,10 @@ WORDS: Mapping[str, Sequence[str]] = {
     "value": ("enabled", "disabled", "a", ""),
     "status": ("RUNNING", "STOPPED", "ACTIVE", "DRAINING"),
     "group": ("family:web", "service:web"),
+    "container": ("web", "main", "c" * 255),
+    "containers": ("web", "main"),
+    "gone": ("web", "main"),
+    "time": ("2026-11-28T23:22:06.743717877Z", "2026-99-28T23:22:06.743717877Z", "0000-01-01T00:00:00.000000000Z"),
     "startedby": ("fuzz", "ecs-svc/1"),
 }
 

@@ -18,6 +18,9 @@ from tests.rpc.state_tracker import fake_agent
 pytestmark = pytest.mark.timeout(600)
 
 SESSION = "/longshore.v1.AgentService/Session"
+STREAM = "/longshore.v1.AgentService/Stream"
+STREAMS = 0.15
+"""Share of streams among sessions."""
 REQUEST: Descriptor = agent_service_pb2.SessionRequest.DESCRIPTOR
 SESSIONS_PER_REQUEST = 0.05
 """A campaign of sessions is so much shorter than one of requests: each has several messages, and a wait."""
@@ -35,17 +38,20 @@ async def test_no_agent_breaks_the_tracker(
     address = stack.addresses.state_tracker[0]
     identities = [await agents.register(address, "fuzz") for _ in range(campaigns.AT_ONCE)]
 
-    def said(number: int) -> list[bytes]:
-        chance = plan.chance(number)
-        return list(_said(identities[number % len(identities)], stack, chance))
+    def said(number: int) -> tuple[str, list[bytes]]:
+        chance, identity = plan.chance(number), identities[number % len(identities)]
+        if chance.random() < STREAMS:
+            return STREAM, list(_streamed(identity, stack, chance))
+        return SESSION, list(_said(identity, stack, chance))
 
     async with grpc.aio.insecure_channel(address) as channel:
 
         async def shoot(number: int) -> str | None:
-            return await _fault(channel, said(number), plan.chance(number))
+            return await _fault(channel, *said(number), plan.chance(number))
 
         def raw(number: int) -> bytes:
-            return b"\n".join(part.hex().encode() for part in said(number))
+            path, parts = said(number)
+            return b"\n".join((path.encode(), *(part.hex().encode() for part in parts)))
 
         await campaigns.run(plan.scaled(SESSIONS_PER_REQUEST), stack, heard, [shoot] * campaigns.AT_ONCE, raw)
 
@@ -72,14 +78,34 @@ def _said(identity: fake_agent.Identity, stack: target.Target, chance: random.Ra
                 if chance.random() < 0.5:
                     observation.task_id = chance.choice(stack.known.tasks).rpartition("/")[2]
                 made.report.tasks.append(observation)
+            made.report.log_tails.extend(messages.log_tail(stack.known, chance) for _ in range(chance.randrange(3)))
+            if chance.random() < 0.5:
+                made.statistics.CopyFrom(messages.statistics(stack.known, chance))
         else:
             made = messages.noise(REQUEST, stack.known, chance)
         yield messages.encoded(made, chance, damaged=chance.random() < 0.1)
 
 
-async def _fault(channel: grpc.aio.Channel, said: list[bytes], chance: random.Random) -> str | None:
-    """What is wrong with how a session ends in which this is said."""
-    call: Any = channel.stream_stream(SESSION)()
+def _streamed(identity: fake_agent.Identity, stack: target.Target, chance: random.Random) -> Any:
+    """The messages of one stream: an opening for which nobody waits, mostly by an agent that there is, and whatever comes to mind."""
+    opening = agent_service_pb2.StreamRequest(
+        opening=agent_service_pb2.StreamOpening(
+            container_instance_id=identity.instance_id,
+            instance_credential=identity.credential,
+            stream_id=chance.choice(("", "\0", "0" * 32, "x" * 40_000)),
+        )
+    )
+    if chance.random() < 0.5:
+        messages.disturb(opening, stack.known, chance)
+    yield messages.encoded(opening, chance, damaged=chance.random() < 0.1)
+    for _ in range(chance.randrange(4)):
+        noise = messages.noise(agent_service_pb2.StreamRequest.DESCRIPTOR, stack.known, chance)
+        yield messages.encoded(noise, chance, damaged=chance.random() < 0.1)
+
+
+async def _fault(channel: grpc.aio.Channel, path: str, said: list[bytes], chance: random.Random) -> str | None:
+    """What is wrong with how a session or stream ends in which this is said."""
+    call: Any = channel.stream_stream(path)()
     ending = chance.choice(("done", "done", "cancelled", "half-closed", "unread"))
     try:
         async with asyncio.timeout(ANSWERED_WITHIN_S):

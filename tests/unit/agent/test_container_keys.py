@@ -26,7 +26,7 @@ def test_ids_that_nobody_has_cost_no_reckoning_each_time(monkeypatch: pytest.Mon
     monkeypatch.setattr(container_keys.Keys, "of", counted)
     keys = container_keys.Keys("secret")
     index = container_keys.Index(keys)
-    tasks = {f"{number:032x}": ("app", "db") for number in range(100)}
+    tasks: dict[str, tuple[str, ...]] = {f"{number:032x}": ("app", "db") for number in range(100)}
     for number in range(50):
         assert index.find(f"{number:040x}", tasks, tuple) is None
     assert len(reckoned) == 200
