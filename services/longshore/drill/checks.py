@@ -287,14 +287,18 @@ def _nothing_overcommitted(found: history.History) -> _Breaches:
         if limit is None:
             yield "instance", f"it never told how much {name} it has"
             continue
-        moments = [(task.accepted_at, getattr(task, name)) for task in found.tasks.values()]
-        # The answer to RunTask comes after the commit, and an event after the release: what was told is never too much.
-        moments += [(task.released_at, -getattr(task, name)) for task in found.tasks.values() if task.released_at]
+        # By the order of commits: what an answer and a watch tell may overtake each other on the way.
+        moments = [(task.changes[0].sequence, getattr(task, name)) for task in found.tasks.values() if task.changes]
+        moments += [
+            (next(change.sequence for change in task.changes if change.released), -getattr(task, name))
+            for task in found.tasks.values()
+            if task.released_at is not None
+        ]
         taken = 0
-        for at, amount in sorted(moments):
+        for sequence, amount in sorted(moments):
             taken += amount
             if taken > limit:
-                yield "instance", f"at {at:.1f} s its tasks took {taken} of {limit} {name}"
+                yield "instance", f"with event {sequence} its tasks took {taken} of {limit} {name}"
                 break
 
 

@@ -30,6 +30,8 @@ class Change:
     """One event of a task."""
 
     at: float
+    sequence: int
+    """Its place in the cluster's log, which is the order of commits."""
     version: int
     status: str
     desired: str
@@ -140,7 +142,7 @@ def of(records: Iterable[Record]) -> History:
         if record["what"] == "event":
             found.sequences.append(record["sequence"])
             if "task" in record:
-                _tell(found, record["at"], record["task"])
+                _tell(found, record["at"], record["sequence"], record["task"])
     _hand_out(found, {record["name"]: tuple(record["lines"]) for record in kept if record["what"] == "story"})
     return found
 
@@ -234,7 +236,7 @@ _READERS: dict[str, Callable[[History, Record], None]] = {
 }
 
 
-def _tell(found: History, at: float, event: Record) -> None:
+def _tell(found: History, at: float, sequence: int, event: Record) -> None:
     task = found.tasks.get(event["task"])
     if task is None:
         if event["task"] not in found.unknown:
@@ -255,6 +257,7 @@ def _tell(found: History, at: float, event: Record) -> None:
     task.changes.append(
         Change(
             at,
+            sequence,
             event["version"],
             event["status"],
             event["desired"],
