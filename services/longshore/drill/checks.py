@@ -26,6 +26,8 @@ CONTAINER_MOVES = {
     "STOPPED": {"STOPPED"},
 }
 
+_WITH_TIME = 3
+"""Words of a last line: one that was killed while it asked for the time has none."""
 SOON_S = 30.0
 """Far above what an undisturbed end takes, on a busy machine, and far below the minutes after which the agent looks by itself."""
 
@@ -158,7 +160,7 @@ def _codes(task: history.Task, part: str, blows: list[history.Blow]) -> set[int 
     lines = task.stories.get(part, ())
     allowed: set[int | None] = set()
     last = lines[-1].split() if lines else []
-    if last[:1] == [kinds.ENDED]:
+    if last[:1] == [kinds.ENDED] and last[1].isdigit():
         allowed.add(int(last[1]))
     elif last:
         # Its process began and did not come to its own end: somebody has killed it.
@@ -181,6 +183,8 @@ def _undisturbed_as_promised(found: history.History) -> _Breaches:
             continue
         if explanations.may_fail_to_start(task, found.blows) or _hurt(task, found.blows):
             continue
+        if explanations.disk_full(task, found.blows):
+            continue  # a container that writes to its volume may have had no room
         for part, promised in task.kind.code.items():
             told, due = task.final(part).code, task.code if promised is None else promised
             if told != due and not _cut_short(task, part, told):
@@ -233,7 +237,7 @@ def _ends_told_soon(found: history.History) -> _Breaches:
         for part, lines in task.stories.items():
             words = lines[-1].split() if lines else []
             told = task.ended_at(part)
-            if words[:1] != [kinds.ENDED] or told is None:
+            if words[:1] != [kinds.ENDED] or len(words) < _WITH_TIME or told is None:
                 continue
             ended = float(words[2]) - clock + found.began["at"]
             due = _over_by(ended, found.blows) + SOON_S

@@ -39,8 +39,8 @@ _LINGERS = _TELL + _LEAVE + "trap 'sleep 2; leave 7' TERM; " + _FOR_EVER
 _DEAF = _TELL + "trap '' TERM; " + _FOR_EVER
 _LISTENS = _TELL + _LEAVE + "trap 'leave 0' TERM; httpd -f -p 80 & wait $!; leave 9"
 _GREEDY = _TELL + 'sleep "$DRILL_LASTS"; exec tail /dev/zero'
-_WRITES = _TELL + _LEAVE + 'echo "$DRILL_CODE" > /shared/code; leave 0'
-_READS = _TELL + _LEAVE + _FOR_A_WHILE + 'leave "$(cat /shared/code)"'
+_WRITES = _TELL + _LEAVE + 'echo "$DRILL_CODE" > /shared/code || leave 1; leave 0'
+_READS = _TELL + _LEAVE + _FOR_A_WHILE + 'code=$(cat /shared/code); leave "${code:-98}"'
 _ASKS = (
     _TELL
     + _LEAVE
