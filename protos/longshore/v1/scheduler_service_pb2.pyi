@@ -224,6 +224,163 @@ class RunTaskResponse(_message.Message):
 Global___RunTaskResponse: _TypeAlias = RunTaskResponse  # noqa: Y015
 
 @_typing.final
+class RunTasksRequest(_message.Message):
+    """Asks to run many tasks of one kind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_TASK_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    CLIENT_TOKEN_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """Number of tasks, 1 to 10,000. Written by the caller. Required."""
+    client_token: _builtins.str
+    """Makes the request safe to repeat for 24 hours, as RunTask's. Written by the caller. Empty means each request
+    counts.
+    """
+    @_builtins.property
+    def run_task(self) -> Global___RunTaskRequest:
+        """What to run, but for count and client_token, which have to be absent in it. The base of a capacity provider
+        strategy counts anew in each thousand. Written by the caller. Required.
+        """
+
+    def __init__(
+        self,
+        *,
+        run_task: Global___RunTaskRequest | None = ...,
+        count: _builtins.int | None = ...,
+        client_token: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_token", b"_client_token", "_count", b"_count", "client_token", b"client_token", "count", b"count", "run_task", b"run_task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_token", b"_client_token", "_count", b"_count", "client_token", b"client_token", "count", b"count", "run_task", b"run_task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__client_token: _TypeAlias = _typing.Literal["client_token"]  # noqa: Y015
+    _WhichOneofArgType__client_token: _TypeAlias = _typing.Literal["_client_token", b"_client_token"]  # noqa: Y015
+    _WhichOneofReturnType__count: _TypeAlias = _typing.Literal["count"]  # noqa: Y015
+    _WhichOneofArgType__count: _TypeAlias = _typing.Literal["_count", b"_count"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__client_token) -> _WhichOneofReturnType__client_token | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__count) -> _WhichOneofReturnType__count | None: ...
+
+Global___RunTasksRequest: _TypeAlias = RunTasksRequest  # noqa: Y015
+
+@_typing.final
+class RunTasksResponse(_message.Message):
+    """Answers RunTasks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_IDS_FIELD_NUMBER: _builtins.int
+    TASK_ARN_PREFIX_FIELD_NUMBER: _builtins.int
+    TASK_DEFINITION_ARN_FIELD_NUMBER: _builtins.int
+    UNPLACED_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    task_arn_prefix: _builtins.str
+    """What makes such an id the ARN of its task, put before it. Written by the scheduler. Always present."""
+    task_definition_arn: _builtins.str
+    """ARN of the revision that they run. Written by the scheduler. Always present."""
+    unplaced: _builtins.int
+    """Number of tasks that were not placed. Written by the scheduler. Absent means none."""
+    cursor: _builtins.str
+    """Position in the cluster's event log just after the first commit that this answer reports. A WatchEvents that starts
+    there misses nothing of what became of the tasks. Written by the scheduler. Empty when nothing was committed.
+    """
+    @_builtins.property
+    def task_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the tasks that were placed, PENDING. Written by the scheduler. Empty when none was."""
+
+    @_builtins.property
+    def failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunTasksFailure]:
+        """Why not, by reason. Written by the scheduler. Empty when all were placed."""
+
+    def __init__(
+        self,
+        *,
+        task_ids: _abc.Iterable[_builtins.str] | None = ...,
+        task_arn_prefix: _builtins.str | None = ...,
+        task_definition_arn: _builtins.str | None = ...,
+        unplaced: _builtins.int | None = ...,
+        failures: _abc.Iterable[Global___RunTasksFailure] | None = ...,
+        cursor: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cursor", b"_cursor", "_task_arn_prefix", b"_task_arn_prefix", "_task_definition_arn", b"_task_definition_arn", "_unplaced", b"_unplaced", "cursor", b"cursor", "task_arn_prefix", b"task_arn_prefix", "task_definition_arn", b"task_definition_arn", "unplaced", b"unplaced"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cursor", b"_cursor", "_task_arn_prefix", b"_task_arn_prefix", "_task_definition_arn", b"_task_definition_arn", "_unplaced", b"_unplaced", "cursor", b"cursor", "failures", b"failures", "task_arn_prefix", b"task_arn_prefix", "task_definition_arn", b"task_definition_arn", "task_ids", b"task_ids", "unplaced", b"unplaced"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cursor: _TypeAlias = _typing.Literal["cursor"]  # noqa: Y015
+    _WhichOneofArgType__cursor: _TypeAlias = _typing.Literal["_cursor", b"_cursor"]  # noqa: Y015
+    _WhichOneofReturnType__task_arn_prefix: _TypeAlias = _typing.Literal["task_arn_prefix"]  # noqa: Y015
+    _WhichOneofArgType__task_arn_prefix: _TypeAlias = _typing.Literal["_task_arn_prefix", b"_task_arn_prefix"]  # noqa: Y015
+    _WhichOneofReturnType__task_definition_arn: _TypeAlias = _typing.Literal["task_definition_arn"]  # noqa: Y015
+    _WhichOneofArgType__task_definition_arn: _TypeAlias = _typing.Literal["_task_definition_arn", b"_task_definition_arn"]  # noqa: Y015
+    _WhichOneofReturnType__unplaced: _TypeAlias = _typing.Literal["unplaced"]  # noqa: Y015
+    _WhichOneofArgType__unplaced: _TypeAlias = _typing.Literal["_unplaced", b"_unplaced"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cursor) -> _WhichOneofReturnType__cursor | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__task_arn_prefix) -> _WhichOneofReturnType__task_arn_prefix | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__task_definition_arn) -> _WhichOneofReturnType__task_definition_arn | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__unplaced) -> _WhichOneofReturnType__unplaced | None: ...
+
+Global___RunTasksResponse: _TypeAlias = RunTasksResponse  # noqa: Y015
+
+@_typing.final
+class RunTasksFailure(_message.Message):
+    """Why some of many tasks could not be placed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    INSTANCES_FIELD_NUMBER: _builtins.int
+    CONTAINER_INSTANCE_ARN_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """ECS's word, as in RunTask's failures. Written by the scheduler. Always present."""
+    instances: _builtins.int
+    """Number of instances that it kept the task away from, among the at most 100 nearest misses. Written by the
+    scheduler. Absent where it concerns none.
+    """
+    container_instance_arn: _builtins.str
+    """ARN of the nearest miss. Written by the scheduler. Empty where it concerns no instance."""
+    detail: _builtins.str
+    """The nearest miss in numbers. Written by the scheduler. Empty means none."""
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str | None = ...,
+        instances: _builtins.int | None = ...,
+        container_instance_arn: _builtins.str | None = ...,
+        detail: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_container_instance_arn", b"_container_instance_arn", "_detail", b"_detail", "_instances", b"_instances", "_reason", b"_reason", "container_instance_arn", b"container_instance_arn", "detail", b"detail", "instances", b"instances", "reason", b"reason"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_container_instance_arn", b"_container_instance_arn", "_detail", b"_detail", "_instances", b"_instances", "_reason", b"_reason", "container_instance_arn", b"container_instance_arn", "detail", b"detail", "instances", b"instances", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__container_instance_arn: _TypeAlias = _typing.Literal["container_instance_arn"]  # noqa: Y015
+    _WhichOneofArgType__container_instance_arn: _TypeAlias = _typing.Literal["_container_instance_arn", b"_container_instance_arn"]  # noqa: Y015
+    _WhichOneofReturnType__detail: _TypeAlias = _typing.Literal["detail"]  # noqa: Y015
+    _WhichOneofArgType__detail: _TypeAlias = _typing.Literal["_detail", b"_detail"]  # noqa: Y015
+    _WhichOneofReturnType__instances: _TypeAlias = _typing.Literal["instances"]  # noqa: Y015
+    _WhichOneofArgType__instances: _TypeAlias = _typing.Literal["_instances", b"_instances"]  # noqa: Y015
+    _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
+    _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__container_instance_arn) -> _WhichOneofReturnType__container_instance_arn | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__detail) -> _WhichOneofReturnType__detail | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__instances) -> _WhichOneofReturnType__instances | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
+
+Global___RunTasksFailure: _TypeAlias = RunTasksFailure  # noqa: Y015
+
+@_typing.final
 class StartTaskRequest(_message.Message):
     """Asks to run a task on each of certain instances."""
 

@@ -41,6 +41,11 @@ class SchedulerServiceStub:
                 request_serializer=longshore_dot_v1_dot_scheduler__service__pb2.RunTaskRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_scheduler__service__pb2.RunTaskResponse.FromString,
                 _registered_method=True)
+        self.RunTasks = channel.unary_unary(
+                '/longshore.v1.SchedulerService/RunTasks',
+                request_serializer=longshore_dot_v1_dot_scheduler__service__pb2.RunTasksRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_scheduler__service__pb2.RunTasksResponse.FromString,
+                _registered_method=True)
         self.StartTask = channel.unary_unary(
                 '/longshore.v1.SchedulerService/StartTask',
                 request_serializer=longshore_dot_v1_dot_scheduler__service__pb2.StartTaskRequest.SerializeToString,
@@ -88,6 +93,16 @@ class SchedulerServiceServicer:
         an instance and its reason. ClusterNotFoundException, ClientException for an unknown or inactive task definition,
         ConflictException for a client token of another request, InvalidParameterException where the cluster has no
         instance, UnsupportedFeatureException, RESOURCE_EXHAUSTED while too many tasks wait for placement.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RunTasks(self, request, context):
+        """RunTask for up to 10,000 tasks, answered with their ids. They are committed by the thousand, each thousand whole
+        or not at all; the first that falls short is the last that is tried. Under a client token a repetition gets the
+        same answer, and finishes what a change of leader broke off: nothing is placed twice. Without one, a call that
+        ended with UNAVAILABLE may have placed some. Refuses what RunTask refuses.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,6 +170,11 @@ def add_SchedulerServiceServicer_to_server(servicer, server):
                     request_deserializer=longshore_dot_v1_dot_scheduler__service__pb2.RunTaskRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_scheduler__service__pb2.RunTaskResponse.SerializeToString,
             ),
+            'RunTasks': grpc.unary_unary_rpc_method_handler(
+                    servicer.RunTasks,
+                    request_deserializer=longshore_dot_v1_dot_scheduler__service__pb2.RunTasksRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_scheduler__service__pb2.RunTasksResponse.SerializeToString,
+            ),
             'StartTask': grpc.unary_unary_rpc_method_handler(
                     servicer.StartTask,
                     request_deserializer=longshore_dot_v1_dot_scheduler__service__pb2.StartTaskRequest.FromString,
@@ -220,6 +240,33 @@ class SchedulerService:
             '/longshore.v1.SchedulerService/RunTask',
             longshore_dot_v1_dot_scheduler__service__pb2.RunTaskRequest.SerializeToString,
             longshore_dot_v1_dot_scheduler__service__pb2.RunTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RunTasks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.SchedulerService/RunTasks',
+            longshore_dot_v1_dot_scheduler__service__pb2.RunTasksRequest.SerializeToString,
+            longshore_dot_v1_dot_scheduler__service__pb2.RunTasksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -44,6 +44,12 @@ class SchedulerServiceStub:
     ConflictException for a client token of another request, InvalidParameterException where the cluster has no
     instance, UnsupportedFeatureException, RESOURCE_EXHAUSTED while too many tasks wait for placement.
     """
+    RunTasks: _grpc.UnaryUnaryMultiCallable[_scheduler_service_pb2.RunTasksRequest, _scheduler_service_pb2.RunTasksResponse]
+    """RunTask for up to 10,000 tasks, answered with their ids. They are committed by the thousand, each thousand whole
+    or not at all; the first that falls short is the last that is tried. Under a client token a repetition gets the
+    same answer, and finishes what a change of leader broke off: nothing is placed twice. Without one, a call that
+    ended with UNAVAILABLE may have placed some. Refuses what RunTask refuses.
+    """
     StartTask: _grpc.UnaryUnaryMultiCallable[_scheduler_service_pb2.StartTaskRequest, _scheduler_service_pb2.StartTaskResponse]
     """Places a task on each of the instances named; those it does not fit on are failures in the answer.
     ClusterNotFoundException, ClientException for an unknown or inactive task definition, UnsupportedFeatureException,
@@ -79,6 +85,12 @@ class SchedulerServiceAsyncStub(SchedulerServiceStub):
     an instance and its reason. ClusterNotFoundException, ClientException for an unknown or inactive task definition,
     ConflictException for a client token of another request, InvalidParameterException where the cluster has no
     instance, UnsupportedFeatureException, RESOURCE_EXHAUSTED while too many tasks wait for placement.
+    """
+    RunTasks: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.RunTasksRequest, _scheduler_service_pb2.RunTasksResponse]  # type: ignore[assignment]
+    """RunTask for up to 10,000 tasks, answered with their ids. They are committed by the thousand, each thousand whole
+    or not at all; the first that falls short is the last that is tried. Under a client token a repetition gets the
+    same answer, and finishes what a change of leader broke off: nothing is placed twice. Without one, a call that
+    ended with UNAVAILABLE may have placed some. Refuses what RunTask refuses.
     """
     StartTask: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.StartTaskRequest, _scheduler_service_pb2.StartTaskResponse]  # type: ignore[assignment]
     """Places a task on each of the instances named; those it does not fit on are failures in the answer.
@@ -118,6 +130,18 @@ class SchedulerServiceServicer(metaclass=_abc_1.ABCMeta):
         an instance and its reason. ClusterNotFoundException, ClientException for an unknown or inactive task definition,
         ConflictException for a client token of another request, InvalidParameterException where the cluster has no
         instance, UnsupportedFeatureException, RESOURCE_EXHAUSTED while too many tasks wait for placement.
+        """
+
+    @_abc_1.abstractmethod
+    def RunTasks(
+        self,
+        request: _scheduler_service_pb2.RunTasksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_scheduler_service_pb2.RunTasksResponse, _abc.Awaitable[_scheduler_service_pb2.RunTasksResponse]]:
+        """RunTask for up to 10,000 tasks, answered with their ids. They are committed by the thousand, each thousand whole
+        or not at all; the first that falls short is the last that is tried. Under a client token a repetition gets the
+        same answer, and finishes what a change of leader broke off: nothing is placed twice. Without one, a call that
+        ended with UNAVAILABLE may have placed some. Refuses what RunTask refuses.
         """
 
     @_abc_1.abstractmethod

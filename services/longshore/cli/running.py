@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from longshore.cli import arguments, connection, narration, overriding, task_definitions, telling
+from longshore.cli import arguments, bulk_running, connection, narration, overriding, task_definitions, telling
 from longshore.client import client as clients
 from longshore.client import documents
 from longshore.rpc import errors
@@ -54,7 +54,9 @@ class Wanted:
 def run(
     context: typer.Context,
     target: Target,
-    count: Annotated[int, typer.Option(min=1, max=10, help="How many tasks.")] = 1,
+    count: Annotated[
+        int, typer.Option(min=1, max=bulk_running.MOST, help="How many tasks; more than 10 are told of together.")
+    ] = 1,
     cluster: arguments.Cluster = arguments.DEFAULT_CLUSTER,
     container: Container = "",
     env: Env = None,
@@ -73,8 +75,17 @@ def run(
     wish = overriding.Wish(container, pairs(env), command, overrides)
     wanted = Wanted(target, read(target, family), cluster, wish, started_by, group, tuple(tag or ()))
 
+    if wait and count > bulk_running.MOST_TOLD:
+        raise typer.BadParameter(
+            f"--wait streams the output of up to {bulk_running.MOST_TOLD} tasks, {count} are asked for"
+        )
+
     async def work(client: clients.Client) -> int:
         narrator = telling.Narrator(as_json=connection.options(context).as_json, aside=wait)
+        if count > bulk_running.MOST_TOLD:
+            one = scheduler_service_pb2.RunTaskRequest()
+            await prepare(client, narrator, wanted, one)
+            return await bulk_running.run(client, narrator, one, count=count, token=client_token, detach=detach)
         request = scheduler_service_pb2.RunTaskRequest(count=count)
         if client_token:
             request.client_token = client_token

@@ -10,7 +10,17 @@ from longshore.storage import tasks
 from longshore.v1 import common_pb2, scheduler_service_pb2
 from longshore.views import task as task_view
 
-PlacingResponse: TypeAlias = scheduler_service_pb2.RunTaskResponse | scheduler_service_pb2.StartTaskResponse
+PlacingResponse: TypeAlias = (
+    scheduler_service_pb2.RunTaskResponse
+    | scheduler_service_pb2.RunTasksResponse
+    | scheduler_service_pb2.StartTaskResponse
+)
+
+_RESPONSES: Mapping[str, type[PlacingResponse]] = {
+    asked.RUN_TASK: scheduler_service_pb2.RunTaskResponse,
+    asked.RUN_TASKS: scheduler_service_pb2.RunTasksResponse,
+    asked.START_TASK: scheduler_service_pb2.StartTaskResponse,
+}
 
 _ZONE = "ecs.availability-zone"
 _ARCHITECTURE = "ecs.cpu-architecture"
@@ -29,6 +39,18 @@ def host_of(fact: instances.Instance) -> task_view.Host:
     )
 
 
+def parse(operation: str, answer: bytes) -> PlacingResponse:
+    """An answer as a token remembers it."""
+    return _RESPONSES[operation].FromString(answer)
+
+
+def arns_of(answer: PlacingResponse) -> list[str]:
+    """The tasks that an answer names."""
+    if isinstance(answer, scheduler_service_pb2.RunTasksResponse):
+        return [f"{answer.task_arn_prefix}{task_id}" for task_id in answer.task_ids]
+    return [task.task_arn for task in answer.tasks]
+
+
 def respond(
     wanted: work.Wanted,
     intents: Iterable[tasks.Intent],
@@ -37,10 +59,12 @@ def respond(
     sequence: int | None,
 ) -> PlacingResponse:
     """The answer. `sequence`: the log's after the commit; None where nothing was committed."""
-    run_task = wanted.asked.operation == asked.RUN_TASK
-    response: PlacingResponse = (
-        scheduler_service_pb2.RunTaskResponse() if run_task else scheduler_service_pb2.StartTaskResponse()
-    )
+    response = _RESPONSES[wanted.asked.operation]()
+    if sequence is not None:
+        response.cursor = cursor.encode(wanted.asked.cluster, sequence)
+    if isinstance(response, scheduler_service_pb2.RunTasksResponse):
+        _fill(response, wanted, intents, refused)
+        return response
     response.tasks.extend(
         task_view.render(
             tasks.Halves(intent, None),
@@ -52,9 +76,28 @@ def respond(
         for intent in intents
     )
     response.failures.extend(_failure(refusal, wanted.asked.cluster, wanted.place) for refusal in refused)
-    if sequence is not None:
-        response.cursor = cursor.encode(wanted.asked.cluster, sequence)
     return response
+
+
+def _fill(
+    response: scheduler_service_pb2.RunTasksResponse,
+    wanted: work.Wanted,
+    intents: Iterable[tasks.Intent],
+    refused: Iterable[refusals.Refusal],
+) -> None:
+    """The tasks by their ids, and why there are no more by reason: the nearest miss of each, and how many there are."""
+    cluster, place = wanted.asked.cluster, wanted.place
+    response.task_arn_prefix = place.task(cluster, "")
+    response.task_definition_arn = place.task_definition(wanted.revision.family, wanted.revision.revision)
+    response.task_ids.extend(intent.task_id for intent in intents)
+    by_reason: dict[str, scheduler_service_pb2.RunTasksFailure] = {}
+    for refusal in refused:
+        if refusal.reason not in by_reason:
+            nearest = _failure(refusal, cluster, place)
+            by_reason[refusal.reason] = response.failures.add(
+                reason=refusal.reason, container_instance_arn=nearest.arn, detail=nearest.detail
+            )
+        by_reason[refusal.reason].instances += 1
 
 
 def _failure(refusal: refusals.Refusal, cluster: str, place: arns.Place) -> common_pb2.Failure:

@@ -9,9 +9,15 @@ from longshore.rpc import arns, errors
 from longshore.scheduler import capacity, request_rules, strategies
 from longshore.v1 import common_pb2, record_pb2, scheduler_service_pb2, task_pb2
 
-PlacingRequest: TypeAlias = scheduler_service_pb2.RunTaskRequest | scheduler_service_pb2.StartTaskRequest
+PlacingRequest: TypeAlias = (
+    scheduler_service_pb2.RunTaskRequest
+    | scheduler_service_pb2.RunTasksRequest
+    | scheduler_service_pb2.StartTaskRequest
+)
+_Placing: TypeAlias = scheduler_service_pb2.RunTaskRequest | scheduler_service_pb2.StartTaskRequest
 
 RUN_TASK = "RunTask"
+RUN_TASKS = "RunTasks"
 START_TASK = "StartTask"
 
 CLUSTER_TAG = "aws:ecs:clusterName"
@@ -53,6 +59,9 @@ class Asked:
     record: record_pb2.TaskIntentRecord
     """What is stored of the request as it is; `body` completes it."""
 
+    settles: bool = False
+    """Whether its token remembers that nothing could be placed: it is part of a request of which another part was."""
+
     def with_revision(self, revision: int) -> "Asked":
         """The same for a definite revision."""
         return dataclasses.replace(self, revision=revision)
@@ -83,6 +92,13 @@ def of_run_task(request: scheduler_service_pb2.RunTaskRequest, *, place: arns.Pl
     )
 
 
+def of_run_tasks(request: scheduler_service_pb2.RunTasksRequest, *, place: arns.Place) -> Asked:
+    """Judge and read a RunTasks. Raises as `of_run_task`."""
+    request_rules.check_run_tasks(request)
+    one = of_run_task(request.run_task, place=place)
+    return dataclasses.replace(one, operation=RUN_TASKS, count=request.count, token=request.client_token)
+
+
 def of_start_task(request: scheduler_service_pb2.StartTaskRequest, *, place: arns.Place) -> Asked:
     """Judge and read a StartTask. Raises as `of_run_task`."""
     request_rules.check_start_task(request)
@@ -96,7 +112,7 @@ def of_start_task(request: scheduler_service_pb2.StartTaskRequest, *, place: arn
     return dataclasses.replace(asked, count=len(targets), targets=targets)
 
 
-def _common(operation: str, request: PlacingRequest, place: arns.Place) -> Asked:
+def _common(operation: str, request: _Placing, place: arns.Place) -> Asked:
     definition = arns.task_definition(request.task_definition, place=place)
     cluster = arns.cluster(request.cluster, place=place).name
     return Asked(
@@ -123,12 +139,12 @@ def _common(operation: str, request: PlacingRequest, place: arns.Place) -> Asked
     )
 
 
-def _tags(request: PlacingRequest, cluster: str) -> tuple[tuple[str, str], ...]:
+def _tags(request: _Placing, cluster: str) -> tuple[tuple[str, str], ...]:
     tags = tuple((tag.key, tag.value) for tag in request.tags)
     return (*tags, (CLUSTER_TAG, cluster)) if request.enable_ecs_managed_tags else tags
 
 
-def _record(request: PlacingRequest) -> record_pb2.TaskIntentRecord:
+def _record(request: _Placing) -> record_pb2.TaskIntentRecord:
     record = record_pb2.TaskIntentRecord(
         enable_execute_command=request.enable_execute_command,
         reference_id=request.reference_id,

@@ -8,6 +8,9 @@ from typing import Any
 from longshore.rpc import errors
 from longshore.scheduler import answers, metrics, tokens
 
+CONFLICTING = 10
+"""Tasks that a conflict names: it travels in the trailers of a call, which are bounded."""
+
 Spawn = Callable[[str, Coroutine[Any, Any, None]], object]
 """Starts work that outlives its caller, as `loops.Supervisor.spawn` does."""
 
@@ -70,7 +73,7 @@ class Claims:
             answer = await asyncio.shield(running.answer)
         except errors.ServiceError:
             return
-        if answer.tasks:
+        if answers.arns_of(answer):
             self._metrics.tokens["conflict"] += 1
             raise conflict(key, answer)
 
@@ -79,5 +82,5 @@ def conflict(key: tokens.Key, answer: answers.PlacingResponse) -> errors.Conflic
     """What a different request under a used token is told."""
     return errors.ConflictException(
         f"The client token {key.token} was used for a different request.",
-        resourceIds=",".join(task.task_arn for task in answer.tasks),
+        resourceIds=",".join(answers.arns_of(answer)[:CONFLICTING]),
     )

@@ -5,6 +5,7 @@ It ends when it is deposed; when its view can no longer be followed it reads it 
 
 import asyncio
 import random as random_module
+from contextlib import AbstractContextManager
 
 import structlog
 
@@ -72,11 +73,15 @@ class ClusterScheduler:
             raise leadership.no_leader(self.fence.cluster)
         return self._live
 
-    async def place(self, wanted: work.Wanted) -> jobs.Placed:
+    def promised(self, size: int) -> AbstractContextManager[jobs.Promise]:
+        """Room for so many tasks that come in parts. Raises ResourceExhausted where there is none."""
+        return self._queue.promised(size)
+
+    async def place(self, wanted: work.Wanted, promise: jobs.Promise | None = None) -> jobs.Placed:
         """Have a request decided and committed. Raises what refuses it."""
         loop = asyncio.get_running_loop()
         job = jobs.PlacementJob(wanted, loop.create_future(), accepted=loop.time())
-        self._queue.put(job)
+        self._queue.put(job, promise)
         return await job.future
 
     async def stop(self, stop: work.Stop) -> jobs.Stopped:

@@ -80,7 +80,7 @@ class Decider:
         if short and not job.caught_up:
             placing.undo(request, decision)
             decided.aside.append(job)
-        elif decision.instances:
+        elif decision.instances or job.wanted.asked.settles:
             self._plan(job, decision, decided)
         else:
             self._refuse(job, decision.refused)
@@ -105,7 +105,7 @@ class Decider:
 
     def _refuse(self, job: jobs.PlacementJob, refused: Sequence[refusals.Refusal]) -> None:
         self._count(refused)
-        if job.wanted.asked.operation == asked.RUN_TASK and not self._base.candidates:
+        if job.wanted.asked.operation != asked.START_TASK and not self._base.candidates:
             jobs.fail(job, errors.InvalidParameterException(_no_instances(self._base)))
         else:
             jobs.finish(job, jobs.Placed(refused=tuple(refused)))

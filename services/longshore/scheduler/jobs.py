@@ -1,8 +1,9 @@
 """What waits for the placement loop, and for what each caller waits."""
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -11,12 +12,12 @@ from longshore.scheduler import metrics, refusals, work
 from longshore.storage import tasks
 from longshore.views import task as task_view
 
-MAX_QUEUED_TASKS = 10_000
-"""Tasks that may wait. What comes beyond is refused at once with a retry delay: some seconds of placement are as long as a caller
+MAX_QUEUED_TASKS = 30_000
+"""Tasks that may wait, of a cluster: three of the largest RunTasks. What comes beyond is refused at once with a retry delay: some seconds of placement are as long as a caller
 should wait, and what was accepted is never thrown away for it."""
 
 RETRY_AFTER_MS = 500
-"""Delay named to those who are refused: about the time in which a tenth of the queue is placed."""
+"""Delay named to those who are refused: about the time in which some thousand tasks are placed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,13 @@ def fail(job: Job, error: Exception) -> None:
         job.future.set_exception(error)
 
 
+@dataclass(slots=True)
+class Promise:
+    """Room in the queue for tasks of a request that is placed in parts."""
+
+    left: int
+
+
 class Queue:
     """Jobs in the order of their coming, bounded by the number of their tasks."""
 
@@ -88,6 +96,7 @@ class Queue:
         self._metrics = measured if measured is not None else metrics.Metrics()
         self._jobs: deque[Job] = deque()
         self._size = 0
+        self._promised = 0
         self._filled = asyncio.Event()
         self._closed: Exception | None = None
 
@@ -96,19 +105,40 @@ class Queue:
         """Tasks that wait."""
         return self._size
 
-    def put(self, job: Job) -> None:
+    def put(self, job: Job, promise: "Promise | None" = None) -> None:
         """Accept a job. Raises ResourceExhausted when the queue is full, and the reason when it is closed."""
         if self._closed is not None:
             raise self._closed
-        if self._size + job.size > self._limit:
+        if promise is None:
+            self._check(job.size)
+        else:
+            self._promised -= job.size
+            promise.left -= job.size
+        self._jobs.append(job)
+        self._changed(job.size)
+
+    @contextlib.contextmanager
+    def promised(self, size: int) -> "Iterator[Promise]":
+        """Room for jobs of so many tasks that come one after the other: begun, they are not refused. Raises as `put`."""
+        if self._closed is not None:
+            raise self._closed
+        self._check(size)
+        promise = Promise(size)
+        self._promised += size
+        try:
+            yield promise
+        finally:
+            self._promised -= promise.left
+
+    def _check(self, size: int) -> None:
+        taken = self._size + self._promised
+        if taken + size > self._limit:
             raise errors.ResourceExhausted(
-                f"{self._size} tasks wait for placement, {self._limit} may; repeat the call in {RETRY_AFTER_MS} ms.",
-                queued=self._size,
+                f"{taken} tasks wait for placement, {self._limit} may; repeat the call in {RETRY_AFTER_MS} ms.",
+                queued=taken,
                 limit=self._limit,
                 retry_after_ms=RETRY_AFTER_MS,
             )
-        self._jobs.append(job)
-        self._changed(job.size)
 
     def put_back(self, jobs: Iterable[Job]) -> None:
         """Let jobs that were accepted before be decided again, ahead of all others. Not bounded: they had their place."""

@@ -77,6 +77,21 @@ class Operations:
         )
         return answer
 
+    async def run_tasks(
+        self, request: scheduler_service_pb2.RunTasksRequest, hop: Hop
+    ) -> scheduler_service_pb2.RunTasksResponse:
+        """Place and start many tasks."""
+        place = self._place()
+        wanted = asked.of_run_tasks(request, place=place)
+        answer: scheduler_service_pb2.RunTasksResponse = await self._decide(
+            asked.RUN_TASKS,
+            wanted.cluster,
+            request,
+            hop,
+            lambda leader: self._placing.place(leader, request, wanted, _cause(), place),
+        )
+        return answer
+
     async def start_task(
         self, request: scheduler_service_pb2.StartTaskRequest, hop: Hop
     ) -> scheduler_service_pb2.StartTaskResponse:

@@ -3,7 +3,7 @@
 import dataclasses
 
 from longshore.events import cursor
-from longshore.rpc import arns
+from longshore.rpc import arns, errors
 from longshore.scheduler import (
     answers,
     asked,
@@ -14,6 +14,7 @@ from longshore.scheduler import (
     lookups,
     metrics,
     overrides,
+    parts,
     requirements,
     task_tags,
     tokens,
@@ -43,13 +44,43 @@ class Placing:
         place: arns.Place,
     ) -> answers.PlacingResponse:
         """Answer a request for tasks. Raises what refuses it."""
+        do = self._in_parts if wanted.operation == asked.RUN_TASKS else self._resolved
         if not wanted.token:
-            return await self._resolved(leader, wanted, cause, place, None)
+            return await do(leader, wanted, cause, place, None)
         key = tokens.Key(cause.principal, wanted.operation, wanted.cluster, wanted.token)
         claim = work.Claim(key, tokens.fingerprint(request, place.region))
-        return await self._claims.once(
-            key, claim.fingerprint, lambda: self._resolved(leader, wanted, cause, place, claim)
-        )
+        return await self._claims.once(key, claim.fingerprint, lambda: do(leader, wanted, cause, place, claim))
+
+    async def _in_parts(
+        self,
+        leader: cluster_scheduler.ClusterScheduler,
+        wanted: asked.Asked,
+        cause: work.Cause,
+        place: arns.Place,
+        claim: work.Claim | None,
+    ) -> scheduler_service_pb2.RunTasksResponse:
+        """Place many tasks, a commit's worth at a time, each under a token of its own: a repetition goes on where the first ended."""
+        whole = scheduler_service_pb2.RunTasksResponse()
+        with leader.promised(wanted.count) as promise:
+            for part in parts.of(wanted):
+                try:
+                    answer = await self._resolved(
+                        leader,
+                        parts.pinned(part.asked, whole),
+                        cause,
+                        place,
+                        parts.claim(claim, part.number),
+                        promise,
+                    )
+                except errors.ServiceError as error:
+                    if not parts.settles(error, part.number):
+                        raise
+                    answer = parts.refused(error, whole)
+                if parts.add(whole, answer) < part.asked.count:
+                    break
+        if unplaced := wanted.count - len(whole.task_ids):
+            whole.unplaced = unplaced
+        return whole
 
     async def ready(
         self,
@@ -75,6 +106,7 @@ class Placing:
         cause: work.Cause,
         place: arns.Place,
         claim: work.Claim | None,
+        promise: jobs.Promise | None = None,
     ) -> answers.PlacingResponse:
         """Look up and place; once more with the new latest revision where the one before was deregistered meanwhile."""
         wish = lookups.Wish(
@@ -93,7 +125,7 @@ class Placing:
             definition_rules.check(wanted, found.body)
             ready = _ready(wanted, found.key, found, cause, place, claim)
             try:
-                return _answer(ready, await leader.place(ready))
+                return _answer(ready, await leader.place(ready, promise))
             except work.StaleDefinition:
                 if wanted.revision is not None or attempt == RESOLUTIONS:
                     raise
@@ -135,7 +167,7 @@ def _ready(
 def _answer(ready: work.Wanted, placed: jobs.Placed) -> answers.PlacingResponse:
     if placed.answer is None:
         return answers.respond(ready, placed.intents, placed.refused, placed.hosts, placed.sequence)
-    response = scheduler_service_pb2.RunTaskResponse.FromString(placed.answer)
+    response = answers.parse(ready.asked.operation, placed.answer)
     if placed.sequence is not None:
         response.cursor = cursor.encode(ready.asked.cluster, placed.sequence)
     return response
@@ -143,7 +175,7 @@ def _answer(ready: work.Wanted, placed: jobs.Placed) -> answers.PlacingResponse:
 
 def _repeated(claim: work.Claim, remembered: tokens.Remembered) -> answers.PlacingResponse:
     """What a token's first request was answered; a conflict where it was another request."""
-    answer = scheduler_service_pb2.RunTaskResponse.FromString(remembered.answer)
+    answer = answers.parse(claim.key.operation, remembered.answer)
     if remembered.fingerprint != claim.fingerprint:
         raise claims.conflict(claim.key, answer)
     return answer

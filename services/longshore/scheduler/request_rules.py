@@ -15,6 +15,8 @@ from longshore.scheduler import capacity, strategies
 from longshore.v1 import common_pb2, scheduler_service_pb2, task_pb2
 
 MAX_COUNT = 10
+MAX_BULK = 10_000
+"""Tasks of one RunTasks."""
 _EPHEMERAL_GIB = range(21, 201)
 """Fargate's sizes; one is kept with the task and shown, as it is with a definition."""
 MAX_TARGETS = 10
@@ -56,6 +58,11 @@ Rule: TypeAlias = Callable[[Any], Iterator[Fault]]
 def check_run_task(request: scheduler_service_pb2.RunTaskRequest) -> None:
     """Raise what is wrong with a RunTask."""
     _check(request, RUN_TASK_RULES)
+
+
+def check_run_tasks(request: scheduler_service_pb2.RunTasksRequest) -> None:
+    """Raise what is wrong with a RunTasks beside what is wrong with the RunTask in it."""
+    _check(request, RUN_TASKS_RULES)
 
 
 def check_start_task(request: scheduler_service_pb2.StartTaskRequest) -> None:
@@ -195,7 +202,9 @@ def _count(request: scheduler_service_pb2.RunTaskRequest) -> Iterator[Fault]:
         yield Fault(f"count is {request.count}; it must be between 1 and {MAX_COUNT}.")
 
 
-def _token(request: scheduler_service_pb2.RunTaskRequest) -> Iterator[Fault]:
+def _token(
+    request: scheduler_service_pb2.RunTaskRequest | scheduler_service_pb2.RunTasksRequest,
+) -> Iterator[Fault]:
     if len(request.client_token) > MAX_TOKEN or not _TOKEN.fullmatch(request.client_token):
         yield Fault(f"clientToken takes at most {MAX_TOKEN} printable ASCII characters without spaces.")
 
@@ -247,6 +256,17 @@ def _strategies(request: scheduler_service_pb2.RunTaskRequest) -> Iterator[Fault
             yield Fault(fault)
 
 
+# ------------------------------------------------------------------------------------------- rules of RunTasks
+
+
+def _many(request: scheduler_service_pb2.RunTasksRequest) -> Iterator[Fault]:
+    if not 1 <= request.count <= MAX_BULK:
+        yield Fault(f"count is {request.count}; it must be between 1 and {MAX_BULK}.")
+    for name in ("count", "client_token"):
+        if request.run_task.HasField(name):
+            yield Fault(f"run_task.{name} is given; it belongs beside run_task.")
+
+
 # ------------------------------------------------------------------------------------------- rules of StartTask
 
 
@@ -270,4 +290,5 @@ _COMMON: tuple[Rule, ...] = (
     _overrides,
 )
 RUN_TASK_RULES: tuple[Rule, ...] = (_count, _token, _launch, _constraints, _strategies, *_COMMON)
+RUN_TASKS_RULES: tuple[Rule, ...] = (_many, _token)
 START_TASK_RULES: tuple[Rule, ...] = (_targets, *_COMMON)

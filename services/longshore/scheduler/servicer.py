@@ -23,6 +23,10 @@ class Servicer(scheduler_service_pb2_grpc.SchedulerServiceServicer):
         """Place and start tasks."""
         return await self._does.run_task(request, _hop(context))
 
+    async def RunTasks(self, request: messages.RunTasksRequest, context: Context) -> messages.RunTasksResponse:
+        """Place and start many tasks."""
+        return await self._does.run_tasks(request, _hop(context))
+
     async def StartTask(self, request: messages.StartTaskRequest, context: Context) -> messages.StartTaskResponse:
         """Start tasks on named instances."""
         return await self._does.start_task(request, _hop(context))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -162,3 +163,27 @@ async def test_instances_are_kept_where_that_is_asked_for(client: clients.Client
                 container_instance=instance.container_instance_arn, force=True
             ),
         )
+
+
+async def test_the_command_runs_thousands_at_once_and_counts_them(client: clients.Client) -> None:
+    at = client.addresses
+    many = 2_500
+    words = ["run", "sim", "--count", str(many)]
+    environ = {"LONGSHORE_REGISTRY": at.registry[0], "LONGSHORE_SCHEDULER": at.scheduler[0]}
+    environ |= {"LONGSHORE_STATE_TRACKER": at.state_tracker[0]}
+    async with fleets.joined(client.addresses, instances=3, cpu=100_000, memory=100_000) as fleet:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "longshore.cli",
+            *words,
+            env=os.environ | environ,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(fleets.WAIT_S):
+            said, _ = await process.communicate()
+        lines = said.decode().splitlines()
+        assert process.returncode == 0
+        assert lines[0].startswith(f"Placed     {many} of {many} tasks in ")
+        assert lines[-1].startswith(f"Running    {many} of {many} after ")
+        assert fleet.count().running == many

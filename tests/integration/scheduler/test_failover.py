@@ -73,6 +73,17 @@ async def answered(stubs: list[Stub], request: scheduler_service_pb2.RunTaskRequ
                     return [task.task_arn.rpartition("/")[2] for task in answer.tasks]
 
 
+async def answered_in_bulk(stubs: list[Stub], request: scheduler_service_pb2.RunTasksRequest) -> list[str]:
+    """The same for many tasks."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            for stub in stubs:
+                try:
+                    return list((await stub.RunTasks(request, timeout=5.0)).task_ids)
+                except (errors.Unavailable, errors.DeadlineExceeded):
+                    await asyncio.sleep(0.05)
+
+
 async def leader(world: World) -> tuple[str, int]:
     address = await world.value("SELECT address FROM leases WHERE cluster = 'web'")
     epoch = await world.value("SELECT epoch FROM leases WHERE cluster = 'web'")
@@ -117,3 +128,38 @@ async def test_another_goes_on_and_every_answer_holds(
     filled = [len((await second.stub.RunTask(refused)).tasks) for _ in range(3)]
     assert sum(filled) == 30 - len(told)
     assert (await world.reserved()).popitem()[1][0] == 256 * 30
+
+
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+async def test_many_tasks_survive_their_leader_in_the_middle_of_the_call(
+    spawn: Callable[[], Awaitable[Process]], world: World, how: str
+) -> None:
+    many = 10_000
+    await world.add_instance(cpu=256 * 2 * many, memory=1 << 30)
+    first, second = await spawn(), await spawn()
+    await answered([first.stub], run_task("warm"))
+    assert await leader(world) == (first.address, 1)
+    request = scheduler_service_pb2.RunTasksRequest(
+        run_task=scheduler_service_pb2.RunTaskRequest(cluster="web", task_definition="app:1"),
+        count=many,
+        client_token="bulk",
+    )
+    asking = asyncio.create_task(answered_in_bulk([first.stub, second.stub], request))
+    async with asyncio.timeout(PATIENCE_S):
+        while (begun := await placed(world)) <= 1_000:  # noqa: ASYNC110 - the tables are asked, who tell nobody
+            await asyncio.sleep(0.01)
+    first.server.kill() if how == "killed" else first.server.pause()
+    assert begun < many
+    told = await asking
+    assert len(set(told)) == many
+    assert await leader(world) == (second.address, 2)
+    if how == "frozen":
+        first.server.resume()
+    assert await answered_in_bulk([second.stub, first.stub], request) == told
+    assert await placed(world) == many + 1
+    assert (await world.reserved()).popitem()[1][0] == 256 * (many + 1)
+
+
+async def placed(world: World) -> int:
+    """Tasks that are committed."""
+    return int(str(await world.value("SELECT COUNT(*) FROM task_intents")))

@@ -167,6 +167,7 @@ def test_messages_that_ecs_does_not_have_are_ours_alone(ecs: model.ServiceModel)
         "PlacementReason",
         "PlacementVerdict",
         "PlacementMiss",
+        "RunTasksFailure",
     } | {message.name for method in methods() if is_ours(method) for message in (method.input_type, method.output_type)}
 
 
