@@ -194,7 +194,7 @@ class _Work:
         phase = self.state.phase
         if all(container.phase is _C.STOPPED for container in self.containers):
             target = _T.STOPPED
-        elif all(container.ran or container.phase is _C.STOPPED for container in self.containers):
+        elif self._runs():
             target = _T.RUNNING
         else:
             target = phase
@@ -203,6 +203,13 @@ class _Work:
             stopped_at = self.now if target is _T.STOPPED else 0
             self.state = replace(self.state, phase=target, stopped_at=stopped_at)
             self._visible = True
+
+    def _runs(self) -> bool:
+        """Whether each container runs or is over. A task that has lost an essential one on the way is ending, and never ran."""
+        return all(
+            container.ran or (container.phase is _C.STOPPED and not plan.essential)
+            for plan, container in zip(self.state.plans, self.containers, strict=True)
+        )
 
     def result(self) -> tuple[task_state.TaskState, tuple[task_commands.Command, ...]]:
         """The step's outcome."""

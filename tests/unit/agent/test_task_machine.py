@@ -165,6 +165,20 @@ def test_a_task_runs_once_each_container_runs_or_has_run() -> None:
     assert life.state.phase is T.RUNNING
 
 
+@pytest.mark.parametrize("failure", [task_events.CreateFailed("app", "no"), task_events.StartFailed("app", "no")])
+def test_a_task_that_fails_while_another_of_its_containers_runs_has_never_run(failure: task_events.Event) -> None:
+    life = build.Life(build.plan("side", essential=False), build.plan(waits_for="side"))
+    life.see(task_events.Assigned(), task_events.ImageReady("app", "", pulled=False))
+    life.run("side")
+    if isinstance(failure, task_events.StartFailed):
+        life.see(task_events.ContainerCreated("app", "id"))
+    life.see(failure)
+    assert life.phase("side") is C.STOPPING
+    assert life.state.phase < T.RUNNING
+    life.see(task_events.ContainerDied("side", 0))
+    assert life.state.phase is T.STOPPED
+
+
 def test_a_container_that_comes_back_is_stopped_again_once() -> None:
     life = build.Life()
     life.see(task_events.Assigned())
