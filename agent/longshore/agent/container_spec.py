@@ -54,12 +54,13 @@ def body(
     image: str = "",
     metadata: Mapping[str, str] = _NO_VARIABLES,
     awslogs: bool = False,
+    fargate: bool = False,
 ) -> dict[str, Any]:
     """Body of the create call for one container of a task.
 
     `cgroup_parent`: the task's own group, where it has limits. `image`: what names exactly the image that was pulled for it.
     `metadata`: variables that say where the container finds its metadata.
-    `awslogs`: that log driver is left to the engine.
+    `awslogs`: that log driver is left to the engine. `fargate`: what the task was asked to run on.
     """
     sizes = effective_sizes(container, override)
     host: dict[str, Any] = {
@@ -74,7 +75,9 @@ def body(
         host["Devices"] = [*host.get("Devices", ()), *files]
     spec: dict[str, Any] = {
         "Image": image or container.image,
-        "Env": environment(container, override, gpu_ids, region=container_names.region(owner), metadata=metadata),
+        "Env": environment(
+            container, override, gpu_ids, region=container_names.region(owner), metadata=metadata, fargate=fargate
+        ),
         "Labels": container_names.labels(owner, task, container.name, container.docker_labels),
         "HostConfig": host,
         # We name it with each stop as well; this is for whoever stops the container without knowing the task.
@@ -107,12 +110,13 @@ def environment(
     *,
     region: str = "",
     metadata: Mapping[str, str] = _NO_VARIABLES,
+    fargate: bool = False,
 ) -> list[str]:
     """Environment as `NAME=value`, merged by name: the override's wins, and what the container was given wins over both."""
     merged = {pair.name: pair.value for pair in container.environment}
     if override is not None:
         merged.update({pair.name: pair.value for pair in override.environment})
-    merged.setdefault("AWS_EXECUTION_ENV", "AWS_ECS_EC2")
+    merged.setdefault("AWS_EXECUTION_ENV", "AWS_ECS_FARGATE" if fargate else "AWS_ECS_EC2")
     if region:
         for name in _REGION_VARIABLES:
             merged.setdefault(name, region)

@@ -35,7 +35,7 @@ from longshore.agent import (
     volumes,
 )
 from longshore.rpc import backoff
-from longshore.v1 import task_pb2
+from longshore.v1 import common_pb2, task_pb2
 
 _log = structlog.get_logger(__name__)
 _Answer = TypeVar("_Answer")
@@ -297,6 +297,7 @@ class Launcher:
             image=record.state.container(container).pin,
             metadata=self._host.metadata_variables(record.task_id, container),
             awslogs=self._host.awslogs,
+            fargate=record.assigned.launch_type == common_pb2.LAUNCH_TYPE_FARGATE,
         )
 
     async def _limited(self, record: task_record.TaskRecord) -> str:

@@ -10,10 +10,15 @@ from typing import Any
 
 from longshore.agent import container_names, container_spec, runtime, states, task_limits, task_record, task_state
 from longshore.rpc import sizes
+from longshore.v1 import common_pb2
 from longshore.v1 import task_definition_pb2 as definition_pb2
 
-LAUNCH_TYPE = "EC2"
-"""ECS's word for a task on a container instance."""
+_LAUNCH_TYPES: Mapping[int, str] = {
+    common_pb2.LAUNCH_TYPE_FARGATE: "FARGATE",
+    common_pb2.LAUNCH_TYPE_EXTERNAL: "EXTERNAL",
+}
+_EC2 = "EC2"
+"""What every other task is shown as, also one of a tracker that does not tell."""
 OUTPUT_LIMIT = 1024
 """ECS's bound for the output of a health check."""
 
@@ -68,7 +73,7 @@ def task(
     if zone:
         shown["AvailabilityZone"] = zone
     if version >= 4:
-        shown["LaunchType"] = LAUNCH_TYPE
+        shown["LaunchType"] = _LAUNCH_TYPES.get(assigned.launch_type, _EC2)
         if assigned.group:
             shown["Group"] = assigned.group
         if assigned.group.startswith(_SERVICE):

@@ -23,6 +23,7 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from longshore.v1 import common_pb2 as longshore_dot_v1_dot_common__pb2
 from longshore.v1 import event_pb2 as longshore_dot_v1_dot_event__pb2
 from longshore.v1 import log_pb2 as longshore_dot_v1_dot_log__pb2
 from longshore.v1 import options_pb2 as longshore_dot_v1_dot_options__pb2
@@ -31,7 +32,7 @@ from longshore.v1 import task_pb2 as longshore_dot_v1_dot_task__pb2
 from longshore.v1 import task_definition_pb2 as longshore_dot_v1_dot_task__definition__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n longshore/v1/agent_service.proto\x12\x0clongshore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18longshore/v1/event.proto\x1a\x16longshore/v1/log.proto\x1a\x1alongshore/v1/options.proto\x1a\x1dlongshore/v1/statistics.proto\x1a\x17longshore/v1/task.proto\x1a\"longshore/v1/task_definition.proto\"\xc5\x01\n\x0eSessionRequest\x12\"\n\x05hello\x18\x01 \x01(\x0b\x32\x13.longshore.v1.Hello\x12\x33\n\x0e\x61ssignment_ack\x18\x02 \x01(\x0b\x32\x1b.longshore.v1.AssignmentAck\x12$\n\x06report\x18\x03 \x01(\x0b\x32\x14.longshore.v1.Report\x12\x34\n\nstatistics\x18\x04 \x01(\x0b\x32 .longshore.v1.InstanceStatistics\"\xc7\x01\n\x0fSessionResponse\x12&\n\x07welcome\x18\x01 \x01(\x0b\x32\x15.longshore.v1.Welcome\x12-\n\x0b\x61ssignments\x18\x02 \x03(\x0b\x32\x18.longshore.v1.Assignment\x12+\n\nreport_ack\x18\x03 \x01(\x0b\x32\x17.longshore.v1.ReportAck\x12\x30\n\rstream_orders\x18\x04 \x03(\x0b\x32\x19.longshore.v1.StreamOrder\"d\n\x0bStreamOrder\x12\x11\n\tstream_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\'\n\x04logs\x18\x03 \x01(\x0b\x32\x17.longshore.v1.LogSourceH\x00\x42\x08\n\x06source\"\xd6\x01\n\tLogSource\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x12\n\ncontainers\x18\x02 \x03(\t\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\x04tail\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\ntimestamps\x18\x07 \x01(\x08\x12\x0e\n\x06\x63ursor\x18\x08 \x01(\tB\x07\n\x05_tail\"x\n\rStreamRequest\x12,\n\x07opening\x18\x01 \x01(\x0b\x32\x1b.longshore.v1.StreamOpening\x12\x13\n\x05\x63hunk\x18\x02 \x01(\x0c\x42\x04\x80\xe1\x18\x01\x12$\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x17.longshore.v1.StreamEnd\"d\n\rStreamOpening\x12\x1d\n\x15\x63ontainer_instance_id\x18\x01 \x01(\t\x12!\n\x13instance_credential\x18\x02 \x01(\tB\x04\x80\xe1\x18\x01\x12\x11\n\tstream_id\x18\x03 \x01(\t\":\n\tStreamEnd\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0c\n\x04gone\x18\x03 \x03(\t\" \n\x0eStreamResponse\x12\x0e\n\x06\x63redit\x18\x01 \x01(\x03\"\x97\x01\n\x05Hello\x12\x1d\n\x15\x63ontainer_instance_id\x18\x01 \x01(\t\x12!\n\x13instance_credential\x18\x02 \x01(\tB\x04\x80\xe1\x18\x01\x12\x1b\n\x13\x61ssignment_revision\x18\x03 \x01(\x03\x12\x15\n\ragent_version\x18\x04 \x01(\t\x12\x18\n\x10\x61gent_process_id\x18\x05 \x01(\t\"j\n\x07Welcome\x12\x15\n\rsession_epoch\x18\x01 \x01(\x03\x12\x17\n\x0frecorded_report\x18\x02 \x01(\x03\x12\x1d\n\x15heartbeat_interval_ms\x18\x03 \x01(\x05\x12\x10\n\x08lease_ms\x18\x04 \x01(\x05\"\xc2\x01\n\nAssignment\x12\x15\n\rbase_revision\x18\x01 \x01(\x03\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x35\n\x0b\x64\x65\x66initions\x18\x03 \x03(\x0b\x32 .longshore.v1.AssignedDefinition\x12)\n\x05tasks\x18\x04 \x03(\x0b\x32\x1a.longshore.v1.AssignedTask\x12)\n\x05stops\x18\x05 \x03(\x0b\x32\x1a.longshore.v1.AssignedStop\"X\n\x12\x41ssignedDefinition\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x35\n\x0ftask_definition\x18\x02 \x01(\x0b\x32\x1c.longshore.v1.TaskDefinition\"\xff\x01\n\x0c\x41ssignedTask\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x16\n\x0e\x64\x65\x66inition_key\x18\x02 \x01(\t\x12-\n\toverrides\x18\x03 \x01(\x0b\x32\x1a.longshore.v1.TaskOverride\x12\r\n\x05group\x18\x04 \x01(\t\x12\x12\n\nstarted_by\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x0f\n\x07\x63luster\x18\x07 \x01(\t\x12\x10\n\x08stopping\x18\x08 \x01(\x08\x12=\n\x13\x63ontainer_resources\x18\n \x03(\x0b\x32 .longshore.v1.ContainerResources\"G\n\x12\x43ontainerResources\x12\x16\n\x0e\x63ontainer_name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0b\n\x03ids\x18\x03 \x03(\t\"\x1f\n\x0c\x41ssignedStop\x12\x0f\n\x07task_id\x18\x01 \x01(\t\"!\n\rAssignmentAck\x12\x10\n\x08revision\x18\x01 \x01(\x03\"p\n\x06Report\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12,\n\x05tasks\x18\x02 \x03(\x0b\x32\x1d.longshore.v1.TaskObservation\x12(\n\tlog_tails\x18\x03 \x03(\x0b\x32\x15.longshore.v1.LogTail\"\x1b\n\tReportAck\x12\x0e\n\x06number\x18\x01 \x01(\x03\"\xc5\x03\n\x0fTaskObservation\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12-\n\x0blast_status\x18\x02 \x01(\x0e\x32\x18.longshore.v1.TaskStatus\x12-\n\tstop_code\x18\x03 \x01(\x0e\x32\x1a.longshore.v1.TaskStopCode\x12\x16\n\x0estopped_reason\x18\x04 \x01(\t\x12\x36\n\ncontainers\x18\x05 \x03(\x0b\x32\".longshore.v1.ContainerObservation\x12\x33\n\x0fpull_started_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fpull_stopped_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x14\x65xecution_stopped_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08released\x18\t \x01(\x08\x12=\n\x11network_interface\x18\n \x01(\x0b\x32\".longshore.v1.TaskNetworkInterface\"I\n\x14TaskNetworkInterface\x12\x13\n\x0bmac_address\x18\x01 \x01(\t\x12\x1c\n\x14private_ipv4_address\x18\x02 \x01(\t2\xa3\x01\n\x0c\x41gentService\x12J\n\x07Session\x12\x1c.longshore.v1.SessionRequest\x1a\x1d.longshore.v1.SessionResponse(\x01\x30\x01\x12G\n\x06Stream\x12\x1b.longshore.v1.StreamRequest\x1a\x1c.longshore.v1.StreamResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n longshore/v1/agent_service.proto\x12\x0clongshore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19longshore/v1/common.proto\x1a\x18longshore/v1/event.proto\x1a\x16longshore/v1/log.proto\x1a\x1alongshore/v1/options.proto\x1a\x1dlongshore/v1/statistics.proto\x1a\x17longshore/v1/task.proto\x1a\"longshore/v1/task_definition.proto\"\xc5\x01\n\x0eSessionRequest\x12\"\n\x05hello\x18\x01 \x01(\x0b\x32\x13.longshore.v1.Hello\x12\x33\n\x0e\x61ssignment_ack\x18\x02 \x01(\x0b\x32\x1b.longshore.v1.AssignmentAck\x12$\n\x06report\x18\x03 \x01(\x0b\x32\x14.longshore.v1.Report\x12\x34\n\nstatistics\x18\x04 \x01(\x0b\x32 .longshore.v1.InstanceStatistics\"\xc7\x01\n\x0fSessionResponse\x12&\n\x07welcome\x18\x01 \x01(\x0b\x32\x15.longshore.v1.Welcome\x12-\n\x0b\x61ssignments\x18\x02 \x03(\x0b\x32\x18.longshore.v1.Assignment\x12+\n\nreport_ack\x18\x03 \x01(\x0b\x32\x17.longshore.v1.ReportAck\x12\x30\n\rstream_orders\x18\x04 \x03(\x0b\x32\x19.longshore.v1.StreamOrder\"d\n\x0bStreamOrder\x12\x11\n\tstream_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\'\n\x04logs\x18\x03 \x01(\x0b\x32\x17.longshore.v1.LogSourceH\x00\x42\x08\n\x06source\"\xd6\x01\n\tLogSource\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x12\n\ncontainers\x18\x02 \x03(\t\x12\x0e\n\x06\x66ollow\x18\x03 \x01(\x08\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\x04tail\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x12\n\ntimestamps\x18\x07 \x01(\x08\x12\x0e\n\x06\x63ursor\x18\x08 \x01(\tB\x07\n\x05_tail\"x\n\rStreamRequest\x12,\n\x07opening\x18\x01 \x01(\x0b\x32\x1b.longshore.v1.StreamOpening\x12\x13\n\x05\x63hunk\x18\x02 \x01(\x0c\x42\x04\x80\xe1\x18\x01\x12$\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x17.longshore.v1.StreamEnd\"d\n\rStreamOpening\x12\x1d\n\x15\x63ontainer_instance_id\x18\x01 \x01(\t\x12!\n\x13instance_credential\x18\x02 \x01(\tB\x04\x80\xe1\x18\x01\x12\x11\n\tstream_id\x18\x03 \x01(\t\":\n\tStreamEnd\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0c\n\x04gone\x18\x03 \x03(\t\" \n\x0eStreamResponse\x12\x0e\n\x06\x63redit\x18\x01 \x01(\x03\"\x97\x01\n\x05Hello\x12\x1d\n\x15\x63ontainer_instance_id\x18\x01 \x01(\t\x12!\n\x13instance_credential\x18\x02 \x01(\tB\x04\x80\xe1\x18\x01\x12\x1b\n\x13\x61ssignment_revision\x18\x03 \x01(\x03\x12\x15\n\ragent_version\x18\x04 \x01(\t\x12\x18\n\x10\x61gent_process_id\x18\x05 \x01(\t\"j\n\x07Welcome\x12\x15\n\rsession_epoch\x18\x01 \x01(\x03\x12\x17\n\x0frecorded_report\x18\x02 \x01(\x03\x12\x1d\n\x15heartbeat_interval_ms\x18\x03 \x01(\x05\x12\x10\n\x08lease_ms\x18\x04 \x01(\x05\"\xc2\x01\n\nAssignment\x12\x15\n\rbase_revision\x18\x01 \x01(\x03\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\x35\n\x0b\x64\x65\x66initions\x18\x03 \x03(\x0b\x32 .longshore.v1.AssignedDefinition\x12)\n\x05tasks\x18\x04 \x03(\x0b\x32\x1a.longshore.v1.AssignedTask\x12)\n\x05stops\x18\x05 \x03(\x0b\x32\x1a.longshore.v1.AssignedStop\"X\n\x12\x41ssignedDefinition\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x35\n\x0ftask_definition\x18\x02 \x01(\x0b\x32\x1c.longshore.v1.TaskDefinition\"\xae\x02\n\x0c\x41ssignedTask\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x16\n\x0e\x64\x65\x66inition_key\x18\x02 \x01(\t\x12-\n\toverrides\x18\x03 \x01(\x0b\x32\x1a.longshore.v1.TaskOverride\x12\r\n\x05group\x18\x04 \x01(\t\x12\x12\n\nstarted_by\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\x12\x0f\n\x07\x63luster\x18\x07 \x01(\t\x12\x10\n\x08stopping\x18\x08 \x01(\x08\x12=\n\x13\x63ontainer_resources\x18\n \x03(\x0b\x32 .longshore.v1.ContainerResources\x12-\n\x0blaunch_type\x18\x0c \x01(\x0e\x32\x18.longshore.v1.LaunchType\"G\n\x12\x43ontainerResources\x12\x16\n\x0e\x63ontainer_name\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0b\n\x03ids\x18\x03 \x03(\t\"\x1f\n\x0c\x41ssignedStop\x12\x0f\n\x07task_id\x18\x01 \x01(\t\"!\n\rAssignmentAck\x12\x10\n\x08revision\x18\x01 \x01(\x03\"p\n\x06Report\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12,\n\x05tasks\x18\x02 \x03(\x0b\x32\x1d.longshore.v1.TaskObservation\x12(\n\tlog_tails\x18\x03 \x03(\x0b\x32\x15.longshore.v1.LogTail\"\x1b\n\tReportAck\x12\x0e\n\x06number\x18\x01 \x01(\x03\"\xc5\x03\n\x0fTaskObservation\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12-\n\x0blast_status\x18\x02 \x01(\x0e\x32\x18.longshore.v1.TaskStatus\x12-\n\tstop_code\x18\x03 \x01(\x0e\x32\x1a.longshore.v1.TaskStopCode\x12\x16\n\x0estopped_reason\x18\x04 \x01(\t\x12\x36\n\ncontainers\x18\x05 \x03(\x0b\x32\".longshore.v1.ContainerObservation\x12\x33\n\x0fpull_started_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fpull_stopped_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x14\x65xecution_stopped_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08released\x18\t \x01(\x08\x12=\n\x11network_interface\x18\n \x01(\x0b\x32\".longshore.v1.TaskNetworkInterface\"I\n\x14TaskNetworkInterface\x12\x13\n\x0bmac_address\x18\x01 \x01(\t\x12\x1c\n\x14private_ipv4_address\x18\x02 \x01(\t2\xa3\x01\n\x0c\x41gentService\x12J\n\x07Session\x12\x1c.longshore.v1.SessionRequest\x1a\x1d.longshore.v1.SessionResponse(\x01\x30\x01\x12G\n\x06Stream\x12\x1b.longshore.v1.StreamRequest\x1a\x1c.longshore.v1.StreamResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,46 +45,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMOPENING'].fields_by_name['instance_credential']._serialized_options = b'\200\341\030\001'
   _globals['_HELLO'].fields_by_name['instance_credential']._loaded_options = None
   _globals['_HELLO'].fields_by_name['instance_credential']._serialized_options = b'\200\341\030\001'
-  _globals['_SESSIONREQUEST']._serialized_start=254
-  _globals['_SESSIONREQUEST']._serialized_end=451
-  _globals['_SESSIONRESPONSE']._serialized_start=454
-  _globals['_SESSIONRESPONSE']._serialized_end=653
-  _globals['_STREAMORDER']._serialized_start=655
-  _globals['_STREAMORDER']._serialized_end=755
-  _globals['_LOGSOURCE']._serialized_start=758
-  _globals['_LOGSOURCE']._serialized_end=972
-  _globals['_STREAMREQUEST']._serialized_start=974
-  _globals['_STREAMREQUEST']._serialized_end=1094
-  _globals['_STREAMOPENING']._serialized_start=1096
-  _globals['_STREAMOPENING']._serialized_end=1196
-  _globals['_STREAMEND']._serialized_start=1198
-  _globals['_STREAMEND']._serialized_end=1256
-  _globals['_STREAMRESPONSE']._serialized_start=1258
-  _globals['_STREAMRESPONSE']._serialized_end=1290
-  _globals['_HELLO']._serialized_start=1293
-  _globals['_HELLO']._serialized_end=1444
-  _globals['_WELCOME']._serialized_start=1446
-  _globals['_WELCOME']._serialized_end=1552
-  _globals['_ASSIGNMENT']._serialized_start=1555
-  _globals['_ASSIGNMENT']._serialized_end=1749
-  _globals['_ASSIGNEDDEFINITION']._serialized_start=1751
-  _globals['_ASSIGNEDDEFINITION']._serialized_end=1839
-  _globals['_ASSIGNEDTASK']._serialized_start=1842
-  _globals['_ASSIGNEDTASK']._serialized_end=2097
-  _globals['_CONTAINERRESOURCES']._serialized_start=2099
-  _globals['_CONTAINERRESOURCES']._serialized_end=2170
-  _globals['_ASSIGNEDSTOP']._serialized_start=2172
-  _globals['_ASSIGNEDSTOP']._serialized_end=2203
-  _globals['_ASSIGNMENTACK']._serialized_start=2205
-  _globals['_ASSIGNMENTACK']._serialized_end=2238
-  _globals['_REPORT']._serialized_start=2240
-  _globals['_REPORT']._serialized_end=2352
-  _globals['_REPORTACK']._serialized_start=2354
-  _globals['_REPORTACK']._serialized_end=2381
-  _globals['_TASKOBSERVATION']._serialized_start=2384
-  _globals['_TASKOBSERVATION']._serialized_end=2837
-  _globals['_TASKNETWORKINTERFACE']._serialized_start=2839
-  _globals['_TASKNETWORKINTERFACE']._serialized_end=2912
-  _globals['_AGENTSERVICE']._serialized_start=2915
-  _globals['_AGENTSERVICE']._serialized_end=3078
+  _globals['_SESSIONREQUEST']._serialized_start=281
+  _globals['_SESSIONREQUEST']._serialized_end=478
+  _globals['_SESSIONRESPONSE']._serialized_start=481
+  _globals['_SESSIONRESPONSE']._serialized_end=680
+  _globals['_STREAMORDER']._serialized_start=682
+  _globals['_STREAMORDER']._serialized_end=782
+  _globals['_LOGSOURCE']._serialized_start=785
+  _globals['_LOGSOURCE']._serialized_end=999
+  _globals['_STREAMREQUEST']._serialized_start=1001
+  _globals['_STREAMREQUEST']._serialized_end=1121
+  _globals['_STREAMOPENING']._serialized_start=1123
+  _globals['_STREAMOPENING']._serialized_end=1223
+  _globals['_STREAMEND']._serialized_start=1225
+  _globals['_STREAMEND']._serialized_end=1283
+  _globals['_STREAMRESPONSE']._serialized_start=1285
+  _globals['_STREAMRESPONSE']._serialized_end=1317
+  _globals['_HELLO']._serialized_start=1320
+  _globals['_HELLO']._serialized_end=1471
+  _globals['_WELCOME']._serialized_start=1473
+  _globals['_WELCOME']._serialized_end=1579
+  _globals['_ASSIGNMENT']._serialized_start=1582
+  _globals['_ASSIGNMENT']._serialized_end=1776
+  _globals['_ASSIGNEDDEFINITION']._serialized_start=1778
+  _globals['_ASSIGNEDDEFINITION']._serialized_end=1866
+  _globals['_ASSIGNEDTASK']._serialized_start=1869
+  _globals['_ASSIGNEDTASK']._serialized_end=2171
+  _globals['_CONTAINERRESOURCES']._serialized_start=2173
+  _globals['_CONTAINERRESOURCES']._serialized_end=2244
+  _globals['_ASSIGNEDSTOP']._serialized_start=2246
+  _globals['_ASSIGNEDSTOP']._serialized_end=2277
+  _globals['_ASSIGNMENTACK']._serialized_start=2279
+  _globals['_ASSIGNMENTACK']._serialized_end=2312
+  _globals['_REPORT']._serialized_start=2314
+  _globals['_REPORT']._serialized_end=2426
+  _globals['_REPORTACK']._serialized_start=2428
+  _globals['_REPORTACK']._serialized_end=2455
+  _globals['_TASKOBSERVATION']._serialized_start=2458
+  _globals['_TASKOBSERVATION']._serialized_end=2911
+  _globals['_TASKNETWORKINTERFACE']._serialized_start=2913
+  _globals['_TASKNETWORKINTERFACE']._serialized_end=2986
+  _globals['_AGENTSERVICE']._serialized_start=2989
+  _globals['_AGENTSERVICE']._serialized_end=3152
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from longshore.v1 import common_pb2 as _common_pb2
 from longshore.v1 import event_pb2 as _event_pb2
 from longshore.v1 import log_pb2 as _log_pb2
 from longshore.v1 import statistics_pb2 as _statistics_pb2
@@ -483,6 +484,7 @@ class AssignedTask(_message.Message):
     CLUSTER_FIELD_NUMBER: _builtins.int
     STOPPING_FIELD_NUMBER: _builtins.int
     CONTAINER_RESOURCES_FIELD_NUMBER: _builtins.int
+    LAUNCH_TYPE_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """Id of the task, 32 hex digits."""
     definition_key: _builtins.str
@@ -497,6 +499,8 @@ class AssignedTask(_message.Message):
     """Name of the cluster."""
     stopping: _builtins.bool
     """Whether it should stop; set only in a full set, for tasks whose release is still awaited."""
+    launch_type: _common_pb2.LaunchType.ValueType
+    """Launch type that the task is shown with, for its metadata. Unspecified where the tracker is older: EC2."""
     @_builtins.property
     def overrides(self) -> _task_pb2.TaskOverride:
         """Overrides of the request. Absent when there are none."""
@@ -517,10 +521,11 @@ class AssignedTask(_message.Message):
         cluster: _builtins.str = ...,
         stopping: _builtins.bool = ...,
         container_resources: _abc.Iterable[Global___ContainerResources] | None = ...,
+        launch_type: _common_pb2.LaunchType.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["overrides", b"overrides"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "container_resources", b"container_resources", "definition_key", b"definition_key", "group", b"group", "overrides", b"overrides", "request_id", b"request_id", "started_by", b"started_by", "stopping", b"stopping", "task_id", b"task_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cluster", b"cluster", "container_resources", b"container_resources", "definition_key", b"definition_key", "group", b"group", "launch_type", b"launch_type", "overrides", b"overrides", "request_id", b"request_id", "started_by", b"started_by", "stopping", b"stopping", "task_id", b"task_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

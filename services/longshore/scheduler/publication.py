@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from longshore.scheduler import work
 from longshore.storage import definitions, log, tasks
-from longshore.v1 import agent_service_pb2, record_pb2
+from longshore.v1 import agent_service_pb2, common_pb2, record_pb2
 
 
 def build(
@@ -67,6 +67,7 @@ def _assigned(wanted: work.Wanted, intent: tasks.Intent) -> agent_service_pb2.As
         started_by=intent.started_by,
         request_id=wanted.cause.request_id,
         cluster=intent.cluster,
+        launch_type=common_pb2.LaunchType.ValueType(intent.launch_type),
     )
     if intent.resources is not None:
         assigned.container_resources.extend(intent.record().container_resources)

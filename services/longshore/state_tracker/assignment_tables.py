@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from longshore.state_tracker import sessions
 from longshore.storage import definitions, steps, tasks
-from longshore.v1 import agent_service_pb2, task_definition_pb2, task_pb2
+from longshore.v1 import agent_service_pb2, common_pb2, task_definition_pb2, task_pb2
 
 # Tasks of one message. Revisions are not split, so a page can be longer by what one commit placed on the instance.
 PAGE = 500
@@ -107,6 +107,7 @@ def _assigned(half: tasks.Halves, *, stopping: bool) -> agent_service_pb2.Assign
         cluster=intent.cluster,
         stopping=stopping,
         container_resources=record.container_resources,
+        launch_type=common_pb2.LaunchType.ValueType(intent.launch_type),
     )
 
 

@@ -68,6 +68,7 @@ async def test_the_commit_is_published_with_the_assignment(scheduler: Stub, worl
     assert [one.key for one in assignment.definitions] == ["app:1"]
     assert assignment.definitions[0].task_definition == definition()
     assert [one.task_id for one in assignment.tasks] == [task.task_arn.rpartition("/")[2] for task in answer.tasks]
+    assert [one.launch_type for one in assignment.tasks] == [common_pb2.LAUNCH_TYPE_EC2] * 2
     assert assignment.tasks[0].overrides == overrides
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from longshore.rpc import errors
-from longshore.v1 import agent_service_pb2, event_pb2, task_pb2
+from longshore.v1 import agent_service_pb2, common_pb2, event_pb2, task_pb2
 from tests.rpc.state_tracker import fake_agent
 from tests.rpc.state_tracker.fake_agent import PENDING, RUNNING, STOPPED, Identity, exited, observed, session
 from tests.rpc.state_tracker.world import World
@@ -81,7 +81,10 @@ async def test_with_the_bus_silent_the_log_leads_to_the_assignment(address: str,
     async with session(address, identity, revision=0) as agent:
         await agent.assigned()
         placed = await world.place(identity.instance_id, publish=False)
-        assert fake_agent.task_ids([await agent.assigned()]) == placed.task_ids
+        given = await agent.assigned()
+        assert [(task.task_id, task.launch_type) for task in given.tasks] == [
+            (placed.task_ids[0], common_pb2.LAUNCH_TYPE_EC2)
+        ]
         await world.stop(placed.task_ids[0], publish=False)
         stopping = await agent.assigned()
     assert [stop.task_id for stop in stopping.stops] == placed.task_ids

@@ -35,6 +35,10 @@ def app(**members: Any) -> definition_pb2.ContainerDefinition:
     return definition_pb2.ContainerDefinition(name="app", image="busybox", **members)
 
 
+def test_a_task_for_fargate_is_told_so() -> None:
+    assert "AWS_EXECUTION_ENV=AWS_ECS_FARGATE" in container_spec.environment(app(), None, fargate=True)
+
+
 def test_the_smallest_container_is_asked_for_as_ecs_asks() -> None:
     made = body(app())
     assert made["Image"] == "busybox"

@@ -3,9 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from longshore.agent import container_names, runtime, states, task_events, task_metadata, task_record, task_state
 from longshore.rpc import arns
-from longshore.v1 import agent_service_pb2
+from longshore.v1 import agent_service_pb2, common_pb2
 from longshore.v1 import task_definition_pb2 as definition_pb2
 
 TASK_ID = "a" * 32
@@ -125,6 +127,24 @@ def test_a_task_has_its_limits_its_times_and_the_service_it_belongs_to() -> None
         "ServiceName": "shop",
         "FaultInjectionEnabled": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        (common_pb2.LAUNCH_TYPE_FARGATE, "FARGATE"),
+        (common_pb2.LAUNCH_TYPE_EXTERNAL, "EXTERNAL"),
+        (common_pb2.LAUNCH_TYPE_EC2, "EC2"),
+        (common_pb2.LAUNCH_TYPE_UNSPECIFIED, "EC2"),
+    ],
+)
+def test_a_task_is_told_the_launch_type_that_it_was_asked_to_have(
+    told: common_pb2.LaunchType.ValueType, shown: str
+) -> None:
+    asked = record()
+    asked.assigned.launch_type = told
+    assert task_metadata.task(OWNER, asked, {}, version=4)["LaunchType"] == shown
+    assert "LaunchType" not in task_metadata.task(OWNER, asked, {}, version=3)
 
 
 def test_what_only_the_engine_knows_is_left_out_where_it_cannot_be_asked() -> None:
