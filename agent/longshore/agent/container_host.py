@@ -37,7 +37,9 @@ def host_config(
     if container.system_controls:
         config["Sysctls"] = {control.namespace: control.value for control in container.system_controls}
     if container.HasField("log_configuration"):
-        config["LogConfig"] = log_drivers.docker_config(container.log_configuration, awslogs=awslogs)
+        config["LogConfig"] = log_drivers.docker_config(
+            container.log_configuration, awslogs=awslogs, stream=f"{container.name}/{task.task_id}"
+        )
     return config
 
 

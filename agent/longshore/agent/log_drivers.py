@@ -26,6 +26,10 @@ _ANY_DRIVERS = ("mode", "max-buffer-size")
 """Options that are the engine's, whatever the driver."""
 
 
+_STREAM_PREFIX = "awslogs-stream-prefix"
+"""ECS's own word, which Docker's driver refuses: the stream is named PREFIX/CONTAINER/TASK."""
+
+
 def has_aws_credentials(environ: Mapping[str, str], credentials_file: object) -> bool:
     """Whether the host can send to AWS, as far as the agent is told."""
     return bool(environ.get("AWS_ACCESS_KEY_ID")) or credentials_file is not None
@@ -41,12 +45,14 @@ def offered(engine_drivers: Iterable[str]) -> list[str]:
     return sorted({*((_PLAIN | TO_AWS) & frozenset(engine_drivers)), "none"})
 
 
-def docker_config(configuration: definition_pb2.LogConfiguration, *, awslogs: bool) -> dict[str, Any]:
-    """Docker's log configuration. `awslogs`: that driver is left to the engine."""
+def docker_config(configuration: definition_pb2.LogConfiguration, *, awslogs: bool, stream: str) -> dict[str, Any]:
+    """Docker's log configuration. `awslogs`: that driver is left to the engine. `stream`: what is the container's after a prefix."""
     driver, options = configuration.log_driver, dict(configuration.options)
     if is_kept(driver, awslogs=awslogs):
         driver = "json-file"
         options = _KEPT | {name: options[name] for name in _ANY_DRIVERS if name in options}
+    elif driver == AWSLOGS and (prefix := options.pop(_STREAM_PREFIX, "")):
+        options.setdefault("awslogs-stream", f"{prefix}/{stream}")
     if options.get("mode") == "non-blocking":
         options.setdefault("max-buffer-size", _BUFFER)
     return {"Type": driver, "Config": options}

@@ -39,12 +39,17 @@ TOLD_LINES = 8
 """Last lines of what an agent printed, which say why it has ended."""
 
 
+NOT_INHERITED = frozenset({"AWS_ACCESS_KEY_ID"})
+"""Whoever drives this very stack with AWS's tools has a key of ours in it, or any word: not credentials of the engine's for awslogs."""
+
+
 class AgentProcess:
     """Keeps one agent process running."""
 
     def __init__(self, environment: Mapping[str, str], output: Path) -> None:
         """An agent with these variables beside our own; what its present run prints goes to `output`."""
-        self._environment = dict(os.environ) | dict(environment)
+        inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
+        self._environment = inherited | dict(environment)
         self._output = output
 
     async def keep_running(self, ended: Callable[[str], None]) -> NoReturn:

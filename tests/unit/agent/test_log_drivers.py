@@ -9,7 +9,7 @@ KEPT = {"max-size": "20m", "max-file": "5"}
 def config(driver: str, *, awslogs: bool = False, **options: str) -> tuple[str, dict[str, str]]:
     named = {name.replace("_", "-"): value for name, value in options.items()}
     made = definition_pb2.LogConfiguration(log_driver=driver, options=named)
-    found = log_drivers.docker_config(made, awslogs=awslogs)
+    found = log_drivers.docker_config(made, awslogs=awslogs, stream="web/0123")
     return found["Type"], found["Config"]
 
 
@@ -29,6 +29,14 @@ def test_what_would_go_to_aws_is_kept_here_bounded_and_without_aws_options(drive
 def test_an_engine_with_credentials_sends_awslogs_itself_but_routes_nothing() -> None:
     assert config("awslogs", awslogs=True, awslogs_group="/app") == ("awslogs", {"awslogs-group": "/app"})
     assert config("awsfirelens", awslogs=True)[0] == "json-file"
+
+
+def test_the_engine_is_told_the_stream_in_its_own_word() -> None:
+    """Docker refuses awslogs-stream-prefix, which nearly every definition for Fargate has."""
+    named = config("awslogs", awslogs=True, awslogs_group="/app", awslogs_stream_prefix="ecs")
+    assert named == ("awslogs", {"awslogs-group": "/app", "awslogs-stream": "ecs/web/0123"})
+    own = config("awslogs", awslogs=True, awslogs_stream="mine", awslogs_stream_prefix="ecs")
+    assert own == ("awslogs", {"awslogs-stream": "mine"})
 
 
 @pytest.mark.parametrize(

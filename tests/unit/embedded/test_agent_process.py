@@ -89,6 +89,15 @@ async def test_an_agent_that_dies_without_a_word_is_told_by_its_status(played: P
     assert played.ends.heard[0] == "exit status 3, without a word"
 
 
+async def test_an_access_key_of_this_stack_is_not_taken_for_credentials_of_awss(
+    played: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKLSYIYBULOAYCHT4YSQ")
+    async with played.running("import os; print(os.environ.get('AWS_ACCESS_KEY_ID', 'none'))"):
+        await played.ends.until(1)
+    assert played.ends.heard[0] == "none"
+
+
 ANNOUNCE = """
     import os, pathlib, signal, threading
     pathlib.Path(os.environ["HERE"]).write_text(str(os.getpid()))
