@@ -387,8 +387,14 @@ def _placeholder(hint: Any) -> str:
 def _default_note(field: "dataclasses.Field[Any]") -> str:
     if field.default is dataclasses.MISSING:
         return " (required)"
+    default = field.default
     if field.metadata["choices"]:
-        return f" (one of {', '.join(field.metadata['choices'])}; default {field.default})"
-    if field.default in {None, "", False} or field.default == ():
+        one_of = f"one of {', '.join(filter(None, field.metadata['choices']))}"
+        return f" ({one_of}; default {default})" if default else f" ({one_of})"
+    if default in {None, "", False} or default == ():
         return ""
-    return f" (default {_shown(field, field.default).strip(chr(39))})"
+    if default is True:
+        return f" (default; --no-{flag(field.name).removeprefix('--')} turns it off)"
+    if isinstance(default, tuple):
+        return f" (default {','.join(map(str, default))})"
+    return f" (default {_shown(field, default).strip(chr(39))})"

@@ -13,11 +13,12 @@ HOST_NAME = "longshore.hostname"
 def urls(bindings: Iterable[task_pb2.NetworkBinding], *, host: str) -> list[str]:
     """A URL per published port, by container port; `host` stands for a port that is published on every address.
 
-    What speaks behind a TCP port is not known: http is the likely one. A range is shown as it is, for no browser takes it.
+    What speaks behind a TCP port is not known: http is the likely one. A range is no URL that a browser takes, so it is tcp.
     """
     found: dict[tuple[int, str, str], str] = {}
     for binding in sorted(bindings, key=lambda binding: (binding.container_port, binding.bind_ip)):
-        scheme = "udp" if binding.protocol == task_definition_pb2.TRANSPORT_PROTOCOL_UDP else "http"
+        tcp = "tcp" if binding.host_port_range else "http"
+        scheme = "udp" if binding.protocol == task_definition_pb2.TRANSPORT_PROTOCOL_UDP else tcp
         address = host if binding.bind_ip in EVERYWHERE else binding.bind_ip
         ports = binding.host_port_range or str(binding.host_port)
         shown = f"[{address}]" if ":" in address else address

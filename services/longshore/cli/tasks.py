@@ -8,7 +8,7 @@ import typer
 
 from longshore.cli import arguments, connection, endpoints, instances, last_lines, output
 from longshore.client import client as clients
-from longshore.v1 import scheduler_service_pb2, state_tracker_service_pb2, task_pb2
+from longshore.v1 import common_pb2, scheduler_service_pb2, state_tracker_service_pb2, task_pb2
 
 app = typer.Typer(no_args_is_help=True, help="Tasks: what runs, and what has run.")
 
@@ -161,6 +161,7 @@ def _print_one(task: task_pb2.Task, *, host: str) -> None:
         [
             ("Task", task.task_arn),
             ("Status", arguments.spelled(task_pb2.TaskStatus, task.last_status)),
+            ("Health", _health(task.health_status)),
             ("Desired", arguments.spelled(task_pb2.DesiredStatus, task.desired_status)),
             ("Definition", output.short(task.task_definition_arn)),
             ("Instance", output.short(task.container_instance_arn)),
@@ -183,17 +184,34 @@ def _print_one(task: task_pb2.Task, *, host: str) -> None:
     rows = [
         (
             container.name,
-            arguments.spelled(task_pb2.ContainerStatus, container.last_status),
+            _status(container),
             container.image,
             container.runtime_id[:SHORT_ID],
             container.exit_code if container.HasField("exit_code") else "",
             "  ".join(endpoints.urls(container.network_bindings, host=host or "127.0.0.1")),
-            container.reason,
+            container.reason or _restarts(container),
         )
         for container in task.containers
     ]
     output.say("")
     output.print_table(CONTAINER_COLUMNS, rows)
+
+
+def _health(status: common_pb2.HealthStatus.ValueType) -> str:
+    """What a health check says; empty where there is none, or it has not said anything yet."""
+    return "" if status == common_pb2.HEALTH_STATUS_UNKNOWN else arguments.spelled(common_pb2.HealthStatus, status)
+
+
+def _status(container: task_pb2.Container) -> str:
+    """A container's status, and while it runs its health."""
+    status = arguments.spelled(task_pb2.ContainerStatus, container.last_status)
+    health = _health(container.health_status)
+    return f"{status}, {health}" if health and container.last_status == task_pb2.CONTAINER_STATUS_RUNNING else status
+
+
+def _restarts(container: task_pb2.Container) -> str:
+    """How often its restart policy has started it again, and why the last time; empty where it never has."""
+    return f"{container.restart_reason} (restart {container.restart_count})" if container.restart_count else ""
 
 
 def _span(task: task_pb2.Task) -> str:

@@ -18,9 +18,7 @@ class Agent(settings.Settings):
     )
     seed: int | None = settings.option(default=None, help="of the plan, to repeat one; drawn and printed otherwise")
     tasks: int = settings.option(default=30, help="how many tasks there are at a time", minimum=1, maximum=100)
-    faults_: tuple[str, ...] = settings.option(
-        default=tuple(plan.Fault), help=f"which faults, of: {', '.join(plan.Fault)}"
-    )
+    faults_: tuple[str, ...] = settings.option(default=tuple(plan.Fault), help="which of the faults")
     pause: float = settings.option(
         default=20.0, help="seconds for which the engine is paused; other faults last a part of it", minimum=1.0
     )

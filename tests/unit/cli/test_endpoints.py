@@ -40,11 +40,11 @@ def test_an_address_of_ipv6_has_brackets() -> None:
     assert endpoints.urls([binding(80, 1, "::1")], host="box") == ["http://[::1]:1"]
 
 
-def test_a_range_is_shown_as_it_is() -> None:
+def test_a_range_is_no_address_of_a_browser() -> None:
     ports = task_pb2.NetworkBinding(
         bind_ip="127.0.0.1", container_port_range="80-81", host_port_range="49153-49154", protocol=TCP
     )
-    assert endpoints.urls([ports], host="box") == ["http://127.0.0.1:49153-49154"]
+    assert endpoints.urls([ports], host="box") == ["tcp://127.0.0.1:49153-49154"]
 
 
 def instance(name: str) -> container_instance_pb2.ContainerInstance:

@@ -152,6 +152,19 @@ def test_help_lists_every_setting_and_ends(capsys: pytest.CaptureFixture[str]) -
     assert "  --peers A,B,…  (LONGSHORE_PEERS)\n      others\n" in told
 
 
+def test_help_shows_a_default_as_one_would_write_it() -> None:
+    @settings.config
+    class Defaults(settings.Settings):
+        ports: tuple[str, ...] = settings.option(default=("22", "80"), help="ports")
+        kind: str = settings.option(default="", help="kind", choices=("", "docker"))
+        agent_too: bool = settings.option(default=True, help="join")
+
+    told = settings.usage(Defaults)
+    assert "      ports (default 22,80)\n" in told
+    assert "      kind (one of docker)\n" in told
+    assert "      join (default; --no-agent-too turns it off)\n" in told
+
+
 @settings.config
 class Scheduler(settings.Component):
     """The scheduler."""
