@@ -13,8 +13,9 @@ supervisor's block cancels the loops, then the caller closes bus and database.
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 import grpc
@@ -103,6 +104,16 @@ class Registrar(Protocol):
         """Take handlers of single methods."""
 
 
+DATABASE = "longshore.database"
+EVENTS = "longshore.events"
+"""Names under which the health service tells of what a component stands on, asked anew each time."""
+
+Standing = Mapping[str, Callable[[], Awaitable[bool]]]
+"""What a component stands on, by the names above: whether it can be reached now."""
+
+STANDING_TIMEOUT_S = 1.0
+"""What does not answer a look in this time is away, for whoever asks."""
+
 Registration = Callable[[Registrar], None]
 
 
@@ -171,6 +182,26 @@ class Serving:
         await self._health.set(service, state)
 
 
+class _Health(health.aio.HealthServicer):
+    """gRPC's own, that besides looks at what the component stands on when it is asked for that."""
+
+    def __init__(self, standing: Standing) -> None:
+        super().__init__()
+        self._standing = standing
+
+    async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - the RPC's name
+        """Answer for a service, or for what this stands on."""
+        look = self._standing.get(request.service)
+        if look is None:
+            return await super().Check(request, context)
+        reached = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STANDING_TIMEOUT_S):
+                reached = await look()
+        statuses = health_pb2.HealthCheckResponse
+        return statuses(status=statuses.SERVING if reached else statuses.NOT_SERVING)
+
+
 @contextlib.asynccontextmanager
 async def serving(
     config: ListenConfig,
@@ -180,10 +211,12 @@ async def serving(
     draining: asyncio.Event | None = None,
     grace_s: float = GRACE_S,
     observe: interception.Observe | None = None,
+    standing: Standing = MappingProxyType({}),
 ) -> AsyncIterator[Serving]:
     """Serve inside the block. Raises BindError or tls.TlsError before anything is served.
 
     `draining` lets servicers that were built before hold the event; otherwise take it from the result. `observe` is told of each RPC.
+    `standing` is what the health service answers for beside the services.
     """
     address = parsed(config.listen)
     files = tls.Files(config.tls_cert_file, config.tls_key_file, config.tls_ca_file)
@@ -193,7 +226,7 @@ async def serving(
     )
     server = grpc.aio.server(interceptors=(interceptor,), options=OPTIONS)
     services = _register(server, registrations)
-    healthy = health.aio.HealthServicer()
+    healthy = _Health(standing)
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     reflection.enable_server_reflection((*services, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     bound = _bind(server, address, files)

@@ -1839,6 +1839,99 @@ class ReadLogsResponse(_message.Message):
 Global___ReadLogsResponse: _TypeAlias = ReadLogsResponse  # noqa: Y015
 
 @_typing.final
+class DescribeStateTrackerRequest(_message.Message):
+    """Asks how a state-tracker stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeStateTrackerRequest: _TypeAlias = DescribeStateTrackerRequest  # noqa: Y015
+
+@_typing.final
+class DescribeStateTrackerResponse(_message.Message):
+    """How a state-tracker stands."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRACKER_ID_FIELD_NUMBER: _builtins.int
+    CLUSTERS_FIELD_NUMBER: _builtins.int
+    tracker_id: _builtins.str
+    """Id of the tracker's process, new with each start. Written by the state-tracker. Never empty."""
+    @_builtins.property
+    def clusters(self) -> _containers.RepeatedCompositeFieldContainer[Global___FollowedCluster]:
+        """Every ACTIVE cluster, by name. Written by the state-tracker. Empty when there is none."""
+
+    def __init__(
+        self,
+        *,
+        tracker_id: _builtins.str = ...,
+        clusters: _abc.Iterable[Global___FollowedCluster] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clusters", b"clusters", "tracker_id", b"tracker_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DescribeStateTrackerResponse: _TypeAlias = DescribeStateTrackerResponse  # noqa: Y015
+
+@_typing.final
+class FollowedCluster(_message.Message):
+    """A cluster as one state-tracker sees it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CLUSTER_FIELD_NUMBER: _builtins.int
+    LOG_HEAD_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    CONNECTED_INSTANCES_FIELD_NUMBER: _builtins.int
+    DISCONNECTED_INSTANCES_FIELD_NUMBER: _builtins.int
+    cluster: _builtins.str
+    """Name of the cluster. Written by the state-tracker. Never empty."""
+    log_head: _builtins.int
+    """Sequence of the newest event of the cluster's log. Written by the state-tracker. Zero before the first."""
+    position: _builtins.int
+    """Sequence of the last event that this tracker has taken in. Written by the state-tracker. Absent where it does not
+    follow the cluster, since it holds no session and serves no watch there.
+    """
+    sessions: _builtins.int
+    """Agents' sessions that this tracker holds. Written by the state-tracker. Zero means none."""
+    connected_instances: _builtins.int
+    """Registered container instances whose agent is connected, at whichever tracker. Written by the state-tracker. Zero
+    means none.
+    """
+    disconnected_instances: _builtins.int
+    """Registered container instances without a connected agent. Written by the state-tracker. Zero means none."""
+    def __init__(
+        self,
+        *,
+        cluster: _builtins.str = ...,
+        log_head: _builtins.int = ...,
+        position: _builtins.int | None = ...,
+        sessions: _builtins.int = ...,
+        connected_instances: _builtins.int = ...,
+        disconnected_instances: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_position", b"_position", "position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_position", b"_position", "cluster", b"cluster", "connected_instances", b"connected_instances", "disconnected_instances", b"disconnected_instances", "log_head", b"log_head", "position", b"position", "sessions", b"sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__position: _TypeAlias = _typing.Literal["position"]  # noqa: Y015
+    _WhichOneofArgType__position: _TypeAlias = _typing.Literal["_position", b"_position"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__position) -> _WhichOneofReturnType__position | None: ...
+
+Global___FollowedCluster: _TypeAlias = FollowedCluster  # noqa: Y015
+
+@_typing.final
 class GetTaskStatisticsRequest(_message.Message):
     """Asks what containers use."""
 

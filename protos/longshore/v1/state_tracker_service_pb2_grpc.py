@@ -125,6 +125,11 @@ class StateTrackerServiceStub:
                 request_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.GetTaskStatisticsRequest.SerializeToString,
                 response_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.GetTaskStatisticsResponse.FromString,
                 _registered_method=True)
+        self.DescribeStateTracker = channel.unary_unary(
+                '/longshore.v1.StateTrackerService/DescribeStateTracker',
+                request_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.DescribeStateTrackerRequest.SerializeToString,
+                response_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.DescribeStateTrackerResponse.FromString,
+                _registered_method=True)
         self.TagContainerInstance = channel.unary_unary(
                 '/longshore.v1.StateTrackerService/TagContainerInstance',
                 request_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.TagContainerInstanceRequest.SerializeToString,
@@ -296,6 +301,14 @@ class StateTrackerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DescribeStateTracker(self, request, context):
+        """Tells how this state-tracker stands: the sessions it holds, and how far it is in each cluster's log. Every replica
+        answers for itself. For operators (`longshore status`).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def TagContainerInstance(self, request, context):
         """Adds tags to a container instance, or overwrites values. The registry's TagResource forwards here.
         """
@@ -409,6 +422,11 @@ def add_StateTrackerServiceServicer_to_server(servicer, server):
                     servicer.GetTaskStatistics,
                     request_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.GetTaskStatisticsRequest.FromString,
                     response_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.GetTaskStatisticsResponse.SerializeToString,
+            ),
+            'DescribeStateTracker': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeStateTracker,
+                    request_deserializer=longshore_dot_v1_dot_state__tracker__service__pb2.DescribeStateTrackerRequest.FromString,
+                    response_serializer=longshore_dot_v1_dot_state__tracker__service__pb2.DescribeStateTrackerResponse.SerializeToString,
             ),
             'TagContainerInstance': grpc.unary_unary_rpc_method_handler(
                     servicer.TagContainerInstance,
@@ -913,6 +931,33 @@ class StateTrackerService:
             '/longshore.v1.StateTrackerService/GetTaskStatistics',
             longshore_dot_v1_dot_state__tracker__service__pb2.GetTaskStatisticsRequest.SerializeToString,
             longshore_dot_v1_dot_state__tracker__service__pb2.GetTaskStatisticsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeStateTracker(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/longshore.v1.StateTrackerService/DescribeStateTracker',
+            longshore_dot_v1_dot_state__tracker__service__pb2.DescribeStateTrackerRequest.SerializeToString,
+            longshore_dot_v1_dot_state__tracker__service__pb2.DescribeStateTrackerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -112,6 +112,10 @@ class StateTrackerServiceStub:
     instances. ClusterNotFoundException; InvalidParameterException for a name that is none. A task without a sample is
     in failures: MISSING, NOT_SAMPLED, or DISCONNECTED where its instance cannot be asked.
     """
+    DescribeStateTracker: _grpc.UnaryUnaryMultiCallable[_state_tracker_service_pb2.DescribeStateTrackerRequest, _state_tracker_service_pb2.DescribeStateTrackerResponse]
+    """Tells how this state-tracker stands: the sessions it holds, and how far it is in each cluster's log. Every replica
+    answers for itself. For operators (`longshore status`).
+    """
     TagContainerInstance: _grpc.UnaryUnaryMultiCallable[_state_tracker_service_pb2.TagContainerInstanceRequest, _state_tracker_service_pb2.TagContainerInstanceResponse]
     """Adds tags to a container instance, or overwrites values. The registry's TagResource forwards here."""
     UntagContainerInstance: _grpc.UnaryUnaryMultiCallable[_state_tracker_service_pb2.UntagContainerInstanceRequest, _state_tracker_service_pb2.UntagContainerInstanceResponse]
@@ -199,6 +203,10 @@ class StateTrackerServiceAsyncStub(StateTrackerServiceStub):
     """Shows what containers use: the latest sample of each task asked for, or of every task of the cluster or of some
     instances. ClusterNotFoundException; InvalidParameterException for a name that is none. A task without a sample is
     in failures: MISSING, NOT_SAMPLED, or DISCONNECTED where its instance cannot be asked.
+    """
+    DescribeStateTracker: _aio.UnaryUnaryMultiCallable[_state_tracker_service_pb2.DescribeStateTrackerRequest, _state_tracker_service_pb2.DescribeStateTrackerResponse]  # type: ignore[assignment]
+    """Tells how this state-tracker stands: the sessions it holds, and how far it is in each cluster's log. Every replica
+    answers for itself. For operators (`longshore status`).
     """
     TagContainerInstance: _aio.UnaryUnaryMultiCallable[_state_tracker_service_pb2.TagContainerInstanceRequest, _state_tracker_service_pb2.TagContainerInstanceResponse]  # type: ignore[assignment]
     """Adds tags to a container instance, or overwrites values. The registry's TagResource forwards here."""
@@ -392,6 +400,16 @@ class StateTrackerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Shows what containers use: the latest sample of each task asked for, or of every task of the cluster or of some
         instances. ClusterNotFoundException; InvalidParameterException for a name that is none. A task without a sample is
         in failures: MISSING, NOT_SAMPLED, or DISCONNECTED where its instance cannot be asked.
+        """
+
+    @_abc_1.abstractmethod
+    def DescribeStateTracker(
+        self,
+        request: _state_tracker_service_pb2.DescribeStateTrackerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_state_tracker_service_pb2.DescribeStateTrackerResponse, _abc.Awaitable[_state_tracker_service_pb2.DescribeStateTrackerResponse]]:
+        """Tells how this state-tracker stands: the sessions it holds, and how far it is in each cluster's log. Every replica
+        answers for itself. For operators (`longshore status`).
         """
 
     @_abc_1.abstractmethod

@@ -28,6 +28,9 @@ class Bus(Protocol):
     def subscribe(self, cluster: str) -> AbstractAsyncContextManager[Subscription]:
         """Hear what is published from the time the context is entered, until it is left."""
 
+    async def reachable(self) -> bool:
+        """Whether what carries the publications answers now."""
+
     async def close(self) -> None:
         """Send what is queued, for a moment, and give everything back."""
 

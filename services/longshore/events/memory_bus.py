@@ -30,5 +30,9 @@ class MemoryBus:
             if not subscribers:
                 self._inboxes.pop(cluster, None)
 
+    async def reachable(self) -> bool:
+        """It is this process."""
+        return True
+
     async def close(self) -> None:
         """Nothing to give back."""

@@ -198,6 +198,16 @@ class RedisBus:
         else:
             channel.confirm()
 
+    async def reachable(self) -> bool:
+        """Whether Redis answers a ping now."""
+        client = redis_asyncio.Redis(connection_pool=self._pool)
+        try:
+            async with asyncio.timeout(PUBLISH_TIMEOUT):
+                await client.ping()
+        except _AWAY:
+            return False
+        return True
+
     async def close(self) -> None:
         """Send what is queued, for a moment, and close both connections."""
         with contextlib.suppress(TimeoutError):

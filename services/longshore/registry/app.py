@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from longshore.events import standing
 from longshore.events.bus import Bus
 from longshore.metrics import exposition, rpcs
 from longshore.registry import access_keys, capacity_providers, deletions, owners, seals, servicer, tags
@@ -51,7 +52,13 @@ async def serve(
         )
         registration = server.servicer(registry_service_pb2_grpc.add_RegistryServiceServicer_to_server, implementation)
         serving = await stack.enter_async_context(
-            server.serving(config, (registration,), supervisor=supervisor, observe=rpcs.of("registry", shown).observe)
+            server.serving(
+                config,
+                (registration,),
+                supervisor=supervisor,
+                observe=rpcs.of("registry", shown).observe,
+                standing=standing.of(database),
+            )
         )
         supervisor.start("registry-deletions", finisher.run)
         yield serving

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from longshore.events import lag
+from longshore.events import lag, standing
 from longshore.events.bus import Bus
 from longshore.metrics import exposition, rpcs
 from longshore.rpc import ids, loops, server
@@ -72,7 +72,13 @@ async def serve(
             scheduler_service_pb2_grpc.add_SchedulerServiceServicer_to_server, implementation
         )
         serving = await stack.enter_async_context(
-            server.serving(config, (registration,), supervisor=supervisor, observe=rpcs.of("scheduler", shown).observe)
+            server.serving(
+                config,
+                (registration,),
+                supervisor=supervisor,
+                observe=rpcs.of("scheduler", shown).observe,
+                standing=standing.of(database, bus),
+            )
         )
         led.announce(_candidate(config, database, serving.address))
         supervisor.start("scheduler-lookups", found.run)

@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from longshore.events import lag
+from longshore.events import lag, standing
 from longshore.events.bus import Bus
 from longshore.metrics import exposition, rpcs
 from longshore.rpc import errors, loops, server
@@ -29,6 +29,7 @@ from longshore.state_tracker import (
     log_reading,
     metrics,
     openings,
+    own_standing,
     readings,
     recorder,
     registration,
@@ -100,6 +101,7 @@ async def serve(
                 supervisor=supervisor,
                 draining=core.draining,
                 observe=rpcs.of("state-tracker", shown).observe,
+                standing=standing.of(database, bus),
             )
         )
         address = config.advertise or serving.address
@@ -168,6 +170,7 @@ def _tracker_service(core: _Core) -> server.Registration:
         measured=statistics_queries.StatisticsQueries(
             core.database, scopes, core.holding, core.forwarder, tracker_id=core.tracker_id
         ),
+        standing=own_standing.OwnStanding(core.database, core.holding, core.following, tracker_id=core.tracker_id),
     )
     add = server.servicer(state_tracker_service_pb2_grpc.add_StateTrackerServiceServicer_to_server, implementation)
     return lambda registrar: add(_StreamsAsBytes(registrar, implementation))

@@ -14,6 +14,7 @@ from longshore.state_tracker import (
     instance_queries,
     instance_rules,
     log_reading,
+    own_standing,
     registration,
     scope,
     statistics_queries,
@@ -50,6 +51,7 @@ class Servicer(state_tracker_service_pb2_grpc.StateTrackerServiceServicer):
         watches: watch.Watches,
         logs: log_reading.LogReading,
         measured: statistics_queries.StatisticsQueries,
+        standing: own_standing.OwnStanding,
     ) -> None:
         self._scopes = scopes
         self._registration = registering
@@ -62,6 +64,7 @@ class Servicer(state_tracker_service_pb2_grpc.StateTrackerServiceServicer):
         self._watches = watches
         self._logs = logs
         self._statistics = measured
+        self._standing = standing
 
     async def RegisterContainerInstance(  # noqa: N802 - ECS's name
         self, request: _pb.RegisterContainerInstanceRequest, _: Context
@@ -189,6 +192,12 @@ class Servicer(state_tracker_service_pb2_grpc.StateTrackerServiceServicer):
         """Stream what a task's containers wrote."""
         forwarded = neighbours.was_forwarded(context.invocation_metadata() or ())
         return self._logs.read(request, forwarded=forwarded)
+
+    async def DescribeStateTracker(  # noqa: N802 - the contract's name
+        self, _: _pb.DescribeStateTrackerRequest, __: Context
+    ) -> _pb.DescribeStateTrackerResponse:
+        """Tell how this tracker stands."""
+        return await self._standing.describe()
 
     async def GetTaskStatistics(  # noqa: N802 - the contract's name
         self, request: _pb.GetTaskStatisticsRequest, context: Context

@@ -119,3 +119,17 @@ async def test_closing_sends_what_was_published(redis_url: str, bus: buses.Bus, 
             await other.publish(web, b"%d" % number)
         await other.close()
         assert [await subscription.next(SOON) for _ in range(200)] == [b"%d" % number for number in range(200)]
+
+
+async def test_whether_redis_can_be_reached_is_found_out_when_it_is_asked(
+    bus: buses.Bus, redis_server: RedisServer
+) -> None:
+    assert await bus.reachable()
+    await asyncio.to_thread(redis_server.pause)
+    assert not await bus.reachable()
+    await asyncio.to_thread(redis_server.resume)
+    async with asyncio.timeout(SOON):
+        while not await bus.reachable():
+            continue
+    await asyncio.to_thread(redis_server.stop)
+    assert not await bus.reachable()

@@ -46,6 +46,9 @@ class UnreliableBus:
     def subscribe(self, cluster: str) -> AbstractAsyncContextManager[buses.Subscription]:
         return self._bus.subscribe(cluster)
 
+    async def reachable(self) -> bool:
+        return await self._bus.reachable()
+
     async def close(self) -> None:
         await self._bus.close()
 

@@ -16,7 +16,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from structlog.testing import capture_logs
 
 from longshore.metrics import rpcs
-from longshore.rpc import errors, loops, server, status, tls, transport
+from longshore.rpc import errors, loops, probe, server, status, tls, transport
 from tests.rpc.rpc import tiny
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -394,3 +394,24 @@ async def test_who_observes_is_told_of_each_call_that_ended_with_its_code() -> N
         ("WatchEvents", "NOT_FOUND"): 1,
     }
     assert told.answered.count == 4  # a stream lasts as long as its reader wants
+
+
+async def test_health_looks_at_what_a_component_stands_on_each_time_it_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "STANDING_TIMEOUT_S", 0.05)
+    reached = {"database": True}
+    never = asyncio.Event()
+
+    async def database() -> bool:
+        return reached["database"]
+
+    standing: server.Standing = {server.DATABASE: database, server.EVENTS: never.wait}
+    async with tiny.running(tiny.Behaviour(), standing=standing) as serving:
+        assert await probe.check(serving.address, service=server.DATABASE) == "SERVING"
+        reached["database"] = False
+        assert await probe.check(serving.address, service=server.DATABASE) == "NOT_SERVING"
+        assert await probe.check(serving.address, service=server.EVENTS) == "NOT_SERVING", "silence is away"
+        assert await probe.check(serving.address) == "SERVING", "it answers, and says why it cannot work"
+    async with tiny.running(tiny.Behaviour()) as serving:
+        assert await probe.check(serving.address, service=server.DATABASE) == "SERVICE_UNKNOWN"

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from longshore.rpc import caller, errors, interception, loops, server, settings
@@ -100,6 +101,7 @@ async def running(
     more: tuple[server.Registration, ...] = (),
     grace_s: float = 5.0,
     observe: interception.Observe | None = None,
+    standing: server.Standing = MappingProxyType({}),
 ) -> AsyncIterator[server.Serving]:
     """The small servicer on a real server."""
     registrations = (
@@ -118,6 +120,7 @@ async def running(
         draining=behaviour.draining,
         grace_s=grace_s,
         observe=observe,
+        standing=standing,
     ) as serving:
         yield serving
 

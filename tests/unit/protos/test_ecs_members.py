@@ -163,7 +163,7 @@ def test_messages_have_exactly_ecs_members_and_mark_their_own(ecs: model.Service
 
 def test_messages_that_ecs_does_not_have_are_ours_alone(ecs: model.ServiceModel) -> None:
     ours = MESSAGES.keys() - structures(ecs).keys()
-    assert ours == {"StringList", "CapacityProviderStrategy", "Leader", "AccessKey"} | {
+    assert ours == {"StringList", "CapacityProviderStrategy", "Leader", "AccessKey", "FollowedCluster"} | {
         "PlacementReason",
         "PlacementVerdict",
         "PlacementMiss",
