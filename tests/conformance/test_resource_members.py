@@ -120,7 +120,6 @@ def test_nothing_of_a_cluster_or_an_instance_is_refused_without_a_test_of_it() -
 @pytest.mark.parametrize(
     ("operation", "member", "value", "named"),
     [
-        ("ListContainerInstances", "filter", "agentConnected == true", "filter"),
         ("ListTasks", "daemonName", "watcher", "daemonName"),
     ],
 )

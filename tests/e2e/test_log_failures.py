@@ -140,7 +140,7 @@ async def test_the_last_lines_outlive_their_container(stack: stacks.Stack, docke
         await stopped(client, arn)
         # Twice what the agent does for the last lines: by then it has them.
         for _ in range(2):
-            assert [output.from_tail async for output in client.logs(arn)] == [False]
+            assert {output.from_tail async for output in client.logs(arn)} == {False}
         docker_engine.remove_labelled(f"{containers.TASK_ID_LABEL}={containers.id_of(arn)}")
         outputs: list[logs.Output] = []
         while not any(output.pieces for output in outputs):  # until they are recorded; each turn asks the agent

@@ -75,8 +75,8 @@ async def test_a_pull_is_told_of_as_it_goes(
         definition["family"] = "pulled"
         definition["containerDefinitions"][0] |= {"image": front.image, "command": ["sh", "-c", "exit 0"]}
         done = await asyncio.to_thread(embedded.command, "run", "-", "--wait", stdin=json.dumps(definition))
-    told = [line for line in done.stdout.splitlines() if line.startswith("Pulling")]
-    assert 1 <= len(told) <= 5, done.stdout
+    told = [line for line in done.stderr.splitlines() if line.startswith("Pulling")]
+    assert 1 <= len(told) <= 5, done.stderr
     assert all(f" {front.image} " in line and " of " in line for line in told)
     assert "100%" in told[-1]
 

@@ -134,8 +134,8 @@ def test_ctrl_c_at_a_run_says_that_the_task_goes_on(machine: machines.Machine) -
     words = [sys.executable, "-m", "longshore.cli", "run", str(file), "--family", "left", "--wait"]
     environ = stacks.environment() | machine.variables
     with subprocess.Popen(words, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as waits_for:
-        assert waits_for.stdout is not None
-        while not waits_for.stdout.readline().startswith("Running"):
+        assert waits_for.stderr is not None
+        while not waits_for.stderr.readline().startswith("Running"):
             assert waits_for.poll() is None
         waits_for.send_signal(signal.SIGINT)
         _, said = waits_for.communicate(timeout=machines.COMMAND_BOUND_S)

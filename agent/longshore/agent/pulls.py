@@ -23,6 +23,8 @@ class CachedImage:
     digest: str
     reference: str = ""
     """What names exactly this image at the engine, whatever its tags are moved to; empty: its id."""
+    foreign: bool = False
+    """The digest is that of another repository: under the name that was asked for it came from none."""
 
     @property
     def pin(self) -> str:
@@ -68,6 +70,8 @@ def decide(behavior: Behavior, image: str, cached: CachedImage | None, *, pulled
     """What to do about `image`, given the copy on the host and whether this agent has ever pulled it successfully."""
     if cached is not None and not cached.digest:
         return _USE  # built or imported here: no registry has it
+    if cached is not None and cached.foreign and behavior is not Behavior.ALWAYS:
+        return _USE  # named here: that a copy of it lies in another repository as well makes this one no registry's
     if cached is not None and "@sha256:" in image and behavior is not Behavior.ALWAYS:
         return _USE  # the name is the content: the registry could only say the same
     match behavior:
@@ -163,4 +167,6 @@ def found(image: str, image_id: str, repo_digests: Sequence[str], digest: str = 
         name, _, listed = entry.partition("@")
         if digest in {"", listed} and (name == wanted or name.removeprefix("docker.io/library/") == wanted):
             return CachedImage(image_id, listed, entry)
-    return CachedImage(image_id, repo_digests[0].partition("@")[2] if repo_digests else "")
+    if not repo_digests:
+        return CachedImage(image_id, "")
+    return CachedImage(image_id, repo_digests[0].partition("@")[2], foreign=True)

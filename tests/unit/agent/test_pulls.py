@@ -38,6 +38,12 @@ def test_behaviours_are_ecss(
     assert pulls.decide(behavior, "web:1", cached, pulled_before=before) == expected
 
 
+def test_an_image_that_was_named_here_is_not_sought_in_a_registry_for_lying_in_another_repository_too() -> None:
+    foreign = pulls.CachedImage("sha256:i", "sha256:d", foreign=True)
+    assert not pulls.decide(B.DEFAULT, "web:1", foreign, pulled_before=False).pull
+    assert pulls.decide(B.ALWAYS, "web:1", foreign, pulled_before=False).pull
+
+
 def test_an_image_named_by_its_content_is_not_pulled_again() -> None:
     assert not pulls.decide(B.DEFAULT, BY_DIGEST, CACHED, pulled_before=False).pull
     assert pulls.decide(B.ALWAYS, BY_DIGEST, CACHED, pulled_before=False).pull
@@ -64,7 +70,7 @@ def test_the_digest_is_that_of_the_name_asked_for_and_names_the_image() -> None:
     assert pulls.found("host:5000/a:x", "sha256:i", digests, "sha256:4").pin == "host:5000/a@sha256:4"
     assert pulls.found("busybox", "sha256:i", digests).digest == "sha256:2"
     renamed = pulls.found("renamed", "sha256:i", digests)
-    assert (renamed.digest, renamed.pin) == ("sha256:1", "sha256:i")
+    assert (renamed.digest, renamed.pin, renamed.foreign) == ("sha256:1", "sha256:i", True)
     assert pulls.found("busybox", "sha256:i", []) == pulls.CachedImage("sha256:i", "")
 
 
