@@ -16,18 +16,21 @@ from longshore.agent import (
     assignments,
     cgroups,
     container_names,
+    creating,
     devices,
     effects,
     image_ledger,
-    launching,
     log_drivers,
     observations,
     pausing,
     ports,
+    pulling,
     pulls,
     removal,
     reports,
     runtime,
+    slots,
+    starting,
     states,
     stopping,
     stored,
@@ -126,7 +129,10 @@ class TaskEngine:
         self._on_due = on_due
         self._by_runtime_id: dict[str, tuple[task_record.TaskRecord, str]] = {}
         self._definitions: weakref.WeakValueDictionary[str, task_record.Definition] = weakref.WeakValueDictionary()
-        self._launcher = launching.Launcher(self, calls)
+        places = slots.Slots(limits.max_launches)
+        self._puller = pulling.Puller(self, calls)
+        self._creator = creating.Creator(self, calls, places)
+        self._starter = starting.Starter(self, calls, places, self._creator)
         self._stopper = stopping.Stopper(self, calls)
 
     @property
@@ -164,11 +170,6 @@ class TaskEngine:
         """Processes that any task may have; zero for no limit."""
         return self.limits.task_pids_limit
 
-    @property
-    def max_launches(self) -> int:
-        """How many creates and starts are under way at a time."""
-        return self.limits.max_launches
-
     # ---------------------------------------------------------------- events in, commands out
 
     def post(self, record: task_record.TaskRecord, event: task_events.Event) -> None:
@@ -191,7 +192,7 @@ class TaskEngine:
                 self.ports.release(new.bindings)
                 self.on_ended(record, plan.name)
             if old.phase is _PULLING and new.phase is _STOPPED:
-                self._launcher.abandon(record, plan.name)
+                self._puller.abandon(record, plan.name)
             if old.phase is not new.phase:
                 self.timings.moved(record.task_id, new.phase)
                 _log.debug(
@@ -214,13 +215,13 @@ class TaskEngine:
     def _carry_out(self, record: task_record.TaskRecord, command: task_commands.Command) -> None:
         match command:
             case task_commands.Pull():
-                self._launcher.pull(record, command)
+                self._puller.pull(record, command)
             case task_commands.Create():
-                self._launcher.create(record, command)
+                self._creator.create(record, command)
             case task_commands.Start():
-                self._launcher.start(record, command)
+                self._starter.start(record, command)
             case task_commands.Restart():
-                self._launcher.restart(record, command)
+                self._starter.restart(record, command)
             case task_commands.Stop():
                 self._stopper.stop(record, command)
             case task_commands.Kill():

@@ -28,7 +28,9 @@ BRIDGE = task_definition_pb2.NETWORK_MODE_BRIDGE
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses between attempts are none here: their length is the backoff's own test."""
-    for name in ("longshore.agent.launching", "longshore.agent.stopping", "longshore.agent.watching"):
+    for name in ("FIRST_PAUSE_S", "LONGEST_PAUSE_S"):
+        monkeypatch.setattr(f"longshore.agent.launching.{name}", 0.001)
+    for name in ("longshore.agent.stopping", "longshore.agent.watching"):
         monkeypatch.setattr(f"{name}._FIRST_PAUSE_S", 0.001)
         monkeypatch.setattr(f"{name}._LONGEST_PAUSE_S", 0.001)
 
