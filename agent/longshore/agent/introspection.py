@@ -115,8 +115,22 @@ class Introspection:
         return web.json_response((await self._shown(found))[0])
 
     async def _shown(self, records: Sequence[task_record.TaskRecord]) -> list[dict[str, Any]]:
-        seen = await self._seen.of(container.runtime_id for record in records for container in record.state.containers)
+        seen = await self._seen.of(worth_asking(records))
         return [task(self._host.owner, record, seen) for record in records]
+
+
+def worth_asking(records: Iterable[task_record.TaskRecord]) -> list[str]:
+    """Containers that the engine is asked about: all that live, and some that have stopped. A host may keep ten thousand of these.
+
+    The others are shown without what the engine alone knows, as where it does not answer.
+    """
+    living: list[str] = []
+    ended: list[str] = []
+    for record in records:
+        (ended if record.stopped else living).extend(
+            container.runtime_id for container in record.state.containers if container.runtime_id
+        )
+    return living + ended[: max(0, inspections.MAX_KEPT - len(living))]
 
 
 _EMPTY: dict[str, Any] = {"Arn": "", "KnownStatus": "", "Family": "", "Version": "", "Containers": None}
