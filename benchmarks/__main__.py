@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import crowd, figures, gateway, launch, log_stream, memory, packaged, placement, startup
+from benchmarks import crowd, figures, fleet, gateway, launch, log_stream, memory, packaged, placement, startup
 from tests.e2e import stacks
 from tests.engines import docker, postgres, redis
 
@@ -23,15 +23,20 @@ def main() -> int:
     parser.add_argument("--log-megabytes", type=int, default=log_stream.MEGABYTES, help="log streamed to a client")
     parser.add_argument(
         "--only",
-        choices=("gateway", "hosts", "logs", "placement"),
-        help="ECS's wire alone, what runs containers alone, logs alone, the scheduler's core alone",
+        choices=("fleet", "gateway", "hosts", "logs", "placement"),
+        help="a simulated fleet alone, ECS's wire, what runs containers, logs, the scheduler's core",
     )
+    parser.add_argument("--fleet-instances", type=int, default=fleet.INSTANCES, help="simulated instances")
+    parser.add_argument("--fleet-tasks", type=int, default=fleet.TASKS, help="tasks that fill them")
     parser.add_argument("--mode", choices=("embedded", "distributed", "both"), default="both")
     options = parser.parse_args()
     found: list[figures.Figure] = []
     with tempfile.TemporaryDirectory(prefix="longshore-bench-") as folder:
         if options.only in {None, "placement"}:
             found += placement.measure()
+        if options.only in {None, "fleet"}:
+            folder_of_fleet = _made(Path(folder) / "fleet")
+            found += fleet.measure(folder_of_fleet, instances=options.fleet_instances, tasks=options.fleet_tasks)
         if options.only in {None, "gateway"}:
             found += gateway.measure(_made(Path(folder) / "gateway"))
         if options.only in {None, "hosts", "logs"}:

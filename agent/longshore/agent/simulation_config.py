@@ -12,7 +12,7 @@ _TIMES = ("pull_time", "check_time", "create_time", "start_time", "stop_time", "
 
 @settings.config
 class Config(settings.Process):
-    """Join simulated container instances to a cluster: agents without containers, over the real protocol."""
+    """Join simulated container instances to a cluster: agents without containers. With --plan FILE: say what would fit where instead."""
 
     log_level: str = settings.option(
         default="error", help="least level that is logged", choices=("debug", "info", "warning", "error")

@@ -5,6 +5,9 @@ import random
 
 from longshore.rpc import loops
 
+_JITTER = random.Random()  # noqa: S311 - no secret
+"""Shared: to seed a source of its own takes longer than most backoffs live."""
+
 
 class Backoff:
     """The pauses of one thing that is being retried. `reset()` after a success.
@@ -24,7 +27,7 @@ class Backoff:
         self.first = first
         self.cap = cap
         self.factor = factor
-        self._source = source if source is not None else random.Random()  # noqa: S311 - jitter, no secret
+        self._source = source if source is not None else _JITTER
         self._ceiling = first
 
     def next(self) -> float:

@@ -72,8 +72,19 @@ COMPONENTS = {
 }
 
 
+PLANNING = Component("longshore.planning", (), (*CONTROL_PLANE, "numpy"), "services", "Say what would fit where.")
+"""What `simulate --plan FILE` becomes: it needs the scheduler's decisions, and no agent."""
+
+
+def meant(component: Component, arguments: list[str]) -> Component:
+    """The component that the arguments are for."""
+    plans = any(word.partition("=")[0] == "--plan" for word in arguments)
+    return PLANNING if plans and component == COMPONENTS["simulate"] else component
+
+
 def become(component: Component, arguments: list[str]) -> NoReturn:
     """Replace this process by the component; end with MISSING_EXTRA where its packages are not there."""
+    component = meant(component, arguments)
     absent = missing(component)
     if absent:
         sys.stderr.write(

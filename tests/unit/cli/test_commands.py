@@ -46,7 +46,14 @@ def test_every_command_has_help_of_its_own(words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("run",), ("run", "web", "--count", "11"), ("nonsense",), ("run", "web", "--env", "A")]
+    "words",
+    [
+        ("run",),
+        ("run", "web", "--count", "10001"),
+        ("run", "web", "--count", "11", "--wait"),
+        ("nonsense",),
+        ("run", "web", "--env", "A"),
+    ],
 )
 def test_wrong_usage_has_a_status_of_its_own(words: tuple[str, ...]) -> None:
     assert longshore(*words).exit_code == exits.USAGE

@@ -1,0 +1,1 @@
+"""Capacity planning: what would fit where, and how many instances it takes."""
