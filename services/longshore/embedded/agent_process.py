@@ -6,6 +6,7 @@ containers go on in any case, and the next agent adopts them.
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -60,7 +61,7 @@ class AgentProcess:
             began = loop.time()
             code = await self._once()
             _log.warning("agent_exited", exit_code=code, said=self._said())
-            ended(self._said() or f"exit status {code}, without a word")
+            ended(self._said() or _how(code))
             if loop.time() - began > LASTING_S:
                 pauses.reset()
             await (asyncio.sleep(CHANGED_PAUSE_S) if code == TERMINAL else pauses.sleep())
@@ -86,6 +87,13 @@ class AgentProcess:
     def _said(self) -> str:
         lines = self._output.read_text(errors="replace").strip().splitlines()
         return "\n".join(lines[-TOLD_LINES:]).removeprefix("longshore agent: ")
+
+
+def _how(code: int) -> str:
+    """How a process ended that has said nothing."""
+    if code < 0:
+        return f"it was ended by {signal.Signals(-code).name}"
+    return f"exit status {code}, without a word"
 
 
 async def _terminate(process: asyncio.subprocess.Process) -> None:

@@ -17,12 +17,17 @@ class Joining:
 
     def __init__(self) -> None:
         self._said = ""
+        self._joined = False
         self._failed = asyncio.Event()
 
     def ended(self, message: str) -> None:
         """Take note that the agent has ended, and say why, once for each cause."""
         if message != self._said:
-            say("The agent cannot work on this host; until it does, nothing can run here. It is tried again.")
+            say(
+                "The agent has ended, and is started again; what it runs goes on."
+                if self._joined
+                else "The agent cannot work on this host; until it does, nothing can run here. It is tried again."
+            )
             for line in message.splitlines():
                 say(f"  {line}")
         self._said = message
@@ -35,6 +40,7 @@ class Joining:
         try:
             await asyncio.wait((joined, failed), timeout=TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
             if joined.done():
+                self._joined = True
                 say(f"This host has joined cluster default as {joined.result()}.")
             elif not failed.done():
                 say(f"The agent has not joined yet; it goes on trying. Its log is {log}.")

@@ -89,6 +89,12 @@ async def test_an_agent_that_dies_without_a_word_is_told_by_its_status(played: P
     assert played.ends.heard[0] == "exit status 3, without a word"
 
 
+async def test_an_agent_that_was_killed_is_told_to_have_been(played: Play) -> None:
+    async with played.running("import os, signal; os.kill(os.getpid(), signal.SIGKILL)"):
+        await played.ends.until(1)
+    assert played.ends.heard[0] == "it was ended by SIGKILL"
+
+
 async def test_an_access_key_of_this_stack_is_not_taken_for_credentials_of_awss(
     played: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
