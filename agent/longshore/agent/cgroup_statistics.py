@@ -47,6 +47,8 @@ class Target:
     """The control group that its task has where it has limits of its own."""
     own_network: bool = True
     started_at: int = 0
+    task_memory_bytes: int = 0
+    """What the whole task may use; 0 where it has no such limit. The engine tells of the container's own limit alone."""
 
 
 class CgroupStatistics:

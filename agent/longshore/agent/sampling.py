@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
-from longshore.agent import cgroup_statistics, engine, runtime, samples, states, task_record
+from longshore.agent import cgroup_statistics, engine, runtime, samples, states, task_limits, task_record
 from longshore.v1 import statistics_pb2
 from longshore.v1 import task_definition_pb2 as definition_pb2
 
@@ -101,7 +101,8 @@ class Sampling:
                 task.sampled_at.FromMicroseconds(at)
             used, since_ns = before.get(target.runtime_id, (0, now_ns - _age_ns(target, at)))
             percent = samples.cpu_percent(sample.cpu_ns - used, now_ns - since_ns)
-            limit = sample.memory_limit if 0 < sample.memory_limit < self._memory_bytes else self._memory_bytes
+            limits = (sample.memory_limit, target.task_memory_bytes, self._memory_bytes)
+            limit = min(limit for limit in limits if limit > 0)
             task.containers.append(message(target, sample, cpu_percent=percent, memory_limit=limit))
             self._before[target.runtime_id] = sample.cpu_ns, now_ns
         self._fresh = found
@@ -113,9 +114,13 @@ def targets_of(host: engine.TaskEngine, record: task_record.TaskRecord) -> list[
     if not running:
         return []
     parent = host.groups.parent(record.task_id) if host.groups is not None else ""
+    limits = task_limits.of(record.definition.message, record.assigned.overrides) if parent else None
+    task_memory = limits.memory_bytes if limits is not None else 0
     own_network = record.definition.message.network_mode not in _NETWORKLESS
     return [
-        cgroup_statistics.Target(record.task_id, name, state.runtime_id, parent, own_network, state.started_at)
+        cgroup_statistics.Target(
+            record.task_id, name, state.runtime_id, parent, own_network, state.started_at, task_memory
+        )
         for name, state in running
     ]
 

@@ -28,7 +28,7 @@ class Up(settings.Settings):
         minimum=1024,
         maximum=65530,
     )
-    agent: bool = settings.option(default=True, help="join this host; --no-agent starts the control plane alone")
+    agent: bool = settings.option(default=True, help="join this host; else the control plane is alone")
     detach: bool = settings.option(default=False, help="return once it serves, and leave it running")
     metrics_listen: str = settings.option(
         default="", help="host:port, on loopback, to serve Prometheus metrics on; empty: none are served"

@@ -74,8 +74,10 @@ async def test_where_the_kernels_files_cannot_be_seen_the_engine_is_asked(
     tmp_path: Path,
 ) -> None:
     task_id = definitions.task_id()
+    limited_by_its_task = definitions.shell("app", WRITES)
+    limited_by_its_task.ClearField("memory")
     async with make_agent("--statistics=false") as agent:
-        await tracker.assign(definitions.definition(definitions.shell("app", WRITES)), task_id)
+        await tracker.assign(definitions.definition(limited_by_its_task, memory="64"), task_id)
         await tracker.running(task_id)
         files = cgroup_statistics.CgroupStatistics(version=1, root=tmp_path)
         by_engine = sampling.Sampling(agent.host, files.read, memory_bytes=1 << 40, every_s=1)
