@@ -192,7 +192,7 @@ def _shown_as(desired: task_pb2.DesiredStatus.ValueType | None) -> list[str]:
     """`visible.state(…).desired_status` as a condition on the joined halves."""
     stopping = (
         f"(i.desired_status = {task_pb2.DESIRED_STATUS_STOPPED} OR o.last_status = {task_pb2.TASK_STATUS_STOPPED}"
-        f" OR (o.last_status = {task_pb2.TASK_STATUS_RUNNING} AND o.stop_cause_at IS NOT NULL))"
+        " OR o.stop_cause_at IS NOT NULL)"
     )
     if desired is None:
         return []

@@ -32,7 +32,7 @@ def state(intent: tasks.Intent, observation: tasks.Observation | None) -> State:
     """The visible state of the two halves. No observation means that no agent has reported the task yet."""
     asked = intent.desired_status == task_pb2.DESIRED_STATUS_STOPPED
     observed = _PENDING if observation is None else observation.last_status
-    ending = observed == _RUNNING and observation is not None and observation.stop_cause_at is not None
+    ending = observation is not None and observation.stop_cause_at is not None
     if observed == _STOPPED:
         shown = _STOPPED
     elif asked or ending:

@@ -19,6 +19,7 @@ UNWANTED = task_pb2.DESIRED_STATUS_STOPPED
     [
         (WANTED, None, None, (PENDING, WANTED)),
         (WANTED, PENDING, None, (PENDING, WANTED)),
+        (WANTED, PENDING, 5, (STOPPING, UNWANTED)),
         (WANTED, RUNNING, None, (RUNNING, WANTED)),
         (WANTED, RUNNING, 5, (STOPPING, UNWANTED)),
         (UNWANTED, None, None, (STOPPING, UNWANTED)),
@@ -42,7 +43,7 @@ def test_the_visible_state_never_goes_back_whichever_half_moves_first() -> None:
     halves = list(
         itertools.product(
             (WANTED, UNWANTED),
-            ((None, None), (PENDING, None), (RUNNING, None), (RUNNING, 5), (STOPPED, 5)),
+            ((None, None), (PENDING, None), (PENDING, 5), (RUNNING, None), (RUNNING, 5), (STOPPED, 5)),
         )
     )
 
@@ -52,10 +53,12 @@ def test_the_visible_state_never_goes_back_whichever_half_moves_first() -> None:
 
     stages = [None, PENDING, RUNNING, STOPPED]
     for (desired, seen), (later_desired, later_seen) in itertools.product(halves, halves):
-        moved_on = later_desired >= desired and (
-            stages.index(later_seen[0]),
-            later_seen[1] is not None,
-        ) >= (stages.index(seen[0]), seen[1] is not None)
+        # A cause that was recorded stays, whatever is observed after it.
+        moved_on = (
+            later_desired >= desired
+            and stages.index(later_seen[0]) >= stages.index(seen[0])
+            and (later_seen[1] is not None) >= (seen[1] is not None)
+        )
         if moved_on:
             assert rank(later_desired, later_seen) >= rank(desired, seen)
 
