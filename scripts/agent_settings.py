@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from longshore.agent import config, ecs_settings
+from longshore.agent.settings import config, ecs_settings
 from longshore.rpc import settings
 
 ROOT = Path(__file__).parents[1]

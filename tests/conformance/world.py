@@ -13,8 +13,9 @@ import boto3
 from botocore import config as boto_config
 
 from longshore.agent import app as agent_app
-from longshore.agent import config as agent_config
-from longshore.agent import pulls, runtime, simulated_runtime, simulated_timing
+from longshore.agent import pulls, runtime
+from longshore.agent.settings import config as agent_config
+from longshore.agent.simulated import simulated_runtime, simulated_timing
 from longshore.events import bus as buses
 from longshore.gateway import app as gateway_app
 from longshore.gateway import config as gateway_config

@@ -5,12 +5,19 @@ between its choice and its use. Processes of one run, and runs side by side, kee
 abstract socket of its name, which the kernel takes back with the process.
 """
 
+import atexit
 import random
 import socket
 
 _FIRST, _END = 20_000, 32_768
 _claims: dict[int, socket.socket] = {}
 _order = random.SystemRandom()
+
+
+@atexit.register
+def _give_back() -> None:
+    for claim in _claims.values():
+        claim.close()
 
 
 def free_port() -> int:

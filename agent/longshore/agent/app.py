@@ -15,37 +15,23 @@ from typing import NoReturn
 import structlog
 
 from longshore.agent import (
-    cgroup_statistics,
     cgroups,
     cleanup,
-    config,
     container_names,
     devices,
     diagnosis,
-    disk,
-    docker_runtime,
     effects,
     engine,
-    image_cleaning,
-    image_retention,
-    inspections,
-    introspection,
     leaving,
     log_drivers,
-    log_tails,
-    metadata_address,
-    metadata_server,
     orphans,
     pausing,
     ports,
     pulls,
     registration,
-    registry_credentials,
     removal,
-    resource_tags,
     resources,
     runtime,
-    sampling,
     session,
     slices,
     speaking,
@@ -55,6 +41,19 @@ from longshore.agent import (
     takeover,
     watching,
 )
+from longshore.agent.docker import docker_runtime, registry_credentials
+from longshore.agent.images import disk, image_cleaning, image_retention
+from longshore.agent.logs import log_tails
+from longshore.agent.metadata import (
+    cgroup_statistics,
+    inspections,
+    introspection,
+    metadata_address,
+    metadata_server,
+    resource_tags,
+    sampling,
+)
+from longshore.agent.settings import config
 from longshore.rpc import channels, loops
 from longshore.v1 import agent_service_pb2_grpc, registry_service_pb2_grpc, state_tracker_service_pb2_grpc
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import structlog
 
-from longshore.agent import container_names, disk, engine, runtime, stored, task_record, volumes
+from longshore.agent import container_names, engine, runtime, stored, task_record, volumes
+from longshore.agent.images import disk
 from longshore.rpc import loops
 
 _log = structlog.get_logger(__name__)

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import structlog
 
-from longshore.agent import app, config, config_sources, introspection, registration, runtime, state_file, stored
+from longshore.agent import app, registration, runtime, state_file, stored
+from longshore.agent.metadata import introspection
+from longshore.agent.settings import config, config_sources
 from longshore.rpc import logs, loops, settings
 
 _log = structlog.get_logger(__name__)

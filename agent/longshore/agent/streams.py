@@ -12,7 +12,8 @@ from typing import Any, NoReturn, Protocol
 import grpc.aio
 import structlog
 
-from longshore.agent import effects, engine, log_reading, stored
+from longshore.agent import effects, engine, stored
+from longshore.agent.logs import log_reading
 from longshore.rpc import channels, errors, tls
 from longshore.v1 import agent_service_pb2, agent_service_pb2_grpc
 

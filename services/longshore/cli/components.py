@@ -43,7 +43,7 @@ COMPONENTS = {
     ),
     "agent": Component("longshore.agent", (), ("aiodocker",), "agent", "Join this host to a cluster."),
     "simulate": Component(
-        "longshore.agent.simulation",
+        "longshore.agent.simulated",
         (),
         ("aiodocker",),
         "agent",

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from longshore.agent import app, config, container_names
+from longshore.agent import app, container_names
+from longshore.agent.settings import config
 from longshore.rpc import settings
 from tests.engines import docker, image_registry
 from tests.integration.agent import fake_tracker, registry

@@ -18,11 +18,10 @@ from longshore.agent import (
     pull_progress,
     pulls,
     runtime,
-    simulated_runtime,
-    simulated_timing,
     stored,
     watching,
 )
+from longshore.agent.simulated import simulated_runtime, simulated_timing
 from longshore.rpc import loops
 from longshore.v1 import agent_service_pb2, task_definition_pb2, task_pb2
 from tests.integration.agent import definitions

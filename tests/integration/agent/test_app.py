@@ -13,8 +13,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from longshore.agent import app, config, container_names, introspection, registration
+from longshore.agent import app, container_names, registration
 from longshore.agent import process as main
+from longshore.agent.metadata import introspection
+from longshore.agent.settings import config
 from longshore.rpc import loops, settings
 from longshore.v1 import task_definition_pb2
 from tests.engines import docker

@@ -12,11 +12,11 @@ from longshore.agent import (
     pulls,
     reports,
     runtime,
-    simulated_runtime,
     stored,
     task_events,
     task_limits,
 )
+from longshore.agent.simulated import simulated_runtime
 from longshore.v1 import agent_service_pb2, task_definition_pb2, task_pb2
 from tests.integration.agent import definitions, engine_bench
 

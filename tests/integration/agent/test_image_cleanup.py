@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from longshore.agent import disk, docker_runtime, runtime
+from longshore.agent import runtime
+from longshore.agent.docker import docker_runtime
+from longshore.agent.images import disk
 from tests.engines import docker, waiting
 from tests.integration.agent import conftest, definitions, fake_tracker, registry
 

@@ -11,7 +11,9 @@ import aiohttp
 import pytest
 import structlog
 
-from longshore.agent import config, metadata_address, resources
+from longshore.agent import resources
+from longshore.agent.metadata import metadata_address
+from longshore.agent.settings import config
 from longshore.v1 import agent_service_pb2, common_pb2
 from longshore.v1 import task_definition_pb2 as definition_pb2
 from tests.engines import docker

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from longshore.agent import container_names, container_spec, devices, docker_runtime, runtime
+from longshore.agent import container_names, container_spec, devices, runtime
+from longshore.agent.docker import docker_runtime
 from longshore.rpc import codec
 from longshore.v1 import agent_service_pb2, common_pb2
 from longshore.v1 import task_definition_pb2 as definition_pb2

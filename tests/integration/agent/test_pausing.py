@@ -8,20 +8,10 @@ from typing import Any
 
 import pytest
 
-from longshore.agent import (
-    app,
-    config,
-    container_names,
-    introspection,
-    namespaces,
-    pausing,
-    pulls,
-    runtime,
-    sampling,
-    simulated_runtime,
-    simulated_timing,
-    task_metadata,
-)
+from longshore.agent import app, container_names, namespaces, pausing, pulls, runtime
+from longshore.agent.metadata import introspection, sampling, task_metadata
+from longshore.agent.settings import config
+from longshore.agent.simulated import simulated_runtime, simulated_timing
 from longshore.v1 import task_definition_pb2, task_pb2
 from tests.integration.agent import definitions, engine_bench
 

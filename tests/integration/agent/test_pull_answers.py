@@ -6,7 +6,7 @@ import aiodocker
 import pytest
 from aiohttp import web
 
-from longshore.agent import docker_pull
+from longshore.agent.docker import docker_pull
 
 LONG = json.dumps({"errorDetail": {"message": "x" * 1_000_000}}).encode() + b"\n"
 

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from aiohttp import test_utils, web
 
-from longshore.agent import docker_runtime, pull_progress, pulls, registry_credentials, runtime
+from longshore.agent import pull_progress, pulls, runtime
+from longshore.agent.docker import docker_runtime, registry_credentials
 from tests.engines import docker, image_registry
 from tests.integration.agent import registry
 

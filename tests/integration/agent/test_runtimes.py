@@ -12,17 +12,10 @@ from typing import Any
 
 import pytest
 
-from longshore.agent import (
-    app,
-    docker_runtime,
-    pause_image,
-    pulls,
-    runtime,
-    samples,
-    simulated_runtime,
-    simulated_timing,
-    task_events,
-)
+from longshore.agent import app, pause_image, pulls, runtime, task_events
+from longshore.agent.docker import docker_runtime
+from longshore.agent.metadata import samples
+from longshore.agent.simulated import simulated_runtime, simulated_timing
 from longshore.rpc import log_cursor
 from tests.integration.agent import definitions
 

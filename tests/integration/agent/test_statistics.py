@@ -3,7 +3,8 @@
 import asyncio
 from pathlib import Path
 
-from longshore.agent import app, cgroup_statistics, sampling
+from longshore.agent import app
+from longshore.agent.metadata import cgroup_statistics, sampling
 from longshore.v1 import statistics_pb2
 from longshore.v1 import task_definition_pb2 as definition_pb2
 from tests.engines import docker

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from longshore.agent import config, config_sources
+from longshore.agent.settings import config, config_sources
 from tests.engines import docker, ports, waiting
 from tests.engines.missing import missing
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from longshore.agent import app as agent_app
-from longshore.agent import config as agent_config
-from longshore.agent import container_names, pulls, runtime, simulated_runtime, simulated_timing
+from longshore.agent import container_names, pulls, runtime
+from longshore.agent.settings import config as agent_config
+from longshore.agent.simulated import simulated_runtime, simulated_timing
 from longshore.client import addresses
 from longshore.client import client as clients
 from longshore.events import memory_bus

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from longshore.agent import simulated_failures, simulated_fleet, simulation, simulation_config
+from longshore.agent.simulated import __main__ as simulation
+from longshore.agent.simulated import simulated_failures, simulated_fleet, simulation_config
 from longshore.client import addresses
 from longshore.client import client as clients
 from longshore.embedded import config, control_plane

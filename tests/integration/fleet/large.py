@@ -150,7 +150,7 @@ def _request(count: int) -> scheduler_service_pb2.RunTasksRequest:
 @contextlib.asynccontextmanager
 async def _fleet(at: addresses.Addresses, size: Size, outcome: Outcome) -> AsyncIterator[int]:
     """`longshore simulate`, joined; its process id."""
-    command = [sys.executable, "-m", "longshore.agent.simulation", "--instances", str(size.instances)]
+    command = [sys.executable, "-m", "longshore.agent.simulated", "--instances", str(size.instances)]
     command += ["--cpu", str(size.cpu), "--memory", "100000", "--output", "json", "--every", "0.5", "--keep"]
     command += ["--registry", at.registry[0], "--state-tracker", at.state_tracker[0]]
     command += ["--image-pull-behavior", "prefer-cached", "--max-launches", "64"]

@@ -4,7 +4,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longshore.agent import log_frames, log_packing
+from longshore.agent import log_frames
+from longshore.agent.logs import log_packing
 from longshore.rpc import log_cursor
 from longshore.v1 import state_tracker_service_pb2
 

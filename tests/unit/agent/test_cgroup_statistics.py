@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from longshore.agent import cgroup_statistics, samples
+from longshore.agent.metadata import cgroup_statistics, samples
 from tests.unit.agent import test_samples as captured
 
 ID = "d" * 64

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from longshore.agent import cleanup, config, resources, runtime, task_limits
+from longshore.agent import cleanup, resources, runtime, task_limits
+from longshore.agent.settings import config
 from longshore.rpc import settings
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from longshore.agent import config_sources
+from longshore.agent.settings import config_sources
 from longshore.rpc import settings
 
 FILE = """\

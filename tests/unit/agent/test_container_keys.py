@@ -2,7 +2,7 @@
 
 import pytest
 
-from longshore.agent import container_keys
+from longshore.agent.metadata import container_keys
 
 
 def test_an_id_depends_on_credential_task_and_container_and_on_nothing_else() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from longshore.agent import disk
+from longshore.agent.images import disk
 
 
 async def test_the_fullest_disk_counts_and_one_that_cannot_be_seen_does_not() -> None:

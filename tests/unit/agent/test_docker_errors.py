@@ -2,7 +2,8 @@ import aiodocker
 import aiohttp
 import pytest
 
-from longshore.agent import docker_errors, runtime
+from longshore.agent import runtime
+from longshore.agent.docker import docker_errors
 
 START = runtime.CannotStartContainerError
 

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from longshore.agent import docker_values, runtime, task_events, task_state
+from longshore.agent import runtime, task_events, task_state
+from longshore.agent.docker import docker_values
 
 F = task_events.Found
 NEVER = "0001-01-01T00:00:00Z"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from scripts import agent_settings
 
-from longshore.agent import config, ecs_settings, setting_forms
+from longshore.agent.settings import config, ecs_settings, setting_forms
 from longshore.rpc import settings
 
 CARRIED_OVER = [

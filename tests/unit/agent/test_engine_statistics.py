@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from longshore.agent import engine_statistics, runtime
+from longshore.agent import runtime
+from longshore.agent.metadata import engine_statistics
 
 
 def sample(second: int, cpu: int, received: int) -> dict[str, object]:

@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from longshore.agent import image_retention, runtime, stored
+from longshore.agent import runtime, stored
+from longshore.agent.images import image_retention
 
 HOUR = 3_600_000_000
 NOW = 100 * HOUR

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from longshore.agent import inspections, introspection
+from longshore.agent.metadata import inspections, introspection
 
 
 def record(runtime_id: str, *, stopped: bool) -> Any:

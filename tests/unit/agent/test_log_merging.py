@@ -3,7 +3,8 @@ from collections.abc import AsyncGenerator, Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longshore.agent import log_frames, log_merging
+from longshore.agent import log_frames
+from longshore.agent.logs import log_merging
 
 Entries = list[log_frames.Entry]
 

@@ -5,7 +5,8 @@ from collections.abc import AsyncGenerator
 from types import SimpleNamespace
 from typing import Any
 
-from longshore.agent import log_frames, log_reading, states, task_changes
+from longshore.agent import log_frames, states, task_changes
+from longshore.agent.logs import log_reading
 from longshore.v1 import agent_service_pb2
 
 STAMP = b"2026-11-28T23:22:06.743717877Z"

@@ -1,7 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longshore.agent import log_frames, log_tails
+from longshore.agent import log_frames
+from longshore.agent.logs import log_tails
 
 STAMP = b"2026-11-28T23:22:06.743717877Z"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from longshore.agent import metadata_address
+from longshore.agent.metadata import metadata_address
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """So many a second and a burst, for each caller by itself."""
 
-from longshore.agent import rate_limit
+from longshore.agent.metadata import rate_limit
 
 
 def test_a_burst_then_a_steady_rate_for_each_caller() -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from longshore.agent import registry_credentials
-from longshore.agent.registry_credentials import Credential
+from longshore.agent.docker import registry_credentials
+from longshore.agent.docker.registry_credentials import Credential
 
 AUTH = base64.b64encode(b"user:pass:word").decode()
 USER = Credential("user", "pass:word")

@@ -1,6 +1,6 @@
 import pytest
 
-from longshore.agent import registry_patience
+from longshore.agent.docker import registry_patience
 
 
 @pytest.mark.parametrize(

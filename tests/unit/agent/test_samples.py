@@ -2,7 +2,7 @@
 
 import pytest
 
-from longshore.agent import samples
+from longshore.agent.metadata import samples
 
 V1_MEMORY_STAT = """\
 cache 5251072

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from longshore.agent import sampling
+from longshore.agent.metadata import sampling
 
 
 async def test_an_answer_that_nobody_expected_ends_no_loop(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from longshore.agent import simulated_failures
-from longshore.agent.simulated_failures import Kind
+from longshore.agent.simulated import simulated_failures
+from longshore.agent.simulated.simulated_failures import Kind
 
 
 def test_a_script_is_read_in_the_order_of_its_times() -> None:

@@ -4,7 +4,7 @@ import collections
 
 import pytest
 
-from longshore.agent import simulated_sizes
+from longshore.agent.simulated import simulated_sizes
 
 
 def test_a_mix_gives_each_kind_its_share_and_mixes_them_evenly() -> None:

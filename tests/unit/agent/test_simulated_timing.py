@@ -6,7 +6,7 @@ import statistics
 
 import pytest
 
-from longshore.agent import simulated_timing
+from longshore.agent.simulated import simulated_timing
 
 DRAWS = 2_000
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from longshore.agent import container_names, runtime, states, task_events, task_metadata, task_record, task_state
+from longshore.agent import container_names, runtime, states, task_events, task_record, task_state
+from longshore.agent.metadata import task_metadata
 from longshore.rpc import arns
 from longshore.v1 import agent_service_pb2, common_pb2
 from longshore.v1 import task_definition_pb2 as definition_pb2

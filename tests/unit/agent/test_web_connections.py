@@ -5,7 +5,7 @@ import asyncio
 import aiohttp
 from aiohttp import web
 
-from longshore.agent import metadata_address, web_connections
+from longshore.agent.metadata import metadata_address, web_connections
 
 MOST = 4
 

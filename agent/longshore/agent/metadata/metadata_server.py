@@ -12,17 +12,14 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from longshore.agent import (
+from longshore.agent import container_names, engine, runtime, task_record
+from longshore.agent.metadata import (
     container_keys,
-    container_names,
-    engine,
     engine_statistics,
     inspections,
     metadata_address,
     rate_limit,
-    runtime,
     task_metadata,
-    task_record,
     web_connections,
 )
 

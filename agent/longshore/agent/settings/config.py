@@ -6,7 +6,9 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from longshore.agent import log_drivers, metadata_address, pulls, registry_credentials, resources, runtime, takeover
+from longshore.agent import log_drivers, pulls, resources, runtime, takeover
+from longshore.agent.docker import registry_credentials
+from longshore.agent.metadata import metadata_address
 from longshore.rpc import settings
 
 INTROSPECTION_PORT = 51678

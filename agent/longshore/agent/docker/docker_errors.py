@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import aiodocker
 import aiohttp
 
-from longshore.agent import docker_values, pulls, runtime
+from longshore.agent import pulls, runtime
+from longshore.agent.docker import docker_values
 
 _PORT_TEXTS = ("port is already allocated", "address already in use", "failed to bind host port")
 _NO_NETWORK = re.compile(r"network \S+ not found")

@@ -12,7 +12,8 @@ from typing import Any
 import aiodocker
 import aiohttp
 
-from longshore.agent import docker_errors, log_frames, runtime
+from longshore.agent import log_frames, runtime
+from longshore.agent.docker import docker_errors
 
 INSPECT_TIMEOUT_S = 30.0
 """ECS's bound for an inspection."""

@@ -9,16 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
-from longshore.agent import (
-    container_names,
-    engine,
-    inspections,
-    runtime,
-    states,
-    task_metadata,
-    task_record,
-    task_state,
-)
+from longshore.agent import container_names, engine, runtime, states, task_record, task_state
+from longshore.agent.metadata import inspections, task_metadata
 
 COMMANDS = ("/v1/metadata", "/v1/tasks", "/v1/timings", "/license")
 LICENSE = "Apache License, Version 2.0: https://www.apache.org/licenses/LICENSE-2.0\n"

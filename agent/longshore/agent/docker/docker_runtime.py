@@ -7,16 +7,14 @@ from typing import Any
 import aiodocker
 import aiohttp
 
-from longshore.agent import (
+from longshore.agent import log_frames, pulls, runtime
+from longshore.agent.docker import (
     docker_errors,
     docker_events,
     docker_images,
     docker_logs,
     docker_values,
-    log_frames,
-    pulls,
     registry_credentials,
-    runtime,
 )
 
 VERSION_TIMEOUT_S = 10.0

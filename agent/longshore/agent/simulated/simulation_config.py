@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from longshore.agent import config, pulls, simulated_failures, simulated_sizes, simulated_timing
+from longshore.agent import pulls
+from longshore.agent.settings import config
+from longshore.agent.simulated import simulated_failures, simulated_sizes, simulated_timing
 from longshore.rpc import settings
 
 _DISTRIBUTION = f"; {simulated_timing.FORMS}"

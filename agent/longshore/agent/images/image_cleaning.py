@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import structlog
 
-from longshore.agent import disk, engine, image_retention, runtime, states
+from longshore.agent import engine, runtime, states
+from longshore.agent.images import disk, image_retention
 
 _log = structlog.get_logger(__name__)
 

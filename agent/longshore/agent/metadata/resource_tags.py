@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from longshore.agent import metadata_server
+from longshore.agent.metadata import metadata_server
 from longshore.rpc import errors
 from longshore.v1 import registry_service_pb2, registry_service_pb2_grpc
 

@@ -10,7 +10,8 @@ import weakref
 from collections.abc import Mapping
 from typing import Any
 
-from longshore.agent import docker_values, runtime
+from longshore.agent import runtime
+from longshore.agent.docker import docker_values
 
 FRESH_S = 1.0
 MAX_KEPT = 64

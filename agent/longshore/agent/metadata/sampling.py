@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
-from longshore.agent import cgroup_statistics, engine, runtime, samples, states, task_limits, task_record
+from longshore.agent import engine, runtime, states, task_limits, task_record
+from longshore.agent.metadata import cgroup_statistics, samples
 from longshore.v1 import statistics_pb2
 from longshore.v1 import task_definition_pb2 as definition_pb2
 

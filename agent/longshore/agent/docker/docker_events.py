@@ -9,7 +9,8 @@ from typing import Any
 import aiodocker
 import aiohttp
 
-from longshore.agent import docker_images, docker_values, runtime
+from longshore.agent import runtime
+from longshore.agent.docker import docker_images, docker_values
 from longshore.rpc import backoff
 
 _FIRST_PAUSE_S = 0.2

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import grpc.aio
 import structlog
 
-from longshore.agent import pulls, simulated_failures, simulated_instance, simulated_sizes, states
+from longshore.agent import pulls, states
+from longshore.agent.simulated import simulated_failures, simulated_instance, simulated_sizes
 from longshore.rpc import channels, errors, loops, tls
 from longshore.v1 import agent_service_pb2_grpc, registry_service_pb2_grpc, state_tracker_service_pb2_grpc
 

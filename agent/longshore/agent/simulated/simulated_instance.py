@@ -15,7 +15,6 @@ from typing import Any
 from longshore.agent import (
     cleanup,
     container_names,
-    disk,
     effects,
     engine,
     observations,
@@ -26,16 +25,14 @@ from longshore.agent import (
     resources,
     runtime,
     session,
-    simulated_line,
-    simulated_runtime,
-    simulated_sizes,
-    simulated_timing,
     speaking,
     states,
     stored,
     streams,
     watching,
 )
+from longshore.agent.images import disk
+from longshore.agent.simulated import simulated_line, simulated_runtime, simulated_sizes, simulated_timing
 from longshore.rpc import loops, sizes, tls
 from longshore.v1 import (
     agent_service_pb2_grpc,

@@ -1,4 +1,4 @@
-"""`python -m longshore.agent.simulation`: what `longshore simulate` becomes. A fleet without containers, until Ctrl-C."""
+"""`python -m longshore.agent.simulated`: what `longshore simulate` becomes. A fleet without containers, until Ctrl-C."""
 
 import asyncio
 import json
@@ -14,10 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from longshore.agent import (
-    engine,
-    pulls,
-    registration,
+from longshore.agent import engine, pulls, registration
+from longshore.agent.simulated import (
     simulated_fleet,
     simulated_instance,
     simulated_runtime,

@@ -9,17 +9,8 @@ from typing import Any
 import aiodocker
 import structlog
 
-from longshore.agent import (
-    container_names,
-    docker_errors,
-    docker_pull,
-    docker_values,
-    pull_progress,
-    pulls,
-    registry_credentials,
-    registry_patience,
-    runtime,
-)
+from longshore.agent import container_names, pull_progress, pulls, runtime
+from longshore.agent.docker import docker_errors, docker_pull, docker_values, registry_credentials, registry_patience
 from longshore.rpc import backoff
 
 _log = structlog.get_logger(__name__)

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import aiohttp
 
-from longshore.agent import pulls, registry_credentials
+from longshore.agent import pulls
+from longshore.agent.docker import registry_credentials
 
 PROBE_TIMEOUT_S = 5.0
 """It is a courtesy: a registry that takes longer is asked again after the usual pause."""

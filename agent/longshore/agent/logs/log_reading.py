@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from longshore.agent import engine, log_frames, log_merging, log_packing, runtime, states, task_record
+from longshore.agent import engine, log_frames, runtime, states, task_record
+from longshore.agent.logs import log_merging, log_packing
 from longshore.rpc import errors, log_cursor, loops
 from longshore.v1 import agent_service_pb2
 

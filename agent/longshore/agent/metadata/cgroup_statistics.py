@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from longshore.agent import samples
+from longshore.agent.metadata import samples
 
 ROOT = Path("/sys/fs/cgroup")
 PROC = Path("/proc")

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from longshore.agent import pulls, registry_credentials
-from longshore.agent import setting_forms as forms
+from longshore.agent import pulls
+from longshore.agent.docker import registry_credentials
+from longshore.agent.settings import setting_forms as forms
 from longshore.rpc import settings
 
 PREFIXES = ("ECS_", "NON_ECS_")

@@ -16,18 +16,9 @@ from typing import Any
 
 from google.protobuf import timestamp_pb2
 
-from longshore.agent import (
-    docker_values,
-    log_frames,
-    pull_progress,
-    pulls,
-    runtime,
-    simulated_networks,
-    simulated_statistics,
-    simulated_timing,
-    task_events,
-    task_limits,
-)
+from longshore.agent import log_frames, pull_progress, pulls, runtime, task_events, task_limits
+from longshore.agent.docker import docker_values
+from longshore.agent.simulated import simulated_networks, simulated_statistics, simulated_timing
 from longshore.rpc import log_cursor
 
 _KILLED = 137

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from longshore.agent import config, ecs_settings
+from longshore.agent.settings import config, ecs_settings
 from longshore.rpc import settings
 
 MAX_FILE_BYTES = 1024 * 1024

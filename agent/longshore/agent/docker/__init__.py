@@ -1,0 +1,1 @@
+"""The Docker Engine as a ContainerRuntime. Nothing outside knows aiodocker."""

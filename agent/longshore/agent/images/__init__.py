@@ -1,0 +1,1 @@
+"""Which images are kept on this host, and for how long."""

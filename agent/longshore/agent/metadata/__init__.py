@@ -1,0 +1,1 @@
+"""What this host tells of its tasks by itself: task metadata, introspection, statistics."""
