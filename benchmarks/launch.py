@@ -6,10 +6,11 @@ of the figure's notes; the image is present.
 
 import asyncio
 import contextlib
+import dataclasses
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import aiodocker
 
@@ -25,12 +26,21 @@ from longshore.v1 import (
 )
 from tests.e2e import stacks
 
-Wanted: TypeAlias = scheduler_service_pb2.RunTaskRequest
-"""What is run, without a count."""
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is run, without a count. `followed`: a client reads each task's log from the first byte on, over a stream of its own."""
+
+    request: scheduler_service_pb2.RunTaskRequest
+    followed: bool = False
+
 
 TASK_ID_LABEL = "com.longshore.task-id"
-COMMAND = ["sh", "-c", "trap 'exit 0' TERM; sleep 600 & wait"]
-"""Ends at once when told to, so that clearing up costs no stop timeout."""
+COMMAND = ["sh", "-c", "trap 'exit 0' TERM; echo runs; sleep 600 & wait"]
+"""Writes a line, and ends at once when told to, so that clearing up costs no stop timeout."""
+
+CHECK = ["CMD", "true"]
+"""A health check; the engine runs the first one after its interval of 30 s, and has its timer from the start on."""
 
 PAUSE = "/pause"
 """Program of a pause container."""
@@ -45,6 +55,9 @@ CONCURRENCIES = (2, 4, 8, 16)
 
 ROUNDS = 6
 """An even number: who goes first takes turns."""
+
+WATCHED = ", health check and logs followed"
+"""What is said of tasks that are checked, and whose logs are read."""
 
 LAUNCH_GOAL = 1.15
 BURST_GOAL = 0.95
@@ -71,10 +84,13 @@ async def measure(stack: stacks.Stack, *, runs: int = RUNS, burst: int = BURST) 
         (main,) = await _warmed(client, docker, wanted)
         body = await bare_docker.settings_of(docker, main)
         await bare_docker.launch(docker, body)
+        watched, watched_body = await _watched(client, docker)
         return [
             await _single(stack, client, docker, wanted, runs, _of_one(body)),
+            await _single(stack, client, docker, watched, runs, _of_one(watched_body, watched=True)),
             await _single(stack, client, docker, *await _with_address(client, docker, runs)),
             *await _burst(stack, client, docker, wanted, body, burst),
+            *await _burst(stack, client, docker, watched, watched_body, burst),
         ]
 
 
@@ -88,13 +104,24 @@ class _Peer:
     notes: str
 
 
-def _of_one(body: dict[str, object]) -> _Peer:
+def _of_one(body: dict[str, object], *, watched: bool = False) -> _Peer:
+    notes = "bridge network, json-file log driver, image present, pull behaviour default"
     return _Peer(
         launch=lambda docker: bare_docker.launch(docker, body),
         name="bare Docker create+start",
-        title="RunTask to RUNNING",
-        notes="bridge network, json-file log driver, image present, pull behaviour default",
+        title=f"RunTask to RUNNING{WATCHED if watched else ''}",
+        notes=f"{notes}; both with the health check, ours with a client that reads each log as it is written"
+        if watched
+        else notes,
     )
+
+
+async def _watched(client: clients.Client, docker: aiodocker.Docker) -> tuple[Wanted, dict[str, object]]:
+    """A definition with a health check, whose logs are followed, and the container's settings for the bare API."""
+    check = task_definition_pb2.HealthCheck(command=CHECK)
+    wanted = dataclasses.replace(await _register(client, check), followed=True)
+    (main,) = await _warmed(client, docker, wanted)
+    return wanted, await bare_docker.settings_of(docker, main)
 
 
 async def _with_address(client: clients.Client, docker: aiodocker.Docker, runs: int) -> tuple[Wanted, int, _Peer]:
@@ -116,8 +143,12 @@ async def _with_address(client: clients.Client, docker: aiodocker.Docker, runs: 
     return wanted, runs, peer
 
 
-async def _register(client: clients.Client, **members: Any) -> Wanted:
-    container = task_definition_pb2.ContainerDefinition(name="main", image="busybox", cpu=2, memory=16, stop_timeout=2)
+async def _register(
+    client: clients.Client, check: task_definition_pb2.HealthCheck | None = None, **members: Any
+) -> Wanted:
+    container = task_definition_pb2.ContainerDefinition(
+        name="main", image="busybox", cpu=2, memory=16, stop_timeout=2, health_check=check
+    )
     container.command.values[:] = COMMAND
     request = registry_service_pb2.RegisterTaskDefinitionRequest(
         family=bare_docker.FAMILY, container_definitions=[container], **members
@@ -126,15 +157,16 @@ async def _register(client: clients.Client, **members: Any) -> Wanted:
     wanted = scheduler_service_pb2.RunTaskRequest(task_definition=f"{made.family}:{made.revision}")
     if made.network_mode == task_definition_pb2.NETWORK_MODE_AWSVPC:
         wanted.network_configuration.awsvpc_configuration.SetInParent()
-    return wanted
+    return Wanted(wanted)
 
 
 async def _warmed(client: clients.Client, docker: aiodocker.Docker, wanted: Wanted) -> list[str]:
     """Run a task, so that caches, connections and the image's layers are warm; the engine's ids of its containers."""
-    _, arns = await _run_burst(client, wanted, 1)
+    _, arns, readers = await _run_burst(client, wanted, 1)
     task_id = arns[0].rpartition("/")[2]
     found = await docker.containers.list(all=True, filters={"label": [f"{TASK_ID_LABEL}={task_id}"]})
     await _stop(client, arns)
+    await _end(readers)
     return [str(container.id) for container in found]
 
 
@@ -182,6 +214,7 @@ async def _one(stack: stacks.Stack, client: clients.Client, wanted: Wanted) -> L
     if not answer.tasks:
         raise RuntimeError(str(answer.failures))
     arn = answer.tasks[0].task_arn
+    readers = _readers(client, wanted, answer)
     task_id = arn.rpartition("/")[2]
     recorded = seen = 0.0
     async with asyncio.timeout(WAIT_S):
@@ -201,7 +234,28 @@ async def _one(stack: stacks.Stack, client: clients.Client, wanted: Wanted) -> L
         "seen by the client": seen,
     }
     await _stop(client, [arn])
+    await _end(readers)
     return Launch(moments)
+
+
+def _readers(
+    client: clients.Client, wanted: Wanted, answer: scheduler_service_pb2.RunTaskResponse
+) -> list["asyncio.Task[int]"]:
+    """Start to read the logs of the tasks, where they are followed."""
+
+    async def read(arn: str) -> int:
+        async with contextlib.aclosing(client.logs(arn, follow=True)) as outputs:
+            return sum([len(piece.data) async for output in outputs for piece in output.pieces])
+
+    return [asyncio.create_task(read(task.task_arn), name="reader") for task in answer.tasks if wanted.followed]
+
+
+async def _end(readers: list["asyncio.Task[int]"]) -> None:
+    """Wait for readers of tasks that have stopped; what they were there for is a line from each."""
+    async with asyncio.timeout(WAIT_S):
+        read = await asyncio.gather(*readers)
+    if not all(read):
+        raise RuntimeError(f"{read.count(0)} of {len(read)} readers have read nothing")
 
 
 async def _stop(client: clients.Client, arns: list[str]) -> None:
@@ -233,9 +287,10 @@ async def _burst(
 
     async def ours_once() -> None:
         nonlocal longest
-        seconds, arns = await _run_burst(client, wanted, count)
+        seconds, arns, readers = await _run_burst(client, wanted, count)
         longest = longest or (await hops.scrape(stack)).longest
         await _stop(client, arns)
+        await _end(readers)
         await bare_docker.remove_stopped(docker)
         ours.append(count / seconds)
 
@@ -247,9 +302,10 @@ async def _burst(
         for turn in (ours_once, bare_once) if number % 2 == 0 else (bare_once, ours_once):
             await turn()
     value, peer = figures.median(ours), figures.median(bare)
+    suffix = WATCHED if wanted.followed else ""
     return [
         figures.Figure(
-            name=f"burst of {count} on one host ({stack.name})",
+            name=f"burst of {count} on one host{suffix} ({stack.name})",
             value=value,
             unit="containers/s",
             peer=peer,
@@ -260,13 +316,15 @@ async def _burst(
             peer_samples=bare,
             notes=f"median of {ROUNDS} rounds, in turns; {PER_CALL} tasks a call, calls at once; until the last is RUNNING at the client",
         ),
-        _longest_block(stack, longest, count),
+        _longest_block(stack, longest, count, suffix),
     ]
 
 
-def _longest_block(stack: stacks.Stack, longest: Mapping[str, Mapping[str, float]], count: int) -> figures.Figure:
+def _longest_block(
+    stack: stacks.Stack, longest: Mapping[str, Mapping[str, float]], count: int, suffix: str
+) -> figures.Figure:
     return figures.Figure(
-        name=f"longest block of an event loop, burst of {count} ({stack.name})",
+        name=f"longest block of an event loop, burst of {count}{suffix} ({stack.name})",
         value=max(longest["block"].values()) * 1000,
         unit="ms",
         notes=f"in the first round, after {instruments.WINDOW_S:.0f} s of rest; by the wall, on a machine that starts containers",
@@ -286,13 +344,22 @@ async def _best_concurrency(docker: aiodocker.Docker, body: dict[str, object], c
     return min(seconds, key=lambda concurrency: seconds[concurrency])
 
 
-async def _run_burst(client: clients.Client, wanted: Wanted, count: int) -> tuple[float, list[str]]:
-    """Run many tasks at once; seconds from the first call until the client has seen the last RUNNING, and their ARNs."""
+async def _run_burst(
+    client: clients.Client, wanted: Wanted, count: int
+) -> tuple[float, list[str], list["asyncio.Task[int]"]]:
+    """Run many tasks at once; seconds from the first call until the client has seen the last RUNNING, their ARNs, their logs' readers."""
+    readers: list[asyncio.Task[int]] = []
+
+    async def run(size: int) -> scheduler_service_pb2.RunTaskResponse:
+        answer = await _run(client, wanted, size)
+        readers.extend(_readers(client, wanted, answer))
+        return answer
+
     watching = client.watch()
     await anext(watching)
     began = time.perf_counter()
     sizes = [min(PER_CALL, count - begun) for begun in range(0, count, PER_CALL)]
-    answers = await asyncio.gather(*(_run(client, wanted, size) for size in sizes))
+    answers = await asyncio.gather(*(run(size) for size in sizes))
     arns = [task.task_arn for answer in answers for task in answer.tasks]
     if len(arns) != count:
         raise RuntimeError(f"placed {len(arns)} of {count}")
@@ -306,10 +373,10 @@ async def _run_burst(client: clients.Client, wanted: Wanted, count: int) -> tupl
                 break
     took = time.perf_counter() - began
     await watching.aclose()
-    return took, arns
+    return took, arns, readers
 
 
 async def _run(client: clients.Client, wanted: Wanted, count: int) -> scheduler_service_pb2.RunTaskResponse:
     request = scheduler_service_pb2.RunTaskRequest(count=count)
-    request.MergeFrom(wanted)
+    request.MergeFrom(wanted.request)
     return await client.call(client.scheduler.RunTask, request)
