@@ -271,7 +271,7 @@ def _not_cancelled(error: asyncio.CancelledError) -> errors.Unavailable:
 
 
 async def _refuse(error: Exception, context: Context, method: str) -> None:
-    """End the RPC with the status of an exception. Always raises."""
+    """End the RPC with the status of an exception. Raises, but where the caller has gone: there is nobody to be told."""
     if isinstance(error, grpc.aio.AbortError):
         raise error
     if isinstance(error, NotImplementedError):
@@ -286,4 +286,6 @@ async def _refuse(error: Exception, context: Context, method: str) -> None:
             f"Internal error {error_id}; the component's log tells more.", error_id=error_id
         )
     message = status.to_proto(refusal)
-    await context.abort(status.code_of(refusal), message.message, status.trailers(message))
+    # A connection that breaks under the status is no fault of ours, and gRPC would log it as one. It knows that the RPC has ended.
+    with contextlib.suppress(grpc.aio.InternalError):
+        await context.abort(status.code_of(refusal), message.message, status.trailers(message))
