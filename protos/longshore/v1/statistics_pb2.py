@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dlongshore/v1/statistics.proto\x12\x0clongshore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"A\n\x12InstanceStatistics\x12+\n\x05tasks\x18\x01 \x03(\x0b\x32\x1c.longshore.v1.TaskStatistics\"\x85\x01\n\x0eTaskStatistics\x12\x0c\n\x04task\x18\x01 \x01(\t\x12.\n\nsampled_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\ncontainers\x18\x03 \x03(\x0b\x32!.longshore.v1.ContainerStatistics\"\xc4\x02\n\x13\x43ontainerStatistics\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nruntime_id\x18\x02 \x01(\t\x12\x14\n\x0c\x63pu_total_ns\x18\x03 \x01(\x03\x12\x13\n\x0b\x63pu_percent\x18\x04 \x01(\x01\x12\x19\n\x11memory_used_bytes\x18\x05 \x01(\x03\x12\x1a\n\x12memory_limit_bytes\x18\x06 \x01(\x03\x12\x1d\n\x10network_rx_bytes\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12\x1d\n\x10network_tx_bytes\x18\x08 \x01(\x03H\x01\x88\x01\x01\x12\x18\n\x10\x62lock_read_bytes\x18\t \x01(\x03\x12\x19\n\x11\x62lock_write_bytes\x18\n \x01(\x03\x12\x0c\n\x04pids\x18\x0b \x01(\x03\x42\x13\n\x11_network_rx_bytesB\x13\n\x11_network_tx_bytesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dlongshore/v1/statistics.proto\x12\x0clongshore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"A\n\x12InstanceStatistics\x12+\n\x05tasks\x18\x01 \x03(\x0b\x32\x1c.longshore.v1.TaskStatistics\"\x85\x01\n\x0eTaskStatistics\x12\x0c\n\x04task\x18\x01 \x01(\t\x12.\n\nsampled_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\ncontainers\x18\x03 \x03(\x0b\x32!.longshore.v1.ContainerStatistics\"\xc4\x02\n\x13\x43ontainerStatistics\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nruntime_id\x18\x02 \x01(\t\x12\x14\n\x0c\x63pu_total_ns\x18\x03 \x01(\x03\x12\x13\n\x0b\x63pu_percent\x18\x04 \x01(\x01\x12\x19\n\x11memory_used_bytes\x18\x05 \x01(\x03\x12\x1a\n\x12memory_limit_bytes\x18\x06 \x01(\x03\x12\x1d\n\x10network_rx_bytes\x18\x07 \x01(\x03H\x00\x88\x01\x01\x12\x1d\n\x10network_tx_bytes\x18\x08 \x01(\x03H\x01\x88\x01\x01\x12\x18\n\x10\x62lock_read_bytes\x18\t \x01(\x03\x12\x19\n\x11\x62lock_write_bytes\x18\n \x01(\x03\x12\x0c\n\x04pids\x18\x0b \x01(\x03\x42\x13\n\x11_network_rx_bytesB\x13\n\x11_network_tx_bytesB\xc6\x01\n\x0fio.longshore.v1B\x0fStatisticsProtoP\x01ZIgithub.com/longshore-project/longshore/clients/go/longshorev1;longshorev1\xaa\x02\x0cLongshore.V1\xba\x02\x0bLongshoreV1\xca\x02\x0cLongshore\\V1\xe2\x02\x18Longshore\\V1\\GPBMetadata\xea\x02\rLongshore::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'longshore.v1.statistics_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\017io.longshore.v1B\017StatisticsProtoP\001ZIgithub.com/longshore-project/longshore/clients/go/longshorev1;longshorev1\252\002\014Longshore.V1\272\002\013LongshoreV1\312\002\014Longshore\\V1\342\002\030Longshore\\V1\\GPBMetadata\352\002\rLongshore::V1'
   _globals['_INSTANCESTATISTICS']._serialized_start=80
   _globals['_INSTANCESTATISTICS']._serialized_end=145
   _globals['_TASKSTATISTICS']._serialized_start=148
