@@ -1,13 +1,46 @@
-"""One figure: what was measured, what it is compared with, and how it is printed."""
+"""One figure: what was measured, its goal, what it is compared with, and how it is printed."""
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What a figure should reach. `text` is what the table shows; `reached` looks at the figure."""
+
+    text: str
+    reached: Callable[["Figure"], bool]
+
+
+def at_least(limit: float, unit: str) -> Goal:
+    """A value of so much or more."""
+    return Goal(f"≥ {number(limit)} {unit}", lambda figure: figure.value >= limit)
+
+
+def at_most(limit: float, unit: str) -> Goal:
+    """A value of so much or less."""
+    return Goal(f"≤ {number(limit)} {unit}", lambda figure: figure.value <= limit)
+
+
+def ratio_at_least(limit: float) -> Goal:
+    """So many times the peer's or more."""
+    return Goal(f"≥ {limit:g} x", lambda figure: figure.ratio is not None and figure.ratio >= limit)
+
+
+def ratio_at_most(limit: float) -> Goal:
+    """So many times the peer's or less."""
+    return Goal(f"≤ {limit:g} x", lambda figure: figure.ratio is not None and figure.ratio <= limit)
+
+
+def more_at_most(limit: float, unit: str) -> Goal:
+    """No more than so much above the peer's value."""
+    return Goal(f"≤ peer + {limit:g} {unit}", lambda figure: figure.value <= (figure.peer or 0) + limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +52,7 @@ class Figure:
     unit: str
     peer: float | None = None
     peer_name: str = ""
-    goal: str = ""
-    reaches: Callable[[float], bool] | None = None
-    """Whether a ratio is the goal's or better; None where the figure has no goal."""
+    goal: Goal | None = None
     samples: Sequence[float] = field(default=())
     peer_samples: Sequence[float] = field(default=())
     notes: str = ""
@@ -42,12 +73,13 @@ class Figure:
     @property
     def met(self) -> bool | None:
         """Whether the goal is reached; None where there is none."""
-        return None if self.ratio is None or self.reaches is None else self.reaches(self.ratio)
+        return None if self.goal is None else self.goal.reached(self)
 
     def as_json(self) -> dict[str, Any]:
         """All of it, the ratio included."""
-        fields = {name: getattr(self, name) for name in self.__slots__ if name != "reaches"}
-        return fields | {"ratio": self.ratio, "met": self.met}
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        goal = None if self.goal is None else self.goal.text
+        return fields | {"goal": goal, "ratio": self.ratio, "met": self.met}
 
 
 def median(samples: Iterable[float]) -> float:
@@ -55,19 +87,35 @@ def median(samples: Iterable[float]) -> float:
     return statistics.median(samples)
 
 
-def print_table(found: Sequence[Figure]) -> None:
-    """Print figures for people."""
-    table = Table("FIGURE", "MEASURED", "PEER", "RATIO", "GOAL", "", box=box.SIMPLE_HEAD, pad_edge=False)
-    for figure in found:
-        peer = "" if figure.peer is None else f"{figure.peer:.4g} {figure.unit} ({figure.peer_name})"
-        ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
-        verdict = "" if figure.met is None else ("met" if figure.met else "missed")
-        table.add_row(figure.name, f"{figure.value:.4g} {figure.unit}", peer, ratio, figure.goal, verdict)
+def print_tables(by_subject: Mapping[str, Sequence[Figure]]) -> None:
+    """Print figures for people, a table a subject."""
     console = Console(highlight=False, width=140)
-    console.print(table)
-    for figure in found:
-        if figure.parts:
-            parts = ", ".join(f"{name} {value:.1f}" for name, value in figure.parts.items())
-            console.print(f"{figure.name}, in parts ({figure.unit}): {parts}")
-        if figure.notes:
-            console.print(f"{figure.name}: {figure.notes}")
+    for subject, found in by_subject.items():
+        table = Table(
+            "FIGURE", "GOAL", "MEASURED", "", "PEER", "RATIO", title=subject, box=box.SIMPLE_HEAD, pad_edge=False
+        )
+        for figure in found:
+            table.add_row(*_cells(figure))
+        console.print(table)
+        for figure in found:
+            if figure.parts:
+                parts = ", ".join(f"{name} {value:,.1f}" for name, value in figure.parts.items())
+                console.print(f"{figure.name}, in parts ({figure.unit}): {parts}")
+            if figure.notes:
+                console.print(f"{figure.name}: {figure.notes}")
+
+
+def _cells(figure: Figure) -> tuple[str, ...]:
+    return (
+        figure.name,
+        "" if figure.goal is None else figure.goal.text,
+        f"{number(figure.value)} {figure.unit}",
+        "" if figure.met is None else ("met" if figure.met else "missed"),
+        "" if figure.peer is None else f"{number(figure.peer)} {figure.unit} ({figure.peer_name})",
+        "" if figure.ratio is None else f"{figure.ratio:.2f}",
+    )
+
+
+def number(value: float) -> str:
+    """With thousands apart, and four digits where it is small."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

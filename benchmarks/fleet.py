@@ -5,12 +5,11 @@
 PostgreSQL with fsync on, every component a process of its own, one connection an instance, events kept, a watcher that sees them all.
 """
 
+import argparse
 import asyncio
-import sys
 from pathlib import Path
 
-from benchmarks import figures
-from tests.engines import postgres, redis
+from benchmarks import catalogue, figures, machine
 from tests.integration.fleet import large
 
 INSTANCES = 1_000
@@ -18,14 +17,11 @@ TASKS = 20_000
 BOUND_S = 3_600.0
 
 
-def measure(folder: Path, *, instances: int, tasks: int) -> list[figures.Figure]:
+def measure(folder: Path, options: argparse.Namespace) -> list[figures.Figure]:
     """Fill a fleet to the last place, and count by SQL that it is so."""
-    programs, executable = postgres.installation(), redis.program()
-    if programs is None or executable is None:
-        sys.stderr.write("Neither PostgreSQL nor Redis may be missing; `make bench` installs them.\n")
-        return []
+    instances, tasks = options.fleet_instances, options.fleet_tasks
     size = large.Size(instances, tasks, BOUND_S)
-    with postgres.PostgresServer(programs, fsync=True) as database, redis.RedisServer(executable) as events:
+    with machine.servers() as (database, events):
         url = database.create_database()
         with large.control_plane(folder, url, events.fresh_url()) as plane:
             before = asyncio.run(large.stored(url))
@@ -43,3 +39,11 @@ def measure(folder: Path, *, instances: int, tasks: int) -> list[figures.Figure]
         figures.Figure("written by PostgreSQL to its log", found.log_mib - before.log_mib, "MiB"),
         figures.Figure("growth of its tables and indexes", found.tables_mib - before.tables_mib, "MiB"),
     ]
+
+
+def _flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--fleet-instances", type=int, default=INSTANCES, help="fleet: simulated instances")
+    parser.add_argument("--fleet-tasks", type=int, default=TASKS, help="fleet: tasks that fill them")
+
+
+BENCHMARK = catalogue.Benchmark("fleet", "many tasks over a simulated fleet", measure, flags=_flags)

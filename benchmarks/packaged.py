@@ -31,10 +31,7 @@ def measure(folder: Path, engine: docker.DockerEngine) -> list[figures.Figure]:
             name="agent image, compressed",
             value=size,
             unit="MiB",
-            peer=SIZE_GOAL_MIB,
-            peer_name="the goal",
-            goal="<= 35 MiB",
-            reaches=lambda ratio: ratio <= 1,
+            goal=figures.at_most(SIZE_GOAL_MIB, "MiB"),
         ),
         figures.Figure(
             name="packaged agent idle",
@@ -42,8 +39,7 @@ def measure(folder: Path, engine: docker.DockerEngine) -> list[figures.Figure]:
             unit="MB",
             peer=base_mb,
             peer_name="base: same image, imports and connections",
-            goal="<= base + 8 MB",
-            reaches=lambda _: agent_mb <= base_mb + 8,
+            goal=figures.more_at_most(8, "MB"),
         ),
         figures.Figure(
             name="packaged agent, `docker run` to joined",
