@@ -240,6 +240,7 @@ def _start_loops(core: _Core, lease: tracker_lease.TrackerLease) -> None:
     history = retention.Retention(
         core.database,
         task_days=config.keep_tasks_days,
+        max_tasks=config.keep_tasks,
         event_days=config.keep_events_days,
         max_events=config.keep_events,
         rng=random.Random(),  # noqa: S311 - spreads load

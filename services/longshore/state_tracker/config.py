@@ -24,6 +24,11 @@ class Config(settings.Component):
     keep_tasks_days: float = settings.option(
         default=14.0, help="days for which stopped tasks can be described", minimum=0.01
     )
+    keep_tasks: int = settings.option(
+        default=10_000_000,
+        help="most stopped tasks that are kept of a cluster, the latest hour's aside",
+        minimum=0,
+    )
     keep_events_days: float = settings.option(
         default=7.0, help="days for which a watcher can resume from an old cursor", minimum=0.01
     )

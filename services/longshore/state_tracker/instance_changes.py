@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from longshore.events.bus import Bus
 from longshore.rpc import caller, errors
 from longshore.state_tracker import committed, giving_up, instance_rows, observation, openings, recording, scope
-from longshore.storage import log, steps
+from longshore.storage import steps
 from longshore.storage.database import Database
 from longshore.storage.dialect import Dialect
 from longshore.v1 import common_pb2, container_instance_pb2, event_pb2, task_pb2
@@ -188,16 +188,13 @@ def _announce(
     who: caller.Caller,
 ) -> steps.Step[committed.Committed]:
     """The instance's event and those of its tasks, under one head."""
-    counts = log.Counts(
-        pending=sum(change.pending for change in ended), running=sum(change.running for change in ended), instances=-1
-    )
     return (
         yield from recording.append_events(
             dialect,
             cluster,
             ended,
             who=who,
-            counts=counts,
+            instances=-1,
             before=(event_pb2.Event(container_instance=instance_rows.event(stored, membership)),),
         )
     )

@@ -55,17 +55,17 @@ def append_events(
     *,
     who: caller.Caller | None = None,
     authors: Mapping[str, caller.Caller] | None = None,
-    counts: log.Counts | None = None,
+    instances: int = 0,
     before: Sequence[event_pb2.Event] = (),
 ) -> steps.Step[committed.Committed]:
     """Take the head with the cluster's counts, read the intents that cannot move any more, and append the events.
 
-    `before` are events of the same commit that come first; `counts` are those of the changes unless the caller has more to count. The
-    events bear the name of `who` asked, or of each task's own one among `authors`.
+    `before` are events of the same commit that come first, `instances` what it adds to the registered instances. The events bear the
+    name of `who` asked, or of each task's own one among `authors`.
     """
-    moved = counts or log.Counts(
-        pending=sum(change.pending for change in changes), running=sum(change.running for change in changes)
-    )
+    pending, running = sum(change.pending for change in changes), sum(change.running for change in changes)
+    # What left the one and did not come to the other has stopped.
+    moved = log.Counts(pending=pending, running=running, instances=instances, stopped=-pending - running)
     head = yield from log.take(dialect, cluster, len(before) + len(changes), moved)
     intents = yield from tasks.intents(dialect, [change.observation.task_id for change in changes])
     events = (*before, *task_events(changes, intents))

@@ -5,7 +5,7 @@ commit, reads what only moves under that lock, builds its events and calls `appe
 order of the commits, in both engines, and a number that was taken by a transaction that failed is given again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from longshore.storage import errors, steps
@@ -17,11 +17,15 @@ _MICROSECONDS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a commit adds to (or, negative, takes from) the cluster's counters."""
+    """What a commit adds to (or, negative, takes from) the cluster's counters.
+
+    `stopped` counts the tasks that are kept after their end, so that history can be bounded without counting rows.
+    """
 
     pending: int = 0
     running: int = 0
     instances: int = 0
+    stopped: int = 0
 
 
 NO_COUNTS = Counts()
@@ -49,12 +53,14 @@ def take(dialect: Dialect, cluster: str, count: int, counts: Counts = NO_COUNTS)
     """Take the next `count` sequence numbers and move the counters; the head stays locked until the commit."""
     row = yield from steps.fetch_row(
         "UPDATE log_head SET sequence = sequence + $2, pending_tasks = pending_tasks + $3, running_tasks = running_tasks + $4,"  # noqa: S608 - the dialect's own
-        f" registered_instances = registered_instances + $5 WHERE cluster = $1 RETURNING sequence, {dialect.now} AS now",
+        " registered_instances = registered_instances + $5, stopped_tasks = stopped_tasks + $6"
+        f" WHERE cluster = $1 RETURNING sequence, {dialect.now} AS now",
         cluster,
         count,
         counts.pending,
         counts.running,
         counts.instances,
+        counts.stopped,
     )
     if row is None:
         raise errors.NoLog(cluster)
@@ -107,6 +113,17 @@ def sequences_of(dialect: Dialect, clusters: Iterable[str]) -> steps.Step[dict[s
         list(clusters),
     )
     return {row["cluster"]: row["sequence"] for row in rows}
+
+
+def forgotten(stopped: Mapping[str, int]) -> steps.Step[None]:
+    """Take stopped tasks that were deleted off the clusters' counts. Never below zero: a release before this one did not count."""
+    for cluster, tasks in sorted(stopped.items()):
+        yield from steps.execute(
+            "UPDATE log_head SET stopped_tasks = CASE WHEN stopped_tasks > $2 THEN stopped_tasks - $2 ELSE 0 END"
+            " WHERE cluster = $1",
+            cluster,
+            tasks,
+        )
 
 
 def prune(cluster: str, before: int, limit: int) -> steps.Step[int]:

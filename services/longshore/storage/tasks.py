@@ -182,8 +182,13 @@ def _conditions(filters: Filters) -> tuple[list[str], list[object]]:
         if value is not None:
             arguments.append(value)
             conditions.append(f"{column} = ${len(arguments) + 3}")
+    # What lets the engine use the indexes that leave the common values out.
     if filters.started_by:
-        conditions.append("i.started_by <> ''")  # lets the engine use the index that leaves the empty ones out
+        conditions.append("i.started_by <> ''")
+    if filters.group_name is not None and filters.group_name.startswith("service:"):
+        conditions.append("i.group_name >= 'service:' AND i.group_name < 'service;'")
+    if filters.launch_type not in {None, common_pb2.LAUNCH_TYPE_EC2}:
+        conditions.append(f"i.launch_type <> {common_pb2.LAUNCH_TYPE_EC2}")
     conditions.extend(_shown_as(filters.desired_status))
     return conditions, arguments
 

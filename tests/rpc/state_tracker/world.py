@@ -180,7 +180,14 @@ class World:
         return found[task_id]
 
     async def recounted(self) -> tuple[int, int]:
-        """Pending and running tasks of the cluster, counted from the rows, to hold the counters against."""
+        """Pending and running tasks of the cluster, counted from the rows, to hold the counters against. Stopped ones are held here."""
+        stopped = await self.row(
+            "SELECT stopped_tasks AS counted, (SELECT COUNT(*) FROM task_observations WHERE cluster = $1 AND last_status = $2)"
+            " AS there FROM log_head WHERE cluster = $1",
+            self.cluster,
+            task_pb2.TASK_STATUS_STOPPED,
+        )
+        assert stopped["counted"] == stopped["there"]
         pending = await self.row(
             "SELECT COUNT(*) AS n FROM task_intents i LEFT JOIN task_observations o ON o.task_id = i.task_id"
             " WHERE i.cluster = $1 AND (o.last_status IS NULL OR o.last_status = $2)",
