@@ -371,9 +371,15 @@ class TaskEngine:
         if told and self.on_tails_told is not None:
             self._calls.spawn("save told log tails", self.on_tails_told(told))
 
+    def tell_all(self) -> None:
+        """Report every task anew, as it is: the control plane has forgotten some of what it was told."""
+        for record in self.tasks.values():
+            if not record.foreign:
+                self.due(record.task_id)
+
     async def _save_acknowledged(self, task_ids: list[str]) -> None:
         try:
-            await self.store.save_acknowledged(task_ids)
+            await self.store.save_acknowledged(task_ids, self.reports.recorded)
         except stored.StateFileError as error:
             # Not written: after a restart these tasks are reported once more, which changes nothing.
             _log.warning("acknowledgement_not_saved", error_reason=str(error))

@@ -107,9 +107,23 @@ class Reports:
         self._told += [(tail.task_id, tail.container) for tail in report.log_tails]
         return tuple(Acknowledged(task.task_id, task.released) for task in report.tasks)
 
-    def reopen(self, recorded: int) -> tuple[Acknowledged, ...]:
-        """A new session has begun and names the last recorded report: settle or take back the one on its way."""
-        settled = self.acknowledge(recorded)
+    @property
+    def recorded(self) -> int:
+        """Number of the last report that was acknowledged, as far as is known here."""
+        return self._recorded
+
+    def resume(self, recorded: int) -> None:
+        """Go on from what a former process of this agent had acknowledged."""
+        self._recorded = recorded
+
+    def reopen(self, recorded: int) -> bool:
+        """A new session has begun and names the last recorded report. Whether that is less than what was acknowledged once.
+
+        Then the control plane has forgotten something: its database was restored. What was on its way is told again in any case. Its
+        number proves nothing, since the same number may have been given to another report, by this agent before a restore or by a
+        second one of the same identity; and an observation that comes twice changes nothing.
+        """
+        forgotten = recorded < self._recorded
         if self._in_flight is not None:
             # Before what has changed since: the order of first changes is kept.
             self._dirty = {task.task_id: None for task in self._in_flight.tasks} | self._dirty
@@ -117,4 +131,4 @@ class Reports:
                 self._tails.setdefault((tail.task_id, tail.container), tail)
             self._in_flight = None
         self._recorded = recorded
-        return settled
+        return forgotten

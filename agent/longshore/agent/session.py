@@ -27,6 +27,11 @@ REJECTED_PAUSE_S = 60.0
 """Pause after a wrong credential, which only a person can put right."""
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 10.0
+_FIRST_PAUSE_PART = 0.1
+"""Of the heartbeat interval, as the ceiling of the first pause after a session: a tracker with many sessions asks for longer intervals, and
+when it is gone its agents come to the next one spread over the more time the more of them there are."""
+_APPOINTMENT_JITTER = (1.0, 1.25)
+"""What the time to wait that a tracker names is multiplied with. Never earlier; not all of a batch in the same moment."""
 _SAVE_FIRST_PAUSE_S = 0.2
 _SAVE_LONGEST_PAUSE_S = 3.0
 _MILLISECONDS = 1000
@@ -78,8 +83,13 @@ class Sessions:
             except errors.ServiceError as error:
                 if error.code is errors.Code.NOT_FOUND:
                     raise registration.Deregistered(error.message) from error
-                _log.warning("session_lost", error_reason=error.reason, error=error.message)
-                await pauses.sleep()
+                pause_s = error.retry_after_s
+                if pause_s is not None:
+                    _log.info("session_postponed", pause_s=pause_s)
+                    await asyncio.sleep(pause_s * self._source.uniform(*_APPOINTMENT_JITTER))
+                else:
+                    _log.warning("session_lost", error_reason=error.reason, error=error.message)
+                    await pauses.sleep()
             except assignments.RevisionGap as error:
                 self._host.missed = True
                 _log.warning("assignments_missed", error=str(error))
@@ -90,22 +100,22 @@ class Sessions:
     async def _round(self, identity: stored.Identity, pauses: backoff.Backoff) -> None:
         call = self._stub.Session()
         try:
-            try:
-                async with asyncio.timeout(WELCOME_TIMEOUT_S):
-                    await call.write(agent_service_pb2.SessionRequest(hello=self._hello(identity)))
-                    first = await call.read()
-            except TimeoutError as error:
-                raise errors.Unavailable(f"no welcome within {WELCOME_TIMEOUT_S:.0f} s") from error
-            if first is grpc.aio.EOF or not first.HasField("welcome"):
-                raise errors.Unavailable("the state-tracker ended the session before its welcome")
+            first = await _answered(call, self._hello(identity))
+            welcome: agent_service_pb2.Welcome = first.welcome
+            pauses.first = _first_pause_s(welcome)
             pauses.reset()
             self.connected = True
-            welcome: agent_service_pb2.Welcome = first.welcome
             _log.info("session_opened", session_epoch=welcome.session_epoch, recorded_report=welcome.recorded_report)
-            self._host.confirm(self._host.reports.reopen(welcome.recorded_report))
+            if self._host.reports.reopen(welcome.recorded_report):
+                _log.warning("reports_forgotten", recorded_report=welcome.recorded_report)
+                self._host.tell_all()
             round_ = _Round(self._host, self._due, call, welcome, self._opener(identity, call.address))
             await round_.take(first)
             await round_.run()
+        except errors.Unavailable:
+            # It leaves, is silent or gone, or has lost its database: the next one may have more luck.
+            call.avoid_replica()
+            raise
         finally:
             call.cancel()
 
@@ -121,6 +131,25 @@ class Sessions:
             agent_version=self._agent_version,
             agent_process_id=self._process_id,
         )
+
+
+async def _answered(call: Any, hello: agent_service_pb2.Hello) -> agent_service_pb2.SessionResponse:
+    """Say hello; the message with the welcome."""
+    try:
+        async with asyncio.timeout(WELCOME_TIMEOUT_S):
+            await call.write(agent_service_pb2.SessionRequest(hello=hello))
+            first = await call.read()
+    except TimeoutError as error:
+        raise errors.Unavailable(f"no welcome within {WELCOME_TIMEOUT_S:.0f} s") from error
+    if first is grpc.aio.EOF or not first.HasField("welcome"):
+        raise errors.Unavailable("the state-tracker ended the session before its welcome")
+    answered: agent_service_pb2.SessionResponse = first
+    return answered
+
+
+def _first_pause_s(welcome: agent_service_pb2.Welcome) -> float:
+    part_s = welcome.heartbeat_interval_ms / _MILLISECONDS * _FIRST_PAUSE_PART
+    return min(max(_FIRST_PAUSE_S, part_s), _LONGEST_PAUSE_S)
 
 
 class _Round:

@@ -162,12 +162,13 @@ class StateFile:
 
         await self._submit(work)
 
-    async def save_acknowledged(self, task_ids: Iterable[str]) -> None:
-        """Write that the last observations of these tasks are recorded."""
+    async def save_acknowledged(self, task_ids: Iterable[str], report: int) -> None:
+        """Write that the last observations of these tasks are recorded, and the number of the report with which that was known."""
         rows = [(task_id,) for task_id in task_ids]
 
         def work(database: sqlite3.Connection) -> None:
             database.executemany("UPDATE tasks SET acknowledged = 1 WHERE task_id = ?", rows)
+            database.execute("INSERT OR REPLACE INTO facts VALUES ('recorded_report', ?)", (str(report),))
 
         await self._submit(work)
 
@@ -377,6 +378,7 @@ def _load(database: sqlite3.Connection) -> stored.Stored:
     return stored.Stored(
         identity=identity,
         revision=int(facts.get("revision", 0)),
+        recorded_report=int(facts.get("recorded_report", 0)),
         definitions=definitions,
         tasks=tasks,
         images=images,

@@ -56,6 +56,8 @@ class Stored:
 
     identity: Identity | None = None
     revision: int = 0
+    recorded_report: int = 0
+    """Number of the report that was acknowledged when the end of a task was last written down as recorded."""
     definitions: Mapping[str, task_definition_pb2.TaskDefinition] = field(default_factory=dict)
     tasks: tuple[StoredTask, ...] = ()
     told_tails: frozenset[tuple[str, str]] = frozenset()
@@ -88,8 +90,8 @@ class Store(Protocol):
     async def save_observation(self, observation: agent_service_pb2.TaskObservation, stopped_at: int) -> None:
         """Write what is known of a task."""
 
-    async def save_acknowledged(self, task_ids: Iterable[str]) -> None:
-        """Write that the last observations of these tasks are recorded."""
+    async def save_acknowledged(self, task_ids: Iterable[str], report: int) -> None:
+        """Write that the last observations of these tasks are recorded, and the number of the report with which that was known."""
 
     async def save_told_tails(self, keys: Iterable[tuple[str, str]]) -> None:
         """Write that the last lines of these containers, by task and name, are recorded."""
@@ -132,7 +134,7 @@ class MemoryStore:
     async def save_observation(self, observation: agent_service_pb2.TaskObservation, stopped_at: int) -> None:
         """Accept and forget."""
 
-    async def save_acknowledged(self, task_ids: Iterable[str]) -> None:
+    async def save_acknowledged(self, task_ids: Iterable[str], report: int) -> None:
         """Accept and forget."""
 
     async def save_told_tails(self, keys: Iterable[tuple[str, str]]) -> None:

@@ -75,6 +75,7 @@ class Watcher:
                 # Whether the last report arrived is not known; it is repeated.
                 self._host.due(record.task_id)
         self._host.revision = before.revision
+        self._host.reports.resume(before.recorded_report)
         self._host.orphans.add(adoption.orphans(ours, self._host.tasks))
         if live:
             _log.info("tasks_adopted", count=len(live))

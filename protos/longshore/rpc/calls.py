@@ -138,6 +138,11 @@ class Call:
         """host:port of the replica that it goes to; empty while none was found."""
         return "" if self._index is None else self._pool.addresses[self._index]
 
+    def avoid_replica(self) -> None:
+        """Have later calls of the channel go to another replica than this one did, if another can be reached."""
+        if self._index is not None:
+            self._pool.avoid(self._index)
+
     def __await__(self) -> Generator[Any, None, Any]:
         """The answer."""
         return self._answer().__await__()

@@ -32,6 +32,10 @@ class Code(enum.IntEnum):
     UNAUTHENTICATED = 16
 
 
+RETRY_AFTER_MS = "retry_after_ms"
+"""Metadata of a refusal that is over after so long; on the wire also gRPC's RetryInfo, for clients that know nothing of ours."""
+
+
 class ServiceError(Exception):
     """A refusal with a name. Raise one of the subclasses: `ClusterNotFoundException("Cluster not found.", cluster="web")`.
 
@@ -45,6 +49,12 @@ class ServiceError(Exception):
         super().__init__(message)
         self.message = message
         self.metadata: dict[str, str] = {key: str(value) for key, value in metadata.items()}
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """Seconds after which to try again, where the refusal says so."""
+        text = self.metadata.get(RETRY_AFTER_MS, "")
+        return int(text) / 1000 if text.isdecimal() else None
 
     def __init_subclass__(cls, *, code: Code | None = None) -> None:
         """Enter a class that names a code into the table; any other inherits the reason and code of its base."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import grpc
 import grpc.aio
+from google.protobuf import duration_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships stubs without a marker
 
@@ -33,6 +34,10 @@ def to_proto(error: errors.ServiceError) -> status_pb2.Status:
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=_fitting(error.metadata))
     message = status_pb2.Status(code=int(error.code), message=_cut(_utf8(error.message)))
     message.details.add().Pack(info)
+    if (retry_after_s := error.retry_after_s) is not None:
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(round(retry_after_s * 1000))
+        message.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
     return message
 
 

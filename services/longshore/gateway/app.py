@@ -13,7 +13,6 @@ from longshore.gateway import (
     answering,
     authentication,
     connections,
-    descriptors,
     events,
     listening,
     metrics,
@@ -23,6 +22,7 @@ from longshore.gateway import (
 )
 from longshore.gateway.config import Config
 from longshore.metrics import exposition
+from longshore.process import descriptors
 from longshore.rpc import channels, server, tls
 
 _log = structlog.get_logger(__name__)

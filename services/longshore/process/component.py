@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from longshore.events import bus as buses
 from longshore.metrics import exposition, loop_blocks
-from longshore.process import alone
+from longshore.process import alone, descriptors
 from longshore.rpc import server, settings
 from longshore.storage import database as databases
 from longshore.storage import errors
@@ -46,6 +46,7 @@ def main(
 
 async def _run(config: C, blocks: loop_blocks.LoopBlocks, serve: Serve[C], *, name: str, bus_url: str) -> None:
     """Open what the component stands on, serve, and close it in the reverse order."""
+    descriptors.allow_many()
     async with contextlib.AsyncExitStack() as stack:
         database = await databases.open_database(config.database_url)
         stack.push_async_callback(database.close)

@@ -15,6 +15,7 @@ from longshore.events.bus import Bus
 from longshore.metrics import exposition, rpcs
 from longshore.rpc import errors, loops, server
 from longshore.state_tracker import (
+    admission,
     attributes,
     disconnections,
     endpoints,
@@ -218,6 +219,8 @@ def _agent_service(core: _Core, lease: tracker_lease.TrackerLease) -> server.Reg
         following=core.following,
         streams=core.streams,
         draining=core.draining,
+        door=admission.Admission(core.config.agent_openings),
+        measured=core.measured,
     )
     return server.handlers(session_server.SERVICE, sessions.handlers())
 

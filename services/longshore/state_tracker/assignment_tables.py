@@ -4,11 +4,12 @@ It says what the scheduler's publications would have said, in the same bytes' fo
 came from. A task whose release is recorded is in none: it must not be started a second time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from longshore.state_tracker import sessions
 from longshore.storage import definitions, steps, tasks
+from longshore.storage.dialect import Dialect
 from longshore.v1 import agent_service_pb2, common_pb2, task_definition_pb2, task_pb2
 
 # Tasks of one message. Revisions are not split, so a page can be longer by what one commit placed on the instance.
@@ -41,13 +42,26 @@ class Rows:
         }
 
 
-def read(wanted: Wanted) -> steps.Step[Rows]:
-    """The rows of what a session lacks, in one snapshot."""
-    newest: int = (
-        yield from steps.fetch_value("SELECT revision FROM assignments WHERE instance_id = $1", wanted.instance_id)
-    ) or 0
-    given_up = yield from _has_given_up(wanted.instance_id)
-    if wanted.after == newest and newest and not given_up:
+def read(dialect: Dialect, wanted: Sequence[Wanted]) -> steps.Step[list[Rows]]:
+    """The rows of what these sessions lack, in their order, in one snapshot. Those that lack nothing cost nothing by themselves."""
+    ids = sorted({want.instance_id for want in wanted})
+    rows = yield from steps.fetch(
+        f"SELECT instance_id, revision FROM assignments WHERE {dialect.member('instance_id', 1)}",  # noqa: S608 - the dialect's own
+        ids,
+    )
+    newest = {row["instance_id"]: row["revision"] for row in rows}
+    given_up = yield from _with_given_up(dialect, ids)
+    found = []
+    for want in wanted:
+        one = yield from _read(want, newest.get(want.instance_id, 0), given_up=want.instance_id in given_up)
+        found.append(one)
+    return found
+
+
+def _read(wanted: Wanted, newest: int, *, given_up: bool) -> steps.Step[Rows]:
+    if not newest:
+        return Rows(0, 0, (), more=False)  # never given work: nothing is to run there, whatever the agent knows
+    if wanted.after == newest and not given_up:
         return Rows(wanted.after, newest, (), more=False)
     live = [half for half in (yield from tasks.live_on(wanted.instance_id)) if not _released(half)]
     if wanted.after == 0 or wanted.after > newest or given_up:
@@ -84,14 +98,15 @@ def render(
     return sessions.Read(rows.revision, message.SerializeToString(), rows.more)
 
 
-def _has_given_up(instance_id: str) -> steps.Step[bool]:
-    """Whether some task was declared stopped of which the agent has not said that it is gone. By the index over those."""
-    found = yield from steps.fetch_value(
-        "SELECT 1 FROM task_observations WHERE instance_id = $1 AND released = 0 AND last_status = $2 LIMIT 1",
-        instance_id,
+def _with_given_up(dialect: Dialect, ids: Sequence[str]) -> steps.Step[frozenset[str]]:
+    """Those with tasks that were declared stopped, and of which the agent has not said that they are gone. By the index over these."""
+    rows = yield from steps.fetch(
+        f"SELECT DISTINCT instance_id FROM task_observations WHERE {dialect.member('instance_id', 1)}"  # noqa: S608 - the dialect's own
+        " AND released = 0 AND last_status = $2",
+        list(ids),
         task_pb2.TASK_STATUS_STOPPED,
     )
-    return found is not None
+    return frozenset(row["instance_id"] for row in rows)
 
 
 def _assigned(half: tasks.Halves, *, stopping: bool) -> agent_service_pb2.AssignedTask:

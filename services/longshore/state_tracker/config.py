@@ -21,6 +21,11 @@ class Config(settings.Component):
     agent_give_up: float = settings.option(
         default=600.0, help="seconds after which a disconnected instance's tasks are declared stopped", minimum=1.0
     )
+    agent_openings: int = settings.option(
+        default=500,
+        help="sessions that are being opened at the same time; other agents are told when to come again",
+        minimum=1,
+    )
     keep_tasks_days: float = settings.option(
         default=14.0, help="days for which stopped tasks can be described", minimum=0.01
     )

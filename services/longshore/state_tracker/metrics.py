@@ -27,6 +27,11 @@ class Metrics:
     sessions_refused: int = declared.counter(
         "longshore_state_tracker_sessions_refused_total", "Hellos that were not welcomed.", unit="sessions"
     )
+    sessions_postponed: int = declared.counter(
+        "longshore_state_tracker_sessions_postponed_total",
+        "Hellos that were told when to come again, because too many sessions were being opened.",
+        unit="sessions",
+    )
     reports_recorded: int = declared.counter(
         "longshore_state_tracker_reports_recorded_total", "Reports of agents that were committed.", unit="reports"
     )
@@ -63,6 +68,11 @@ class Metrics:
     assignments_read: int = declared.counter(
         "longshore_state_tracker_assignments_read_total",
         "Times a session's assignment was read from the tables.",
+        unit="assignments",
+    )
+    full_sets: int = declared.counter(
+        "longshore_state_tracker_full_sets_total",
+        "Full sets sent to agents whose assignment could not go on from the revision that they know.",
         unit="assignments",
     )
     disconnections: int = declared.counter(

@@ -4,7 +4,7 @@ import structlog
 
 from longshore.rpc import backoff, errors, loops
 from longshore.state_tracker import assignment_tables, gathering, held, metrics
-from longshore.storage import definitions, steps
+from longshore.storage import definitions
 from longshore.storage import errors as storage_errors
 from longshore.storage.database import Database
 
@@ -38,7 +38,7 @@ class Readings:
         pauses = backoff.Backoff(first=FIRST_PAUSE_S, cap=LONGEST_PAUSE_S)
         while True:
             try:
-                found = await self._database.read(lambda _: _all(wanted))
+                found = await self._database.read(lambda dialect: assignment_tables.read(dialect, wanted))
                 bodies = await self._bodies.load(self._database, {key for rows in found for key in rows.definitions()})
             except storage_errors.Unavailable as error:
                 _log.warning("assignments_not_read", sessions=len(batch), error=str(error))
@@ -55,10 +55,4 @@ class Readings:
             live.session.read(assignment_tables.render(rows, bodies, after=want.after))
             live.wake.set()
         self._metrics.assignments_read += len(batch)
-
-
-def _all(wanted: list[assignment_tables.Wanted]) -> steps.Step[list[assignment_tables.Rows]]:
-    found = []
-    for want in wanted:
-        found.append((yield from assignment_tables.read(want)))  # noqa: PERF401 - a comprehension cannot yield
-    return found
+        self._metrics.full_sets += sum(rows.base == 0 and bool(rows.revision) for rows in found)

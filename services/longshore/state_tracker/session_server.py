@@ -11,10 +11,12 @@ from google.protobuf import message
 
 from longshore.rpc import errors
 from longshore.state_tracker import (
+    admission,
     feeds,
     held,
     host_streams,
     liveness,
+    metrics,
     openings,
     readings,
     recorder,
@@ -50,7 +52,11 @@ class SessionServer:
         following: feeds.Feeds,
         streams: host_streams.HostStreams,
         draining: asyncio.Event,
+        door: admission.Admission,
+        measured: metrics.Metrics,
     ) -> None:
+        self._door = door
+        self._metrics = measured
         self._openings = doors
         self._readings = reader
         self._recorder = records
@@ -72,7 +78,7 @@ class SessionServer:
         if self._draining.is_set():
             raise draining()
         hello = await _hello(context)
-        admitted = await self._openings.open(hello)
+        admitted = await self._admit(hello)
         live = held.Live(
             sessions.Session(
                 instance_id=hello.container_instance_id,
@@ -105,6 +111,17 @@ class SessionServer:
             )
         if live.session.error is not None:
             raise live.session.error
+
+    async def _admit(self, hello: agent_service_pb2.Hello) -> openings.Admitted:
+        """Open a session, or say when to come again. Only once the hello is here: who says nothing takes nobody's place."""
+        wait_s = self._door.enter(time.monotonic())
+        if wait_s:
+            self._metrics.sessions_postponed += 1
+            raise busy(self._door.limit, wait_s)
+        try:
+            return await self._openings.open(hello)
+        finally:
+            self._door.leave(time.monotonic())
 
     async def _follow(self, live: held.Live) -> None:
         try:
@@ -180,6 +197,12 @@ class SessionServer:
 def draining() -> errors.ServiceError:
     """What a session is told when its tracker leaves."""
     return errors.Unavailable("This state-tracker is shutting down; begin another session.")
+
+
+def busy(limit: int, wait_s: float) -> errors.ServiceError:
+    """What an agent is told that finds the door full."""
+    message = f"{limit} sessions are being opened by this state-tracker; come again in {wait_s:.1f} s."
+    return errors.ResourceExhausted(message, **{errors.RETRY_AFTER_MS: round(wait_s * 1000)})
 
 
 def silent(instance_id: str, silent_s: float) -> errors.ServiceError:

@@ -385,3 +385,36 @@ async def test_many_clients_spread_over_the_replicas() -> None:
             assert isinstance(channel, calls.NamedErrorChannel)
             firsts.add(channel.addresses[0])
     assert firsts == set(addresses)
+
+
+async def test_a_replica_that_is_to_be_avoided_is_left_for_another_and_taken_where_there_is_none() -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        first = await stack.enter_async_context(tiny.running(tiny.Behaviour(), more=(ECHO,)))
+        second = await stack.enter_async_context(tiny.running(tiny.Behaviour(), more=(ECHO,)))
+        channel = await stack.enter_async_context(channels.connect((first.address, unused(), second.address)))
+        call = await session_of(channel)
+        await call.write(b"a")
+        assert call.address == first.address
+        call.avoid_replica()
+        again = await session_of(channel)
+        await again.write(b"a")
+        assert again.address == second.address
+        alone = await stack.enter_async_context(channels.connect((first.address, unused())))
+        for _ in range(2):
+            call = await session_of(alone)
+            await call.write(b"a")
+            assert call.address == first.address
+            call.avoid_replica()
+
+
+async def test_only_the_replica_in_use_is_dialled_while_it_answers() -> None:
+    async with (
+        tiny.running(tiny.Behaviour(), more=(ECHO,)) as first,
+        tiny.running(tiny.Behaviour(), more=(ECHO,)) as second,
+        channels.connect((first.address, second.address)) as channel,
+    ):
+        call = await session_of(channel)
+        await call.write(b"a")
+        pool = channel._pool  # type: ignore[attr-defined]
+        states = [one.get_state() for one in pool.channels]
+        assert states == [grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.IDLE]

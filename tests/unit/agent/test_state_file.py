@@ -51,11 +51,12 @@ async def test_everything_comes_back(file: state_file.StateFile, path: Path) -> 
     )
     observation = agent_service_pb2.TaskObservation(task_id="a", released=True)
     await file.save_observation(observation, 99)
-    await file.save_acknowledged(["a"])
+    await file.save_acknowledged(["a"], 7)
     await file.close()
     assert await reread(path) == stored.Stored(
         identity=IDENTITY,
         revision=7,
+        recorded_report=7,
         definitions={"web:1": WEB},
         tasks=(
             stored.StoredTask(assigned("a"), observation, stopping=False, acknowledged=True, stopped_at=99),
@@ -66,7 +67,7 @@ async def test_everything_comes_back(file: state_file.StateFile, path: Path) -> 
 
 async def test_a_newer_observation_is_not_acknowledged(file: state_file.StateFile) -> None:
     await file.save_assignment(revision=1, definitions={}, tasks=[assigned("a")], stops=[])
-    await file.save_acknowledged(["a"])
+    await file.save_acknowledged(["a"], 7)
     await file.save_observation(agent_service_pb2.TaskObservation(task_id="a"), 0)
     assert not (await file.load()).tasks[0].acknowledged
 

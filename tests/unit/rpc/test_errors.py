@@ -146,3 +146,12 @@ def test_text_that_protobuf_cannot_carry_is_replaced() -> None:
 
 def test_metadata_values_become_text() -> None:
     assert errors.OutOfRange("pruned", oldest=17).metadata == {"oldest": "17"}
+
+
+def test_a_refusal_that_passes_says_so_in_the_way_that_any_client_of_grpc_knows() -> None:
+    message = status.to_proto(errors.ResourceExhausted("full", **{errors.RETRY_AFTER_MS: 1500}))
+    delays = error_details_pb2.RetryInfo()
+    assert [detail.Unpack(delays) for detail in message.details] == [False, True]
+    assert delays.retry_delay.ToMilliseconds() == 1500
+    assert status.from_proto(message).retry_after_s == 1.5
+    assert errors.Unavailable("away").retry_after_s is None

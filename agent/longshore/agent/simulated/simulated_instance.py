@@ -254,6 +254,7 @@ class Instance:
         return stored.Stored(
             identity=self.identity,
             revision=host.revision,
+            recorded_report=host.reports.recorded,
             definitions={
                 record.assigned.definition_key: record.definition.message
                 for record in host.tasks.values()

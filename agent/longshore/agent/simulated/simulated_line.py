@@ -58,6 +58,10 @@ class Call:
         await self._line.passes()
         return message
 
+    def avoid_replica(self) -> None:
+        """Have later sessions go elsewhere."""
+        self._inner.avoid_replica()
+
     def cancel(self) -> None:
         """Break it off."""
         self._inner.cancel()

@@ -4,7 +4,7 @@ import resource
 
 import pytest
 
-from longshore.gateway import descriptors
+from longshore.process import descriptors
 
 ANY = resource.RLIM_INFINITY
 
