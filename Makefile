@@ -26,12 +26,17 @@ lock: ## Resolve the dependencies anew into requirements.lock
 	@scripts/setup lock
 
 .PHONY: protos
-protos: setup ## Regenerate the committed stubs from the protos
+protos: setup ## Regenerate the committed stubs, and the reference of the API, from the protos
 	@scripts/protos
+	@scripts/api
 
 .PHONY: accept
 accept: setup ## Promise the contract as it is now: later changes must not break it (at a release)
 	@scripts/protos accept
+
+.PHONY: api
+api: setup ## Write docs/api, the reference of the API, anew from the protos' comments
+	@scripts/api
 
 .PHONY: conformance
 conformance: setup ## Write docs/conformance.md and docs/task-definition.md anew from the contract and the tests' findings

@@ -1,8 +1,11 @@
 """What holds for every test: the engines' fixtures, and marks by folder and by engine."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from longshore.rpc import declared
 
 pytest_plugins = ["tests.engines.fixtures"]
 
@@ -33,6 +36,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         names: list[str] = getattr(item, "fixturenames", [])
         for fixture in _ENGINES.keys() & set(names):
             item.add_marker(_ENGINES[fixture])
+
+
+@pytest.fixture(autouse=True)
+def errors_are_declared(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No server in this process gives an error that its RPC does not declare: the reference of the API is made of those."""
+    declared.forget()
+    yield
+    noticed = declared.forget()
+    if request.node.get_closest_marker("invented_errors"):
+        return
+    undeclared = sorted(f"{method} gave {reason}" for method, reason in noticed)
+    assert undeclared == [], "each needs a line `option (errors)` in its proto, or should not be given"
 
 
 def _parts_below(root: Path, path: Path) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ import grpc.aio
 import structlog
 from google.protobuf.message import DecodeError
 
-from longshore.rpc import caller, errors, status, tls
+from longshore.rpc import caller, declared, errors, status, tls
 
 _log = structlog.get_logger(__name__)
 _level = logging.getLogger(__name__)
@@ -285,6 +285,8 @@ async def _refuse(error: Exception, context: Context, method: str) -> None:
         refusal = errors.ServerException(
             f"Internal error {error_id}; the component's log tells more.", error_id=error_id
         )
+    if declared.is_news(method, refusal):
+        _log.warning("error_not_declared", reason=refusal.reason, message=refusal.message)
     message = status.to_proto(refusal)
     # A connection that breaks under the status is no fault of ours, and gRPC would log it as one. It knows that the RPC has ended.
     with contextlib.suppress(grpc.aio.InternalError):

@@ -5,6 +5,7 @@ Options that carry what ECS's JSON needs and protobuf's own naming cannot expres
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pb2 as _descriptor_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf.internal import extension_dict as _extension_dict
 import builtins as _builtins
@@ -92,6 +93,7 @@ HANDLING_FIELD_NUMBER: _builtins.int
 HANDLING_NOTE_FIELD_NUMBER: _builtins.int
 LONGSHORE_RPC_FIELD_NUMBER: _builtins.int
 ROLE_FIELD_NUMBER: _builtins.int
+ERRORS_FIELD_NUMBER: _builtins.int
 ecs_value: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.EnumValueOptions, _builtins.str]
 """ECS's spelling of an enum value where it is not the value's name without its prefix (`tcp`,
 `EssentialContainerExited`). Empty means the stripped name is the spelling.
@@ -120,3 +122,7 @@ the gateway offers under its name.
 """
 role: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, Global___Role.ValueType]
 """The least role that may call the RPC over the ECS wire. Unspecified means ROLE_ADMIN."""
+errors: _extension_dict._ExtensionFieldDescriptor[_descriptor_pb2.MethodOptions, _containers.RepeatedScalarFieldContainer[_builtins.str]]
+"""The errors that the RPC gives by name, besides those that any RPC can give (longshore.rpc.declared.OF_ANY_CALL); a
+server that gives another breaks the contract. Empty means there are none.
+"""

@@ -224,8 +224,8 @@ class StateTrackerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListTasks(self, request, context):
-        """Lists the ARNs of a cluster's tasks, in pages. ClusterNotFoundException, ServiceNotFoundException;
-        InvalidParameterException for filters that exclude each other or a bad token.
+        """Lists the ARNs of a cluster's tasks, in pages. ClusterNotFoundException; InvalidParameterException for filters that
+        exclude each other or a bad token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

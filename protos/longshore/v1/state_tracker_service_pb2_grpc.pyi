@@ -72,8 +72,8 @@ class StateTrackerServiceStub:
     in the answer. ClusterNotFoundException.
     """
     ListTasks: _grpc.UnaryUnaryMultiCallable[_state_tracker_service_pb2.ListTasksRequest, _state_tracker_service_pb2.ListTasksResponse]
-    """Lists the ARNs of a cluster's tasks, in pages. ClusterNotFoundException, ServiceNotFoundException;
-    InvalidParameterException for filters that exclude each other or a bad token.
+    """Lists the ARNs of a cluster's tasks, in pages. ClusterNotFoundException; InvalidParameterException for filters that
+    exclude each other or a bad token.
     """
     DiscoverPollEndpoint: _grpc.UnaryUnaryMultiCallable[_state_tracker_service_pb2.DiscoverPollEndpointRequest, _state_tracker_service_pb2.DiscoverPollEndpointResponse]
     """Tells an agent of ECS's protocol where its state-tracker is: the address under which others reach the one that
@@ -164,8 +164,8 @@ class StateTrackerServiceAsyncStub(StateTrackerServiceStub):
     in the answer. ClusterNotFoundException.
     """
     ListTasks: _aio.UnaryUnaryMultiCallable[_state_tracker_service_pb2.ListTasksRequest, _state_tracker_service_pb2.ListTasksResponse]  # type: ignore[assignment]
-    """Lists the ARNs of a cluster's tasks, in pages. ClusterNotFoundException, ServiceNotFoundException;
-    InvalidParameterException for filters that exclude each other or a bad token.
+    """Lists the ARNs of a cluster's tasks, in pages. ClusterNotFoundException; InvalidParameterException for filters that
+    exclude each other or a bad token.
     """
     DiscoverPollEndpoint: _aio.UnaryUnaryMultiCallable[_state_tracker_service_pb2.DiscoverPollEndpointRequest, _state_tracker_service_pb2.DiscoverPollEndpointResponse]  # type: ignore[assignment]
     """Tells an agent of ECS's protocol where its state-tracker is: the address under which others reach the one that
@@ -313,8 +313,8 @@ class StateTrackerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _state_tracker_service_pb2.ListTasksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_state_tracker_service_pb2.ListTasksResponse, _abc.Awaitable[_state_tracker_service_pb2.ListTasksResponse]]:
-        """Lists the ARNs of a cluster's tasks, in pages. ClusterNotFoundException, ServiceNotFoundException;
-        InvalidParameterException for filters that exclude each other or a bad token.
+        """Lists the ARNs of a cluster's tasks, in pages. ClusterNotFoundException; InvalidParameterException for filters that
+        exclude each other or a bad token.
         """
 
     @_abc_1.abstractmethod

@@ -1,10 +1,11 @@
 """Tags of what the registry does not own: passed on to the component that does."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
 
 import grpc.aio
 
-from longshore.rpc import arns
+from longshore.rpc import arns, errors
 from longshore.v1 import (
     common_pb2,
     scheduler_service_pb2,
@@ -12,6 +13,8 @@ from longshore.v1 import (
     state_tracker_service_pb2,
     state_tracker_service_pb2_grpc,
 )
+
+T = TypeVar("T")
 
 TIMEOUT_S = 10.0
 """Deadline of a call passed on: it changes one row; longer than a change of leader takes."""
@@ -51,19 +54,27 @@ class InstanceTags:
         request = state_tracker_service_pb2.TagContainerInstanceRequest(
             cluster=instance.cluster, container_instance=instance.name, tags=tags
         )
-        await self._tracker.TagContainerInstance(request, timeout=TIMEOUT_S)
+        await _there(self._tracker.TagContainerInstance(request, timeout=TIMEOUT_S))
 
     async def remove(self, instance: arns.Reference, keys: Sequence[str]) -> None:
         """Remove tags from an instance."""
         request = state_tracker_service_pb2.UntagContainerInstanceRequest(
             cluster=instance.cluster, container_instance=instance.name, tag_keys=keys
         )
-        await self._tracker.UntagContainerInstance(request, timeout=TIMEOUT_S)
+        await _there(self._tracker.UntagContainerInstance(request, timeout=TIMEOUT_S))
 
     async def list_(self, instance: arns.Reference) -> Sequence[common_pb2.Tag]:
         """The tags of an instance."""
         request = state_tracker_service_pb2.ListTagsForContainerInstanceRequest(
             cluster=instance.cluster, container_instance=instance.name
         )
-        answer = await self._tracker.ListTagsForContainerInstance(request, timeout=TIMEOUT_S)
+        answer = await _there(self._tracker.ListTagsForContainerInstance(request, timeout=TIMEOUT_S))
         return answer.tags
+
+
+async def _there(call: Awaitable[T]) -> T:
+    """An answer, or ECS's name for a resource that is not there: to the owner it is the target of a change."""
+    try:
+        return await call
+    except errors.TargetNotFoundException as error:
+        raise errors.ResourceNotFoundException(f"The specified resource does not exist: {error.message}") from error

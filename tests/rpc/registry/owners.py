@@ -19,7 +19,9 @@ KNOWN = "0" * 31 + "1"
 class Owner:
     """The tags of one resource, and on whose behalf and in which cluster they were last reached."""
 
-    def __init__(self) -> None:
+    def __init__(self, unknown: type[errors.ServiceError]) -> None:
+        """`unknown`: what it refuses any other resource with."""
+        self._unknown = unknown
         self.tags: dict[str, str] = {}
         self.cluster = ""
         self.principal = ""
@@ -40,7 +42,7 @@ class Owner:
 
     def _reach(self, cluster: str, identifier: str) -> None:
         if identifier != KNOWN:
-            raise errors.ResourceNotFoundException("The resource does not exist.", resource=identifier)
+            raise self._unknown("There is none such.", resource=identifier)
         self.cluster, self.principal = cluster, caller.current().principal
 
 
@@ -58,7 +60,7 @@ def _method(request: Any, answer: Callable[[Any], Any]) -> "grpc.RpcMethodHandle
 @asynccontextmanager
 async def serving_scheduler() -> AsyncIterator[Owner]:
     """A scheduler on a free port."""
-    owner = Owner()
+    owner = Owner(errors.InvalidParameterException)
 
     def add(request: scheduler.TagTaskRequest) -> scheduler.TagTaskResponse:
         owner.add(request.cluster, request.task, request.tags)
@@ -83,7 +85,7 @@ async def serving_scheduler() -> AsyncIterator[Owner]:
 @asynccontextmanager
 async def serving_tracker() -> AsyncIterator[Owner]:
     """A state-tracker on a free port."""
-    owner = Owner()
+    owner = Owner(errors.TargetNotFoundException)
 
     def add(request: tracker.TagContainerInstanceRequest) -> tracker.TagContainerInstanceResponse:
         owner.add(request.cluster, request.container_instance, request.tags)

@@ -68,10 +68,18 @@ async def test_the_old_form_of_an_arn_names_no_cluster(registry: Registry, sched
 
 
 async def test_the_refusal_of_an_owner_reaches_the_caller_as_it_is(registry: Registry) -> None:
-    with pytest.raises(errors.ResourceNotFoundException) as caught:
+    with pytest.raises(errors.InvalidParameterException, match="There is none such") as caught:
         await _tags(registry, f"{ARN}:task/web/{'f' * 32}")
 
     assert caught.value.metadata == {"resource": "f" * 32}
+
+
+async def test_an_instance_that_is_not_there_is_told_in_the_words_of_the_operation(registry: Registry) -> None:
+    arn = f"{ARN}:container-instance/web/{'f' * 32}"
+
+    for attempt in (_tags(registry, arn), _tag(registry, arn, a="1")):
+        with pytest.raises(errors.ResourceNotFoundException, match="The specified resource does not exist: There is"):
+            await attempt
 
 
 async def test_a_resource_has_at_most_fifty_tags(registry: Registry) -> None:

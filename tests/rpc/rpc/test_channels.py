@@ -14,6 +14,8 @@ import pytest
 from longshore.rpc import caller, calls, channels, errors, server
 from tests.rpc.rpc import tiny
 
+pytestmark = pytest.mark.invented_errors
+
 
 @contextlib.contextmanager
 def silence() -> Iterator[str]:

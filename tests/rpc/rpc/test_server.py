@@ -19,6 +19,8 @@ from longshore.metrics import rpcs
 from longshore.rpc import errors, loops, probe, server, status, tls, transport
 from tests.rpc.rpc import tiny
 
+pytestmark = pytest.mark.invented_errors
+
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 SECRET = "postgresql://me:hunter2@db/x"
