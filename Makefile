@@ -29,6 +29,7 @@ lock: ## Resolve the dependencies anew into requirements.lock
 protos: setup ## Regenerate the committed stubs, and the reference of the API, from the protos
 	@scripts/protos
 	@scripts/api
+	@scripts/clients sources
 
 .PHONY: accept
 accept: setup ## Promise the contract as it is now: later changes must not break it (at a release)
@@ -65,13 +66,14 @@ test-unit: setup ## The tests that need nothing but Python
 
 .PHONY: test-int
 test-int: setup engines images ## The tests with real Docker, PostgreSQL, Redis and compose
-	@$(BIN)/pytest tests/integration tests/e2e tests/chaos $(PARALLEL) $(ARGS)
+	@$(BIN)/pytest tests/integration tests/e2e tests/clients tests/chaos $(PARALLEL) $(ARGS)
 
 .PHONY: engines
 engines: ## Install and start what the tests need, if missing
 	@scripts/system docker postgresql redis busybox debootstrap compose registry systemd openssl drill assemblers
 	@scripts/dockerd start
 	@scripts/images busybox
+	@scripts/clients
 
 .PHONY: demo
 demo: setup ## Run a first container on this machine, from nothing to its exit code

@@ -9,7 +9,7 @@ from longshore.rpc import declared
 
 pytest_plugins = ["tests.engines.fixtures"]
 
-_FOLDERS = frozenset({"unit", "property", "rpc", "conformance", "fuzz", "integration", "e2e", "chaos"})
+_FOLDERS = frozenset({"unit", "property", "rpc", "conformance", "fuzz", "integration", "e2e", "chaos", "clients"})
 _ENGINES = {
     "postgres_session": "postgres",
     "make_postgres": "postgres",
