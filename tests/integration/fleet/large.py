@@ -67,6 +67,14 @@ class ControlPlane:
     addresses: addresses.Addresses
     processes: dict[str, processes.ServerProcess]
 
+    def restart(self, name: str) -> None:
+        """Kill a component and start it again; returns once it serves."""
+        self.processes[name].kill()
+        at = {"registry": self.addresses.registry, "scheduler": self.addresses.scheduler}.get(
+            name, self.addresses.state_tracker
+        )
+        self.processes[name].start(functools.partial(_serves, at[0]))
+
 
 @contextlib.contextmanager
 def control_plane(folder: Path, database_url: str, events_url: str) -> Iterator[ControlPlane]:
@@ -103,7 +111,7 @@ async def run(plane: ControlPlane, size: Size) -> Outcome:
             registry_service_pb2.RegisterTaskDefinitionRequest(family="sim", container_definitions=[container]),
         )
         began = time.monotonic()
-        async with _fleet(at, size, outcome) as pid:
+        async with fleet(at, size, outcome) as pid:
             outcome.joined_s = time.monotonic() - began
             await _fill(client, size, outcome)
             measured = {name: process.pid for name, process in plane.processes.items()} | {"fleet": pid}
@@ -148,7 +156,7 @@ def _request(count: int) -> scheduler_service_pb2.RunTasksRequest:
 
 
 @contextlib.asynccontextmanager
-async def _fleet(at: addresses.Addresses, size: Size, outcome: Outcome) -> AsyncIterator[int]:
+async def fleet(at: addresses.Addresses, size: Size, outcome: Outcome) -> AsyncIterator[int]:
     """`longshore simulate`, joined; its process id."""
     command = [sys.executable, "-m", "longshore.agent.simulated", "--instances", str(size.instances)]
     command += ["--cpu", str(size.cpu), "--memory", "100000", "--output", "json", "--every", "0.5", "--keep"]
