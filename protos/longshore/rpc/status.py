@@ -63,7 +63,10 @@ def trailers(message: status_pb2.Status) -> tuple[tuple[str, bytes], ...]:
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> errors.ServiceError:
-    """What a failed call means to us."""
+    """What a failed call means to us.
+
+    A server that stops answers CANCELLED to what reached it and was not begun. Whoever cancels a call here hears of it otherwise.
+    """
     number = error.code().value[0]
     for key, value in error.trailing_metadata() or ():
         if key == DETAILS_KEY and isinstance(value, bytes):
@@ -73,6 +76,8 @@ def from_rpc_error(error: grpc.aio.AioRpcError) -> errors.ServiceError:
                 break
             if message.code == number:
                 return from_proto(message)
+    if error.code() is grpc.StatusCode.CANCELLED:
+        return errors.Unavailable("The server has ended the call; it is stopping, or has lost the connection.")
     return errors.of_code(number, error.details() or error.code().name)
 
 

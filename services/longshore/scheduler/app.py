@@ -12,6 +12,7 @@ from longshore.metrics import exposition, rpcs
 from longshore.rpc import ids, loops, server
 from longshore.scheduler import (
     claims,
+    directing,
     forwarding,
     leaders,
     leadership,
@@ -33,7 +34,7 @@ from longshore.v1 import scheduler_service_pb2_grpc
 async def serve(
     config: Config, *, database: Database, bus: Bus, shown: exposition.Sources | None = None
 ) -> AsyncIterator[server.Serving]:
-    """Serve until the block ends, with its measurements among those `shown`. On the way out: the server, then the loops, then the leases, so that a standby need not wait."""
+    """Serve until the block ends, with its measurements among those `shown`. On the way out leadership is handed over, then the server ends, then the loops, then the lease."""
     rng = random.Random()  # noqa: S311 - placement among equals, jitter, ids: nothing secret
     bodies = definitions.Bodies()
     found = lookups.Lookups(database, bodies)
@@ -63,8 +64,7 @@ async def serve(
                 bodies=bodies,
                 account=config.account,
                 any_region=config.any_region,
-                led=led,
-                forwarder=forwarder,
+                where=directing.Directing(led, forwarder),
                 placer=placing.Placing(found, claims.Claims(supervisor.spawn, measured), measured),
             )
         )
@@ -80,10 +80,13 @@ async def serve(
                 standing=standing.of(database, bus),
             )
         )
+        # First of all on the way out, while calls are still answered: those that wait are passed on to whoever leads then.
+        stack.push_async_callback(led.leave)
         led.announce(_candidate(config, database, serving.address))
         supervisor.start("scheduler-lookups", found.run)
         supervisor.start("scheduler-renewals", led.renew)
         supervisor.start("scheduler-standby", led.stand_by)
+        supervisor.start("scheduler-session", led.presence.hold)
         supervisor.start("scheduler-token-pruning", lambda: pruning.run(database, rng))
         supervisor.start("scheduler-lag", lambda: lag.run(database, led.positions, measured.event_lag))
         yield serving

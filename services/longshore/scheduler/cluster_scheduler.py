@@ -42,6 +42,8 @@ class ClusterScheduler:
         self._around = around
         self._queue = queue if queue is not None else jobs.Queue(measured=around.measured)
         self._deposed = asyncio.Event()
+        self._asked_to_leave = asyncio.Event()
+        self._ended = asyncio.Event()
         self._live: live_view.LiveView | None = None
         self._seeing = asyncio.Event()
         """Set while there is a view, and when there will be none any more."""
@@ -95,40 +97,61 @@ class ClusterScheduler:
         """Another leads: end, as soon as what is in flight has ended."""
         self._deposed.set()
 
+    async def leave(self, timeout_s: float) -> None:
+        """End after the round under way; whoever waits is told that the cluster has moved. Returns when it has ended.
+
+        A round that does not end in time is cut off, like a deposed leader's: its callers are told to repeat the call.
+        """
+        if self.standing is not standing.Standing.OVER:
+            self._move(standing.Change.ASKED_TO_LEAVE)
+            self._asked_to_leave.set()
+            self._queue.leave(leadership.moved(self.fence.cluster))
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._ended.wait()
+        except TimeoutError:
+            self.depose()
+            await self._ended.wait()
+
     async def run(self) -> None:
-        """Lead until deposed or cancelled. Whoever waits then is told to repeat the call."""
+        """Lead until deposed, asked to leave or cancelled. Whoever waits then is told to repeat the call."""
         ended = standing.Change.RELEASED
         try:
-            while await self._lead():
-                self._move(standing.Change.VIEW_LOST)
-            ended = standing.Change.DEPOSED
+            while (change := await self._lead()) is standing.Change.VIEW_LOST:
+                self._move(change)
+            ended = change
         finally:
             self._move(ended)
             self._live = None
             self._seeing.set()
             self._queue.close(leadership.no_leader(self.fence.cluster))
+            self._ended.set()
             _log.info("leadership_ended", cluster=self.fence.cluster, epoch=self.fence.epoch, by=ended.value)
 
     def _move(self, change: standing.Change) -> None:
         self.standing = standing.after(self.standing, change)
 
-    async def _lead(self) -> bool:
-        """Load the view and lead with it. True: the view was lost, load anew; False: deposed."""
+    async def _lead(self) -> standing.Change:
+        """Load the view and lead with it; gives what ended that: VIEW_LOST, DEPOSED, or RELEASED where it was asked to leave."""
         lost: BaseException | None = None
-        deposed = False
+        ended = standing.Change.VIEW_LOST
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch_deposed(), name="deposed")
+                group.create_task(self._watch_leaving(), name="leaving")
                 live = await self._load()
                 self._live = live
                 self._seeing.set()
-                self._move(standing.Change.VIEW_LOADED)
+                if not self._asked_to_leave.is_set():
+                    self._move(standing.Change.VIEW_LOADED)
                 group.create_task(live.follow(), name="follow")
                 group.create_task(live.read_on(), name="read membership")
                 group.create_task(live.settler.run(), name="settle")
                 group.create_task(rounds.Rounds(self.fence, self._around, self._queue, live).run(), name="place")
+        except* jobs.Left:
+            ended = standing.Change.RELEASED
         except* leadership.Deposed:
-            deposed = True
+            ended = standing.Change.DEPOSED
         except* (
             settling.SettlingUnknown,
             storage_errors.CursorPruned,
@@ -138,13 +161,21 @@ class ClusterScheduler:
             lost = group_error
         self._live = None
         self._seeing.clear()
-        if lost is not None and not deposed:
+        if self._asked_to_leave.is_set() and ended is standing.Change.VIEW_LOST:
+            return standing.Change.RELEASED
+        if lost is not None and ended is standing.Change.VIEW_LOST:
             _log.warning("view_lost", cluster=self.fence.cluster, error=repr(lost))
-        return not deposed
+        return ended
 
     async def _watch_deposed(self) -> None:
         await self._deposed.wait()
         raise leadership.Deposed(self.fence.cluster, self.fence.epoch)
+
+    async def _watch_leaving(self) -> None:
+        """Whoever has a view ends by itself, between two rounds."""
+        await self._asked_to_leave.wait()
+        if self._live is None:
+            raise jobs.Left
 
     async def _load(self) -> live_view.LiveView:
         database, cluster = self._around.database, self.fence.cluster

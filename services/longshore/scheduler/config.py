@@ -11,7 +11,7 @@ class Config(settings.Component):
 
     listen: str = settings.option(default=DEFAULT_LISTEN, help="host:port to serve on; port 0 takes a free one")
     leader_lease_ms: int = settings.option(
-        default=2_000, help="silence of a leading scheduler after which another takes over", minimum=200
+        default=1_500, help="silence of a leading scheduler after which another takes over", minimum=200
     )
     standby_interval_ms: int = settings.option(
         default=500, help="mean pause between looks for clusters whose leader is gone", minimum=20

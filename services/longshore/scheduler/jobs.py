@@ -88,6 +88,10 @@ class Promise:
     left: int
 
 
+class Left(Exception):  # noqa: N818 - the name of the outcome
+    """The leader is to leave: no further round begins."""
+
+
 class Queue:
     """Jobs in the order of their coming, bounded by the number of their tasks."""
 
@@ -99,6 +103,7 @@ class Queue:
         self._promised = 0
         self._filled = asyncio.Event()
         self._closed: Exception | None = None
+        self._left = False
 
     @property
     def size(self) -> int:
@@ -165,14 +170,23 @@ class Queue:
         return taken
 
     async def wait(self) -> None:
-        """Return when there is a job."""
+        """Return when there is a job. Raises Left once nothing more is to be taken."""
         await self._filled.wait()
+        if self._left:
+            raise Left
+
+    def leave(self, error: Exception) -> None:
+        """Let nothing more be taken: what is taken already is finished, what waits and what comes is refused."""
+        self._left = True
+        self.close(error)
+        self._filled.set()
 
     def close(self, error: Exception) -> None:
-        """Refuse what waits and what comes."""
-        self._closed = error
+        """Refuse what waits and what comes; for the first reason that is given."""
+        if self._closed is None:
+            self._closed = error
         while self._jobs:
-            fail(self._jobs.popleft(), error)
+            fail(self._jobs.popleft(), self._closed)
         self._resize(-self._size)
         self._filled.clear()
 

@@ -1,9 +1,6 @@
 """The scheduler's operations: who decides, here or elsewhere, and what is asked of it. No gRPC; the adapter is `servicer`."""
 
 import random
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
 
 from longshore.events import cursor
 from longshore.rpc import arns, caller, errors
@@ -11,10 +8,9 @@ from longshore.scheduler import (
     answers,
     asked,
     cluster_scheduler,
+    directing,
     explained,
-    forwarding,
     instances,
-    leaders,
     leadership,
     placing,
     request_rules,
@@ -32,14 +28,6 @@ MAX_REASON = 1024
 """Characters of the reason of a StopTask."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """How a call came here: passed on by another scheduler or not, and how long its caller will wait."""
-
-    forwarded: bool
-    time_left_s: float | None
-
-
 class Operations:
     """Every operation takes the ECS request and gives the ECS answer."""
 
@@ -50,25 +38,23 @@ class Operations:
         bodies: definitions.Bodies,
         account: str,
         any_region: bool,
-        led: leaders.Leaders,
-        forwarder: forwarding.Forwarder,
+        where: directing.Directing,
         placer: placing.Placing,
     ) -> None:
         self._database = database
         self._bodies = bodies
         self._account = account
         self._any_region = any_region
-        self._leaders = led
-        self._forwarder = forwarder
+        self._directing = where
         self._placing = placer
 
     async def run_task(
-        self, request: scheduler_service_pb2.RunTaskRequest, hop: Hop
+        self, request: scheduler_service_pb2.RunTaskRequest, hop: directing.Hop
     ) -> scheduler_service_pb2.RunTaskResponse:
         """Place and start tasks."""
         place = self._place()
         wanted = asked.of_run_task(request, place=place)
-        answer: scheduler_service_pb2.RunTaskResponse = await self._decide(
+        answer: scheduler_service_pb2.RunTaskResponse = await self._directing.decide(
             asked.RUN_TASK,
             wanted.cluster,
             request,
@@ -78,12 +64,12 @@ class Operations:
         return answer
 
     async def run_tasks(
-        self, request: scheduler_service_pb2.RunTasksRequest, hop: Hop
+        self, request: scheduler_service_pb2.RunTasksRequest, hop: directing.Hop
     ) -> scheduler_service_pb2.RunTasksResponse:
         """Place and start many tasks."""
         place = self._place()
         wanted = asked.of_run_tasks(request, place=place)
-        answer: scheduler_service_pb2.RunTasksResponse = await self._decide(
+        answer: scheduler_service_pb2.RunTasksResponse = await self._directing.decide(
             asked.RUN_TASKS,
             wanted.cluster,
             request,
@@ -93,12 +79,12 @@ class Operations:
         return answer
 
     async def start_task(
-        self, request: scheduler_service_pb2.StartTaskRequest, hop: Hop
+        self, request: scheduler_service_pb2.StartTaskRequest, hop: directing.Hop
     ) -> scheduler_service_pb2.StartTaskResponse:
         """Start tasks on named instances."""
         place = self._place()
         wanted = asked.of_start_task(request, place=place)
-        answer: scheduler_service_pb2.StartTaskResponse = await self._decide(
+        answer: scheduler_service_pb2.StartTaskResponse = await self._directing.decide(
             asked.START_TASK,
             wanted.cluster,
             request,
@@ -108,7 +94,7 @@ class Operations:
         return answer
 
     async def stop_task(
-        self, request: scheduler_service_pb2.StopTaskRequest, hop: Hop
+        self, request: scheduler_service_pb2.StopTaskRequest, hop: directing.Hop
     ) -> scheduler_service_pb2.StopTaskResponse:
         """Have a task stopped; again and again if you like."""
         if len(request.reason) > MAX_REASON:
@@ -121,13 +107,13 @@ class Operations:
         stop = work.Stop(
             task_id, task_pb2.TASK_STOP_CODE_USER_INITIATED, request.reason or stops.DEFAULT_REASON, _cause()
         )
-        answer: scheduler_service_pb2.StopTaskResponse = await self._decide(
+        answer: scheduler_service_pb2.StopTaskResponse = await self._directing.decide(
             "StopTask", cluster, request, hop, lambda leader: self._stop(leader, cluster, stop)
         )
         return answer
 
     async def explain_placement(
-        self, request: scheduler_service_pb2.ExplainPlacementRequest, hop: Hop
+        self, request: scheduler_service_pb2.ExplainPlacementRequest, hop: directing.Hop
     ) -> scheduler_service_pb2.ExplainPlacementResponse:
         """Tell where tasks would go and why not elsewhere; nothing is placed."""
         place = self._place()
@@ -146,7 +132,7 @@ class Operations:
             found = await leader.explain(ready, random.Random())  # noqa: S311 - a dry run's draw
             return explained.respond(ready, ready.request(), found, place)
 
-        answer: scheduler_service_pb2.ExplainPlacementResponse = await self._decide(
+        answer: scheduler_service_pb2.ExplainPlacementResponse = await self._directing.decide(
             "ExplainPlacement", wanted.cluster, request, hop, here
         )
         return answer
@@ -197,32 +183,6 @@ class Operations:
                 for lease in leases
             ]
         )
-
-    # ------------------------------------------------------------------------------------------------- who decides
-
-    async def _decide(
-        self,
-        operation: str,
-        cluster: str,
-        request: Any,
-        hop: Hop,
-        here: Callable[[cluster_scheduler.ClusterScheduler], Awaitable[Any]],
-    ) -> Any:
-        """Decide here, or pass the call on to whoever leads. What came from another scheduler is not passed on again."""
-        leader = await self._leaders.find(cluster)
-        if isinstance(leader, str) and hop.forwarded:
-            # The other one knows better, or knew: look once more, but do not play ball.
-            self._leaders.forget(cluster)
-            leader = await self._leaders.find(cluster)
-            if isinstance(leader, str):
-                raise leadership.no_leader(cluster)
-        if not isinstance(leader, str):
-            return await here(leader)
-        try:
-            return await self._forwarder.call(leader, operation, request, hop.time_left_s)
-        except errors.Unavailable:
-            self._leaders.forget(cluster)
-            raise
 
     async def _stop(
         self, leader: cluster_scheduler.ClusterScheduler, cluster: str, stop: work.Stop

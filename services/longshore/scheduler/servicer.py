@@ -6,7 +6,7 @@ from typing import Any
 import grpc.aio
 
 from longshore.rpc import neighbours
-from longshore.scheduler import operations
+from longshore.scheduler import directing, operations
 from longshore.v1 import scheduler_service_pb2 as messages
 from longshore.v1 import scheduler_service_pb2_grpc
 
@@ -62,6 +62,6 @@ class Servicer(scheduler_service_pb2_grpc.SchedulerServiceServicer):
         return await self._does.describe_leaders(request)
 
 
-def _hop(context: Context) -> operations.Hop:
+def _hop(context: Context) -> directing.Hop:
     metadata: Any = context.invocation_metadata() or ()
-    return operations.Hop(forwarded=neighbours.was_forwarded(metadata), time_left_s=context.time_remaining())
+    return directing.Hop(forwarded=neighbours.was_forwarded(metadata), time_left_s=context.time_remaining())

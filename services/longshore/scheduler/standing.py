@@ -9,6 +9,7 @@ class Standing(enum.Enum):
 
     LOADING = "loading"
     LEADING = "leading"
+    LEAVING = "leaving"
     OVER = "over"
 
 
@@ -17,6 +18,7 @@ class Change(enum.Enum):
 
     VIEW_LOADED = "view_loaded"
     VIEW_LOST = "view_lost"
+    ASKED_TO_LEAVE = "asked_to_leave"
     DEPOSED = "deposed"
     RELEASED = "released"
 
@@ -35,6 +37,11 @@ TABLE: Mapping[tuple[Standing, Change], Standing] = {
     (Standing.LEADING, Change.DEPOSED): Standing.OVER,
     (Standing.LOADING, Change.RELEASED): Standing.OVER,
     (Standing.LEADING, Change.RELEASED): Standing.OVER,
+    # A leader that is to leave finishes the round under way; one that has no view yet has none.
+    (Standing.LEADING, Change.ASKED_TO_LEAVE): Standing.LEAVING,
+    (Standing.LOADING, Change.ASKED_TO_LEAVE): Standing.LEAVING,
+    (Standing.LEAVING, Change.RELEASED): Standing.OVER,
+    (Standing.LEAVING, Change.DEPOSED): Standing.OVER,
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 from urllib import parse
 
-from longshore.storage import steps
+from longshore.storage import sessions, steps
 from longshore.storage.dialect import Dialect
 
 T = TypeVar("T")
@@ -20,6 +20,10 @@ class Database(Protocol):
     @property
     def dialect(self) -> Dialect:
         """What differs in this engine's SQL; the work is given it as well."""
+
+    @property
+    def sessions(self) -> sessions.Sessions | None:
+        """What tells when another process is gone; None where the engine is one process's alone."""
 
     async def run(self, work: Callable[[Dialect], steps.Step[T]]) -> T:
         """Run one write transaction and commit it.

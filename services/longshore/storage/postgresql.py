@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
-from longshore.storage import dialect, errors, postgresql_statements, schema, steps
+from longshore.storage import dialect, errors, postgresql_sessions, postgresql_statements, schema, sessions, steps
 from longshore.storage.dialect import Dialect
 
 T = TypeVar("T")
@@ -56,8 +56,9 @@ class _Progress:
 class PostgresqlDatabase:
     """A database on a PostgreSQL server, shared with other processes."""
 
-    def __init__(self, pool: asyncpg.Pool, types: postgresql_statements.ColumnTypes) -> None:
+    def __init__(self, pool: asyncpg.Pool, types: postgresql_statements.ColumnTypes, url: str) -> None:
         self.dialect: Dialect = dialect.POSTGRESQL
+        self.sessions: sessions.Sessions | None = postgresql_sessions.PostgresqlSessions(url)
         self._pool = pool
         self._types = types
         self._closed = False
@@ -214,4 +215,4 @@ async def open_postgresql(url: str) -> PostgresqlDatabase:
         if known is None:
             raise
         raise known from error
-    return PostgresqlDatabase(pool, types)
+    return PostgresqlDatabase(pool, types, url)

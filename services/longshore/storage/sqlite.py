@@ -14,7 +14,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Any, TypeVar
 
-from longshore.storage import dialect, errors, schema, sqlite_statements, state_lock, steps
+from longshore.storage import dialect, errors, schema, sessions, sqlite_statements, state_lock, steps
 from longshore.storage.dialect import Dialect
 
 T = TypeVar("T")
@@ -145,6 +145,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path, lock: state_lock.StateLock) -> None:
         self.dialect: Dialect = dialect.SQLITE
+        self.sessions: sessions.Sessions | None = None  # the state lock: nobody else is there
         self._lock = lock
         self._closed = False
         self._writes: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()

@@ -59,6 +59,7 @@ class CountingDatabase:
     def __init__(self, db: database.Database) -> None:
         self._db = db
         self.dialect = db.dialect
+        self.sessions = db.sessions
         self.reads = 0
 
     async def run(self, work: Callable[[Dialect], steps.Step[T]]) -> T:

@@ -48,7 +48,7 @@ async def world(url: str) -> AsyncIterator[World]:
 class StartScheduler(Protocol):
     """Starts a scheduler with connections of its own; it ends with the test, or when its stack is closed."""
 
-    async def __call__(self, *, lease_ms: int = 1_000) -> "Scheduler": ...
+    async def __call__(self, *, lease_ms: int = 1_000, listen: str = "127.0.0.1:0") -> "Scheduler": ...
 
 
 @dataclass
@@ -66,14 +66,12 @@ async def start(url: str) -> AsyncIterator[StartScheduler]:
     bus = memory_bus.MemoryBus()
     async with contextlib.AsyncExitStack() as all_of_them:
 
-        async def make(*, lease_ms: int = 1_000) -> Scheduler:
+        async def make(*, lease_ms: int = 1_000, listen: str = "127.0.0.1:0") -> Scheduler:
             stack = contextlib.AsyncExitStack()
             all_of_them.push_async_callback(stack.aclose)
             opened = await database.open_database(url)
             stack.push_async_callback(opened.close)
-            options = config.Config(
-                listen="127.0.0.1:0", database_url=url, leader_lease_ms=lease_ms, standby_interval_ms=100
-            )
+            options = config.Config(listen=listen, database_url=url, leader_lease_ms=lease_ms, standby_interval_ms=100)
             serving = await stack.enter_async_context(app.serve(options, database=opened, bus=bus))
             channel = await stack.enter_async_context(channels.connect(serving.address))
             stub: Stub = scheduler_service_pb2_grpc.SchedulerServiceStub(channel)

@@ -1,10 +1,13 @@
 """Several schedulers on one PostgreSQL: who decides, who passes on, what a takeover keeps."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from longshore.rpc import errors
+from longshore.scheduler import leaders
 from longshore.storage import steps
 from longshore.v1 import scheduler_service_pb2
 from tests.integration.scheduler.conftest import StartScheduler
@@ -68,8 +71,9 @@ async def test_a_leader_whose_lease_was_taken_steps_down_and_passes_on(start: St
     await first.stub.RunTask(run_task())
     # The row says that another leads: what a takeover while this process was frozen leaves behind.
     await world.database.run(
-        lambda _: steps.execute(
-            "UPDATE leases SET holder = 'x', address = $1, epoch = 9, expires_at = expires_at + 800000", "127.0.0.1:1"
+        lambda dialect: steps.execute(
+            f"UPDATE leases SET holder = 'x', address = $1, epoch = 9, expires_at = {dialect.now} + 800000",  # noqa: S608
+            "127.0.0.1:1",
         )
     )
     with pytest.raises(errors.Unavailable):
@@ -78,6 +82,88 @@ async def test_a_leader_whose_lease_was_taken_steps_down_and_passes_on(start: St
     assert len(answer.tasks) == 1
     assert await world.value("SELECT epoch FROM leases WHERE cluster = 'web'") == 10
     assert len((await second.stub.RunTask(run_task())).tasks) == 1
+
+
+async def test_a_leader_that_leaves_is_not_missed_by_those_who_ask_another_replica(
+    start: StartScheduler, world: World
+) -> None:
+    """No call is repeated here: what the leaving one had not taken up yet is decided by the other."""
+    await world.add_instance(cpu=1 << 20, memory=1 << 20)
+    first, second = await start(lease_ms=60_000), await start(lease_ms=60_000)
+    await first.stub.RunTask(run_task())
+    await known_to(world, 2)
+    left = asyncio.Event()
+    answered: list[str] = []
+
+    async def ask(caller: int) -> None:
+        number = 0
+        while not left.is_set() or number < 10:
+            answered.extend(ids(await second.stub.RunTask(run_task(client_token=f"{caller}-{number}"))))
+            number += 1
+
+    async with asyncio.TaskGroup() as group:
+        for caller in range(8):
+            group.create_task(ask(caller))
+        await asyncio.sleep(0)
+        await first.stack.aclose()
+        left.set()
+    assert await led(world) == {"web": second.address}
+    assert await world.value("SELECT epoch FROM leases WHERE cluster = 'web'") == 2
+    assert len(set(answered)) == len(answered)
+    assert await world.value("SELECT COUNT(*) FROM task_intents") == len(answered) + 1
+
+
+async def test_clusters_are_spread_and_one_that_comes_back_is_given_its_share(
+    start: StartScheduler, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leaders, "SETTLED_US", 0)
+    names = [f"c{number}" for number in range(5)]
+    for name in names:
+        await world.create_cluster(name)
+    first = await start()
+    for name in names:
+        with pytest.raises(errors.InvalidParameterException, match="No Container Instances"):
+            await first.stub.RunTask(run_task(cluster=name))
+    assert set((await led(world)).values()) == {first.address}
+    second = await start()
+    await until(lambda: spread_as(world, {first.address: 3, second.address: 2}))
+    had = {cluster for cluster, address in (await led(world)).items() if address == second.address}
+    for name in names:
+        for one in (first, second):
+            with pytest.raises(errors.InvalidParameterException, match="No Container Instances"):
+                await _answered(one, run_task(cluster=name))
+    await second.stack.aclose()
+    assert set((await led(world)).values()) == {first.address}
+    third = await start(listen=second.address)
+    assert third.address == second.address
+    await until(lambda: spread_as(world, {first.address: 3, third.address: 2}))
+    assert {cluster for cluster, address in (await led(world)).items() if address == third.address} == had
+
+
+async def led(world: World) -> dict[str, str]:
+    """Who leads each cluster that anybody leads."""
+    rows = await world.database.read(lambda _: steps.fetch("SELECT cluster, address FROM leases WHERE holder <> ''"))
+    return {row["cluster"]: row["address"] for row in rows}
+
+
+async def spread_as(world: World, wanted: dict[str, int]) -> bool:
+    return Counter((await led(world)).values()) == wanted
+
+
+async def known_to(world: World, count: int) -> None:
+    """Return once so many schedulers have said that they are there."""
+
+    async def there() -> bool:
+        return await world.value("SELECT COUNT(*) FROM schedulers") == count
+
+    await until(there)
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Return once it holds; the tables are asked, who tell nobody."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not await holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 async def test_releases_that_were_never_settled_are_after_a_takeover(start: StartScheduler, world: World) -> None:

@@ -13,7 +13,7 @@ from longshore.cli import exits
 from longshore.cli import status as cli_status
 from longshore.client import addresses
 from longshore.rpc import errors, server
-from longshore.storage import database
+from longshore.storage import database, sessions
 from longshore.storage import errors as storage_errors
 from longshore.storage.dialect import Dialect
 from longshore.v1 import registry_service_pb2, scheduler_service_pb2
@@ -38,6 +38,10 @@ class Breakable:
     @property
     def dialect(self) -> Dialect:
         return self._real.dialect
+
+    @property
+    def sessions(self) -> sessions.Sessions | None:
+        return self._real.sessions
 
     async def run(self, work: Any) -> Any:
         self._check()

@@ -9,7 +9,7 @@ import pytest
 
 from longshore.rpc import channels, errors
 from longshore.scheduler import app, config
-from longshore.storage import database, steps
+from longshore.storage import database, sessions, steps
 from longshore.storage import errors as storage_errors
 from longshore.storage.dialect import Dialect
 from longshore.v1 import scheduler_service_pb2, scheduler_service_pb2_grpc, task_pb2
@@ -37,6 +37,10 @@ class UnsureDatabase:
     @property
     def dialect(self) -> Dialect:
         return self._inner.dialect
+
+    @property
+    def sessions(self) -> sessions.Sessions | None:
+        return self._inner.sessions
 
     async def run(self, work: Callable[[Dialect], steps.Step[T]]) -> T:
         fate = self.fates.pop(0) if self.fates else None

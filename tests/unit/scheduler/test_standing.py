@@ -19,5 +19,14 @@ def test_what_is_over_stays_over(change: Change) -> None:
 
 
 def test_it_can_end_from_everywhere_else() -> None:
-    for before in (Standing.LOADING, Standing.LEADING):
+    for before in (Standing.LOADING, Standing.LEADING, Standing.LEAVING):
         assert {standing.after(before, end) for end in (Change.DEPOSED, Change.RELEASED)} == {Standing.OVER}
+
+
+@pytest.mark.parametrize("before", [Standing.LOADING, Standing.LEADING])
+def test_one_that_is_to_leave_takes_no_new_view(before: Standing) -> None:
+    leaving = standing.after(before, Change.ASKED_TO_LEAVE)
+    assert leaving is Standing.LEAVING
+    for change in (Change.VIEW_LOADED, Change.VIEW_LOST, Change.ASKED_TO_LEAVE):
+        with pytest.raises(standing.IllegalMove):
+            standing.after(leaving, change)
