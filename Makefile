@@ -112,5 +112,6 @@ agent-image: setup images ## Build dist/longshore-agent-<version>.tar.gz, the ag
 
 .PHONY: clean
 clean: ## Remove build products (what was installed on the system stays)
+	rm -rf clients/typescript/{dist,node_modules,src/generated} clients/java/target
 	rm -rf .venv .build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

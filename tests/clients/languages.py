@@ -63,9 +63,20 @@ def environment(stack: stacks.Stack) -> dict[str, str]:
 
 
 GO = Language("go", ("go",), {name: [str(BUILT / "go" / name)] for name in ("story", "ten-lines", "cases", "measure")})
+_SCRIPTS = ROOT / "clients" / "typescript" / "dist"
+TYPESCRIPT = Language(
+    "typescript",
+    ("node", "npm"),
+    {
+        "story": ["node", str(_SCRIPTS / "examples" / "story.js")],
+        "ten-lines": ["node", str(_SCRIPTS / "examples" / "ten-lines.js")],
+        "cases": ["node", str(_SCRIPTS / "internal" / "cases.js")],
+        "measure": ["node", str(_SCRIPTS / "internal" / "measure.js")],
+    },
+)
 PYTHON = Language("python", (), {"cases": [sys.executable, "-m", "tests.clients.python_cases"]})
 
-ALL = (PYTHON, GO)
+ALL = (PYTHON, GO, TYPESCRIPT)
 
 
 def ids() -> list[str]:
