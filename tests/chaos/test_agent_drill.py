@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from longshore.drill import checks, disk, history, leftovers, plan, programs, remains
+from longshore.drill import disk, on_host, programs, remains
+from longshore.drill.agent import checks, history, plan
 from tests.engines.missing import missing
 
 SEED = 1
@@ -24,8 +25,8 @@ def command(*flags: str) -> list[str]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _able() -> None:
-    if os.geteuid() != 0 or programs.absent():
-        missing(f"a drill needs root and {', '.join(programs.NEEDED)}")
+    if os.geteuid() != 0 or programs.absent(programs.BY_AGENT):
+        missing(f"a drill needs root and {', '.join(programs.BY_AGENT)}")
 
 
 def records_in(folder: Path) -> list[dict[str, Any]]:
@@ -38,7 +39,7 @@ def assert_nothing_left(records: list[dict[str, Any]]) -> None:
     assert not Path(world["home"]).exists()
     assert not Path("/sys/class/net", world["bridge"]).exists()
     assert disk.mounts(Path(world["home"])) == []
-    assert leftovers.on_host(Path(world["home"])) == {}
+    assert on_host.found(Path(world["home"])) == {}
 
 
 @pytest.mark.slow

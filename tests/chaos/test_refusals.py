@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from longshore.drill import child, disk, own_engine
+from longshore.drill import child, disk
+from longshore.drill.agent import own_engine
 from tests.engines.missing import missing
 
 

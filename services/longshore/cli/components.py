@@ -67,7 +67,7 @@ COMPONENTS = {
         (),
         (*CONTROL_PLANE, *HTTP, "numpy", "aiodocker"),
         "services,agent",
-        "Let things go wrong on purpose, in a world of its own: `drill agent`.",
+        "Let things go wrong on purpose, in a world of its own: `drill agent`, `drill control-plane`.",
     ),
 }
 

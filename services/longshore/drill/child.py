@@ -37,10 +37,10 @@ class Child:
             self._process.kill()
         await self.wait()
 
-    async def stop(self) -> int:
+    async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to end, and wait; killed where it takes too long."""
         if self.running:
-            self._process.terminate()
+            self._process.send_signal(how)
             self._process.send_signal(signal.SIGCONT)
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
@@ -48,6 +48,11 @@ class Child:
         except TimeoutError:
             await self.kill()
             return await self.wait()
+
+    def tell(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        if self.running:
+            self._process.send_signal(number)
 
     def freeze(self) -> None:
         """Stop it in its tracks: its connections stay open, and nothing answers."""
@@ -60,11 +65,19 @@ class Child:
             self._process.send_signal(signal.SIGCONT)
 
 
-async def started(command: Sequence[str], *, log: Path, environ: Mapping[str, str] = programs.ENVIRONMENT) -> Child:
-    """Start a program; what it prints is added to `log`."""
+async def started(
+    command: Sequence[str],
+    *,
+    log: Path,
+    environ: Mapping[str, str] = programs.ENVIRONMENT,
+    user: str = "",
+    death: str = "TERM",
+) -> Child:
+    """Start a program; what it prints is added to `log`. `user`: whom it is to become; `death`: the signal that it gets when the drill dies."""
+    identity = ("--reuid", user, "--regid", user, "--init-groups") if user else ()
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            *(programs.found("setpriv"), "--pdeathsig", "TERM", "--", *command),
+            *(programs.found("setpriv"), "--pdeathsig", death, *identity, "--", *command),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
             stderr=output,

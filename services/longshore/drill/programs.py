@@ -2,8 +2,11 @@
 
 import asyncio
 import shutil
+from collections.abc import Mapping
 
-NEEDED = {
+BY_ALL = {"setpriv": "util-linux"}
+
+BY_AGENT = {
     "dockerd": "docker.io or docker-ce",
     "docker": "docker.io or docker-ce-cli",
     "containerd": "containerd or containerd.io",
@@ -12,9 +15,9 @@ NEEDED = {
     "mkfs.ext4": "e2fsprogs",
     "mount": "mount",
     "umount": "mount",
-    "setpriv": "util-linux",
+    **BY_ALL,
 }
-"""Each with the Debian package that brings it."""
+"""What the drill of an agent needs, each with the Debian package that brings it."""
 
 CALL_TIMEOUT_S = 60.0
 """An engine whose disk is full, or that has just been started, takes its time."""
@@ -29,9 +32,9 @@ class Failed(Exception):  # noqa: N818 - named by what happened
     """A program did not do what it was asked. The message has what it said."""
 
 
-def absent() -> tuple[str, ...]:
-    """What is missing here, each with its package."""
-    return tuple(f"{name} ({package})" for name, package in NEEDED.items() if path(name) is None)
+def absent(needed: Mapping[str, str]) -> tuple[str, ...]:
+    """What of it is missing here, each with its package."""
+    return tuple(f"{name} ({package})" for name, package in needed.items() if path(name) is None)
 
 
 def path(name: str) -> str | None:
@@ -43,7 +46,7 @@ def found(name: str) -> str:
     """Where a program is that there must be. Raises Failed."""
     at = path(name)
     if at is None:
-        raise Failed(f"{name} is not installed (package {NEEDED.get(name, name)})")
+        raise Failed(f"{name} is not installed (package {BY_AGENT.get(name, name)})")
     return at
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from longshore.drill import disk, leftovers, programs
+from longshore.drill import disk, on_host, programs
 
 FOLDER = Path("/tmp")  # noqa: S108 - mkdtemp makes each of them ours alone; TMPDIR may be longer than a socket's path can be
 PREFIX = "lsdrill-"
@@ -56,7 +56,7 @@ def _locked(lock: TextIO) -> TextIO:
 
 
 async def _put_back(home: Path) -> None:
-    leftovers.end_forgotten(home)
+    on_host.end_forgotten(home)
     for _ in _while_there(home):
         await asyncio.sleep(_PAUSE_S)
     for mount in reversed(disk.mounts(home)):
@@ -70,7 +70,7 @@ async def _put_back(home: Path) -> None:
 def _while_there(home: Path) -> Iterator[None]:
     """As long as there are processes of it; killed after a while."""
     for attempt in range(_TRIES):
-        processes = leftovers.processes(home)
+        processes = on_host.processes(home)
         if not processes:
             return
         for pid in processes if attempt > _TRIES // 2 else ():

@@ -118,7 +118,9 @@ def test_a_component_that_this_installation_leaves_out_is_missing_too() -> None:
     assert components.missing(left_out) == ["longshore.nowhere.at_all"]
 
 
-@pytest.mark.parametrize("name", [*sorted(components.COMPONENTS.keys() - {"seal-key", "drill"}), "drill agent"])
+@pytest.mark.parametrize(
+    "name", [*sorted(components.COMPONENTS.keys() - {"seal-key", "drill"}), "drill agent", "drill control-plane"]
+)
 def test_a_component_s_help_is_its_own(name: str) -> None:
     command = [sys.executable, "-m", "longshore.cli", *name.split(), "--help"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

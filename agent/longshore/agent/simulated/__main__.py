@@ -18,6 +18,7 @@ from longshore.agent import engine, pulls, registration
 from longshore.agent.simulated import (
     simulated_fleet,
     simulated_instance,
+    simulated_journal,
     simulated_runtime,
     simulated_sizes,
     simulated_timing,
@@ -74,8 +75,8 @@ async def _run(parsed: simulation_config.Config) -> int:
         loop.add_signal_handler(number, ending.set)
     if parsed.duration:
         loop.call_later(parsed.duration, ending.set)
-    fleet = made(parsed)
     async with AsyncExitStack() as stack:
+        fleet = made(parsed, _journal(parsed, stack))
         faults: list[str] = []
         try:
             async with loops.supervised() as supervisor:
@@ -91,18 +92,30 @@ async def _run(parsed: simulation_config.Config) -> int:
     return EXIT_FAILED if faults else EXIT_OK
 
 
-def made(parsed: simulation_config.Config) -> simulated_fleet.Fleet:
+def _journal(parsed: simulation_config.Config, stack: AsyncExitStack) -> Callable[[str], simulated_journal.News]:
+    """Whom each host tells what its containers do: the journal, where one is wanted."""
+    if parsed.journal is None:
+        return lambda _: simulated_journal.unheard
+    journal = simulated_journal.Journal(parsed.journal)
+    stack.callback(journal.close)
+    return journal.of
+
+
+def made(
+    parsed: simulation_config.Config,
+    news: Callable[[str], simulated_journal.News] = lambda _: simulated_journal.unheard,
+) -> simulated_fleet.Fleet:
     """The fleet that the settings describe, not yet switched on. Made inside a running event loop."""
     return simulated_fleet.Fleet(
         simulated_sizes.spread(simulation_config.sizes(parsed), parsed.instances),
-        _terms(parsed),
+        _terms(parsed, news),
         simulated_fleet.Line(parsed.state_tracker_addresses, parsed.registry_addresses, parsed.tls, parsed.connections),
         seed=parsed.seed,
         prefix=parsed.name_prefix,
     )
 
 
-def _terms(parsed: simulation_config.Config) -> simulated_instance.Terms:
+def _terms(parsed: simulation_config.Config, news: Callable[[str], simulated_journal.News]) -> simulated_instance.Terms:
     return simulated_instance.Terms(
         cluster=parsed.cluster,
         version=metadata.version("longshore"),
@@ -119,6 +132,7 @@ def _terms(parsed: simulation_config.Config) -> simulated_instance.Terms:
         tally=simulated_instance.Tally(),
         admission=asyncio.Semaphore(parsed.registering),
         files=parsed.tls,
+        news=news,
     )
 
 

@@ -32,7 +32,13 @@ from longshore.agent import (
     watching,
 )
 from longshore.agent.images import disk
-from longshore.agent.simulated import simulated_line, simulated_runtime, simulated_sizes, simulated_timing
+from longshore.agent.simulated import (
+    simulated_journal,
+    simulated_line,
+    simulated_runtime,
+    simulated_sizes,
+    simulated_timing,
+)
 from longshore.rpc import loops, sizes, tls
 from longshore.v1 import (
     agent_service_pb2_grpc,
@@ -91,6 +97,8 @@ class Terms:
     admission: asyncio.Semaphore
     """How many may be registering at the same time."""
     files: tls.Files
+    news: Callable[[str], simulated_journal.News] = lambda _: simulated_journal.unheard
+    """Whom the engine of a host, given by its name, tells what its containers do."""
 
 
 class Instance:
@@ -112,6 +120,7 @@ class Instance:
             timing=terms.timing,
             life=terms.life,
             wheel=terms.wheel,
+            news=terms.news(name),
         )
         self._size = size
         self._stubs = stubs

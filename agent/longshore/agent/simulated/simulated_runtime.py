@@ -18,7 +18,7 @@ from google.protobuf import timestamp_pb2
 
 from longshore.agent import log_frames, pull_progress, pulls, runtime, task_events, task_limits
 from longshore.agent.docker import docker_values
-from longshore.agent.simulated import simulated_networks, simulated_statistics, simulated_timing
+from longshore.agent.simulated import simulated_journal, simulated_networks, simulated_statistics, simulated_timing
 from longshore.rpc import log_cursor
 
 _KILLED = 137
@@ -121,8 +121,10 @@ class SimulatedRuntime:
         timing: simulated_timing.Timing | None = None,
         life: Callable[[Mapping[str, Any]], Life] = lambda _: Life(),
         wheel: simulated_timing.Wheel | None = None,
+        news: simulated_journal.News = simulated_journal.unheard,
     ) -> None:
         self._info = info
+        self._news = news
         self._images = dict(images)
         self._pins = {image.pin for image in self._images.values()}
         self._registry: Mapping[str, pulls.CachedImage] = {} if registry is None else registry
@@ -432,6 +434,7 @@ class SimulatedRuntime:
         self._tell(container, "die", code)
 
     def _tell(self, container: _Container, action: str, code: int | None = None) -> None:
+        self._news(action, container.body.get("Labels", {}), container.runtime_id, code)
         news = runtime.ContainerNews(container.runtime_id, action, exit_code=code)
         for queue in self._listeners:
             queue.put_nowait(news)

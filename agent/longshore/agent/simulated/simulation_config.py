@@ -55,6 +55,9 @@ class Config(settings.Process):
     cleanup_wait: int = settings.option(
         default=60, help="seconds until an instance forgets a task that has stopped", minimum=1
     )
+    journal: Path | None = settings.option(
+        default=None, help="file to which each start and end of a container is added, one JSON object a line"
+    )
     every: float = settings.option(default=1.0, help="seconds from one line of progress to the next", minimum=0.1)
     output: str = settings.option(default="text", help="how progress is told", choices=("text", "json"))
 
