@@ -8,12 +8,13 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import catalogue, figures, fleet, gateway, history, hosts, log_stream, placement
+from benchmarks import catalogue, figures, fleet, gateway, history, hosts, log_stream, placement, reconnection
 
 BENCHMARKS: tuple[catalogue.Benchmark, ...] = (
     placement.BENCHMARK,
     fleet.BENCHMARK,
     history.BENCHMARK,
+    reconnection.BENCHMARK,
     gateway.BENCHMARK,
     hosts.BENCHMARK,
     log_stream.BENCHMARK,

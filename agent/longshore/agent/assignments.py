@@ -29,6 +29,7 @@ class Changes:
     """
 
     revision: int
+    lineage: int
     definitions: Mapping[str, task_definition_pb2.TaskDefinition]
     starts: tuple[agent_service_pb2.AssignedTask, ...]
     stops: tuple[str, ...]
@@ -37,14 +38,15 @@ class Changes:
 
 
 def changes(
-    assignments: Iterable[agent_service_pb2.Assignment], *, revision: int, known: Mapping[str, Known]
+    assignments: Iterable[agent_service_pb2.Assignment], *, revision: int, lineage: int = 0, known: Mapping[str, Known]
 ) -> Changes:
     """Apply assignments in order to the tasks known here, at the revision reached."""
-    fold = _Fold(revision, known)
+    fold = _Fold(revision, lineage, known)
     for assignment in assignments:
         fold.apply(assignment)
     return Changes(
         revision=fold.revision,
+        lineage=fold.lineage,
         definitions=fold.definitions,
         starts=tuple(fold.starts.values()),
         stops=tuple(fold.stops),
@@ -56,8 +58,9 @@ def changes(
 class _Fold:
     """The assignments so far. Dicts stand for ordered sets."""
 
-    def __init__(self, revision: int, known: Mapping[str, Known]) -> None:
+    def __init__(self, revision: int, lineage: int, known: Mapping[str, Known]) -> None:
         self.revision = revision
+        self.lineage = lineage
         self.definitions: dict[str, task_definition_pb2.TaskDefinition] = {}
         self.starts: dict[str, agent_service_pb2.AssignedTask] = {}
         self.stops: dict[str, None] = {}
@@ -83,6 +86,7 @@ class _Fold:
         if full:
             self._stop_others({task.task_id for task in assignment.tasks} | {s.task_id for s in assignment.stops})
         self.revision = assignment.revision
+        self.lineage = assignment.lineage
 
     def _task(self, task: agent_service_pb2.AssignedTask) -> None:
         if task.stopping:

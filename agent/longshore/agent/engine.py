@@ -93,6 +93,8 @@ class TaskEngine:
         self.tasks: dict[str, task_record.TaskRecord] = {}
         self.reports = reports.Reports()
         self.revision = 0
+        self.lineage = 0
+        """The line of assignments that the revision belongs to."""
         self.missed = False
         """An increment did not fit: only a full set can say what should run."""
         self.orphans = removal.Orphans(container_runtime)
@@ -261,16 +263,17 @@ class TaskEngine:
     async def apply(self, received: Iterable[agent_service_pb2.Assignment]) -> int:
         """Write down what a message of assignments changes, begin to act on it, and return the revision to acknowledge."""
         arrived = self.clock()
-        changes = assignments.changes(received, revision=self.revision, known=self.tasks)
+        changes = assignments.changes(received, revision=self.revision, lineage=self.lineage, known=self.tasks)
         self.timings.received((assigned.task_id for assigned in changes.starts), arrived)
         tombstones = [agent_service_pb2.AssignedTask(task_id=task_id) for task_id in changes.unknown]
         await self.store.save_assignment(
             revision=changes.revision,
+            lineage=changes.lineage,
             definitions=changes.definitions,
             tasks=[*changes.starts, *tombstones],
             stops=changes.stops,
         )
-        self.revision = changes.revision
+        self.revision, self.lineage = changes.revision, changes.lineage
         self.missed = False
         # Stops before starts, so that what they free is free; but a task can only be stopped once it is known.
         fresh = [self._add(assigned, changes.definitions.get(assigned.definition_key)) for assigned in changes.starts]
@@ -426,7 +429,7 @@ class TaskEngine:
     def disown(self) -> None:
         """The identity is gone: stop all its tasks, and tell nobody."""
         self.reports = reports.Reports()
-        self.revision = 0
+        self.revision = self.lineage = 0
         for record in tuple(self.tasks.values()):
             stopped = record.state.stopped
             record.foreign = True

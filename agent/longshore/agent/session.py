@@ -26,7 +26,7 @@ CONTESTED_PAUSE_S = 60.0
 REJECTED_PAUSE_S = 60.0
 """Pause after a wrong credential, which only a person can put right."""
 _FIRST_PAUSE_S = 0.1
-_LONGEST_PAUSE_S = 10.0
+_LONGEST_PAUSE_S = 5.0
 _FIRST_PAUSE_PART = 0.1
 """Of the heartbeat interval, as the ceiling of the first pause after a session: a tracker with many sessions asks for longer intervals, and
 when it is gone its agents come to the next one spread over the more time the more of them there are."""
@@ -128,6 +128,7 @@ class Sessions:
             container_instance_id=identity.instance_id,
             instance_credential=identity.credential,
             assignment_revision=0 if full_set else self._host.revision,
+            assignment_lineage=self._host.lineage,
             agent_version=self._agent_version,
             agent_process_id=self._process_id,
         )

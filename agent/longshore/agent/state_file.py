@@ -133,11 +133,12 @@ class StateFile:
         self,
         *,
         revision: int,
+        lineage: int,
         definitions: Mapping[str, task_definition_pb2.TaskDefinition],
         tasks: Iterable[agent_service_pb2.AssignedTask],
         stops: Iterable[str],
     ) -> None:
-        """Write what is to run and what is to stop, and the revision, all or nothing."""
+        """Write what is to run and what is to stop, and the revision with its lineage, all or nothing."""
         bodies = [(key, definition.SerializeToString()) for key, definition in definitions.items()]
         rows = [(task.task_id, task.SerializeToString()) for task in tasks]
         stopping = [(task_id,) for task_id in stops]
@@ -146,7 +147,8 @@ class StateFile:
             database.executemany("INSERT OR IGNORE INTO definitions VALUES (?, ?)", bodies)
             database.executemany("INSERT OR IGNORE INTO tasks (task_id, assigned) VALUES (?, ?)", rows)
             database.executemany("UPDATE tasks SET stopping = 1 WHERE task_id = ?", stopping)
-            database.execute("INSERT OR REPLACE INTO facts VALUES ('revision', ?)", (str(revision),))
+            facts = (("revision", str(revision)), ("lineage", str(lineage)))
+            database.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", facts)
 
         await self._submit(work)
 
@@ -378,6 +380,7 @@ def _load(database: sqlite3.Connection) -> stored.Stored:
     return stored.Stored(
         identity=identity,
         revision=int(facts.get("revision", 0)),
+        lineage=int(facts.get("lineage", 0)),
         recorded_report=int(facts.get("recorded_report", 0)),
         definitions=definitions,
         tasks=tasks,

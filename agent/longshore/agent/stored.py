@@ -56,6 +56,7 @@ class Stored:
 
     identity: Identity | None = None
     revision: int = 0
+    lineage: int = 0
     recorded_report: int = 0
     """Number of the report that was acknowledged when the end of a task was last written down as recorded."""
     definitions: Mapping[str, task_definition_pb2.TaskDefinition] = field(default_factory=dict)
@@ -81,11 +82,12 @@ class Store(Protocol):
         self,
         *,
         revision: int,
+        lineage: int,
         definitions: Mapping[str, task_definition_pb2.TaskDefinition],
         tasks: Iterable[agent_service_pb2.AssignedTask],
         stops: Iterable[str],
     ) -> None:
-        """Write what is to run and what is to stop, and the revision, all or nothing."""
+        """Write what is to run and what is to stop, and the revision with its lineage, all or nothing."""
 
     async def save_observation(self, observation: agent_service_pb2.TaskObservation, stopped_at: int) -> None:
         """Write what is known of a task."""
@@ -125,6 +127,7 @@ class MemoryStore:
         self,
         *,
         revision: int,
+        lineage: int,
         definitions: Mapping[str, task_definition_pb2.TaskDefinition],
         tasks: Iterable[agent_service_pb2.AssignedTask],
         stops: Iterable[str],

@@ -74,7 +74,7 @@ class Watcher:
             else:
                 # Whether the last report arrived is not known; it is repeated.
                 self._host.due(record.task_id)
-        self._host.revision = before.revision
+        self._host.revision, self._host.lineage = before.revision, before.lineage
         self._host.reports.resume(before.recorded_report)
         self._host.orphans.add(adoption.orphans(ours, self._host.tasks))
         if live:

@@ -620,8 +620,10 @@ type Hello struct {
 	AgentVersion string `protobuf:"bytes,4,opt,name=agent_version,json=agentVersion,proto3" json:"agent_version,omitempty"`
 	// Random id of the agent's process. It tells a reconnection of one agent from a second agent with the same identity.
 	AgentProcessId string `protobuf:"bytes,5,opt,name=agent_process_id,json=agentProcessId,proto3" json:"agent_process_id,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Lineage of that revision, as its assignment named it. Zero: not known.
+	AssignmentLineage int64 `protobuf:"varint,6,opt,name=assignment_lineage,json=assignmentLineage,proto3" json:"assignment_lineage,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *Hello) Reset() {
@@ -687,6 +689,13 @@ func (x *Hello) GetAgentProcessId() string {
 		return x.AgentProcessId
 	}
 	return ""
+}
+
+func (x *Hello) GetAssignmentLineage() int64 {
+	if x != nil {
+		return x.AssignmentLineage
+	}
+	return 0
 }
 
 // Answers a hello.
@@ -775,7 +784,10 @@ type Assignment struct {
 	// Tasks to run; one that the agent already knows is not started again.
 	Tasks []*AssignedTask `protobuf:"bytes,4,rep,name=tasks,proto3" json:"tasks,omitempty"`
 	// Tasks that should stop; unknown ones are reported as released.
-	Stops         []*AssignedStop `protobuf:"bytes,5,rep,name=stops,proto3" json:"stops,omitempty"`
+	Stops []*AssignedStop `protobuf:"bytes,5,rep,name=stops,proto3" json:"stops,omitempty"`
+	// Which line of assignments the revision belongs to: the same number in another line, as after a restore of the
+	// control plane's database, is another assignment. Zero: the scheduler is of a release that did not know of it.
+	Lineage       int64 `protobuf:"varint,6,opt,name=lineage,proto3" json:"lineage,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -843,6 +855,13 @@ func (x *Assignment) GetStops() []*AssignedStop {
 		return x.Stops
 	}
 	return nil
+}
+
+func (x *Assignment) GetLineage() int64 {
+	if x != nil {
+		return x.Lineage
+	}
+	return 0
 }
 
 // A task definition as an assignment carries it.
@@ -1525,25 +1544,27 @@ const file_longshore_v1_agent_service_proto_rawDesc = "" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
 	"\x04gone\x18\x03 \x03(\tR\x04gone\"(\n" +
 	"\x0eStreamResponse\x12\x16\n" +
-	"\x06credit\x18\x01 \x01(\x03R\x06credit\"\xf2\x01\n" +
+	"\x06credit\x18\x01 \x01(\x03R\x06credit\"\xa1\x02\n" +
 	"\x05Hello\x122\n" +
 	"\x15container_instance_id\x18\x01 \x01(\tR\x13containerInstanceId\x125\n" +
 	"\x13instance_credential\x18\x02 \x01(\tB\x04\x80\xe1\x18\x01R\x12instanceCredential\x12/\n" +
 	"\x13assignment_revision\x18\x03 \x01(\x03R\x12assignmentRevision\x12#\n" +
 	"\ragent_version\x18\x04 \x01(\tR\fagentVersion\x12(\n" +
-	"\x10agent_process_id\x18\x05 \x01(\tR\x0eagentProcessId\"\xa6\x01\n" +
+	"\x10agent_process_id\x18\x05 \x01(\tR\x0eagentProcessId\x12-\n" +
+	"\x12assignment_lineage\x18\x06 \x01(\x03R\x11assignmentLineage\"\xa6\x01\n" +
 	"\aWelcome\x12#\n" +
 	"\rsession_epoch\x18\x01 \x01(\x03R\fsessionEpoch\x12'\n" +
 	"\x0frecorded_report\x18\x02 \x01(\x03R\x0erecordedReport\x122\n" +
 	"\x15heartbeat_interval_ms\x18\x03 \x01(\x05R\x13heartbeatIntervalMs\x12\x19\n" +
-	"\blease_ms\x18\x04 \x01(\x05R\aleaseMs\"\xf5\x01\n" +
+	"\blease_ms\x18\x04 \x01(\x05R\aleaseMs\"\x8f\x02\n" +
 	"\n" +
 	"Assignment\x12#\n" +
 	"\rbase_revision\x18\x01 \x01(\x03R\fbaseRevision\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x03R\brevision\x12B\n" +
 	"\vdefinitions\x18\x03 \x03(\v2 .longshore.v1.AssignedDefinitionR\vdefinitions\x120\n" +
 	"\x05tasks\x18\x04 \x03(\v2\x1a.longshore.v1.AssignedTaskR\x05tasks\x120\n" +
-	"\x05stops\x18\x05 \x03(\v2\x1a.longshore.v1.AssignedStopR\x05stops\"m\n" +
+	"\x05stops\x18\x05 \x03(\v2\x1a.longshore.v1.AssignedStopR\x05stops\x12\x18\n" +
+	"\alineage\x18\x06 \x01(\x03R\alineage\"m\n" +
 	"\x12AssignedDefinition\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12E\n" +
 	"\x0ftask_definition\x18\x02 \x01(\v2\x1c.longshore.v1.TaskDefinitionR\x0etaskDefinition\"\xa0\x03\n" +

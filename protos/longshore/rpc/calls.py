@@ -46,18 +46,25 @@ class NamedErrorChannel(grpc.aio.Channel):
         return self._callable("stream_stream", method, None, args, kwargs)
 
     def _callable(self, kind: str, method: str, timeout_s: float | None, args: Any, kwargs: Any) -> "Method":
-        made = tuple(getattr(channel, kind)(method, *args, **kwargs) for channel in self._pool.channels)
-        return Method(self._pool, made, path=method, timeout_s=timeout_s, metadata=self._metadata)
+        def make(channel: grpc.aio.Channel) -> Callable[..., Any]:
+            made: Callable[..., Any] = getattr(channel, kind)(method, *args, **kwargs)
+            return made
+
+        return Method(self._pool, make, path=method, timeout_s=timeout_s, metadata=self._metadata)
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002 - gRPC's signature
         """READY where any replica is connected, else the state of the first."""
-        states = [channel.get_state(try_to_connect=try_to_connect) for channel in self._pool.channels]
+        everyone = range(len(self._pool.addresses))
+        if try_to_connect:
+            states = [self._pool.channel(index).get_state(try_to_connect=True) for index in everyone]
+        else:
+            states = [self._pool.state(index) for index in everyone]
         return grpc.ChannelConnectivity.READY if grpc.ChannelConnectivity.READY in states else states[0]
 
     async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
         """Wait until `get_state()` may tell something else."""
         if self.get_state() is last_observed_state:
-            await self._pool.changed([channel.get_state() for channel in self._pool.channels])
+            await self._pool.changed([self._pool.state(index) for index in range(len(self._pool.addresses))])
 
     async def channel_ready(self) -> None:
         """Wait until a replica is connected, however long it takes."""
@@ -83,12 +90,12 @@ class NamedErrorChannel(grpc.aio.Channel):
 class Method:
     """One method of a stub; calling it begins a call on a replica."""
 
-    __slots__ = ("_made", "_metadata", "_pool", "_timeout_s", "path")
+    __slots__ = ("_made", "_make", "_metadata", "_pool", "_timeout_s", "path")
 
     def __init__(
         self,
         pool: replicas.Replicas,
-        made: tuple[Callable[..., Any], ...],
+        make: Callable[[grpc.aio.Channel], Callable[..., Any]],
         *,
         path: str,
         timeout_s: float | None,
@@ -97,7 +104,8 @@ class Method:
         self.path = path
         """Full name, `/longshore.v1.RegistryService/ListClusters`."""
         self._pool = pool
-        self._made = made
+        self._make = make
+        self._made: tuple[grpc.aio.Channel, Callable[..., Any]] | None = None
         self._timeout_s = timeout_s
         self._metadata = metadata
 
@@ -109,9 +117,15 @@ class Method:
         sent = (*self._metadata, *caller.metadata(caller.current()), *(metadata or ()))
 
         def begin(index: int, left_s: float | None) -> Any:
-            return self._made[index](request, timeout=left_s, metadata=sent, **options)
+            return self._of(self._pool.channel(index))(request, timeout=left_s, metadata=sent, **options)
 
         return Call(self._pool, begin, limit)
+
+    def _of(self, channel: grpc.aio.Channel) -> Callable[..., Any]:
+        """The method on a channel: made once for the one in use, and anew where another is."""
+        if self._made is None or self._made[0] is not channel:
+            self._made = (channel, self._make(channel))
+        return self._made[1]
 
 
 class Call:

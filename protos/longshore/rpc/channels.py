@@ -74,7 +74,7 @@ async def connect(
         shuffle.shuffle(ordered)
     credentials = tls.channel_credentials(files) if files else None
     channel = calls.NamedErrorChannel(
-        replicas.Replicas([(address, _dial(address, credentials)) for address in ordered]),
+        replicas.Replicas(ordered, lambda address: _dial(address, credentials)),
         timeout_s=timeout_s,
         metadata=tuple(metadata),
     )

@@ -334,6 +334,7 @@ class Hello(_message.Message):
     ASSIGNMENT_REVISION_FIELD_NUMBER: _builtins.int
     AGENT_VERSION_FIELD_NUMBER: _builtins.int
     AGENT_PROCESS_ID_FIELD_NUMBER: _builtins.int
+    ASSIGNMENT_LINEAGE_FIELD_NUMBER: _builtins.int
     container_instance_id: _builtins.str
     """Id of the instance."""
     instance_credential: _builtins.str
@@ -344,6 +345,8 @@ class Hello(_message.Message):
     """Version of the agent. Empty when it is a development build."""
     agent_process_id: _builtins.str
     """Random id of the agent's process. It tells a reconnection of one agent from a second agent with the same identity."""
+    assignment_lineage: _builtins.int
+    """Lineage of that revision, as its assignment named it. Zero: not known."""
     def __init__(
         self,
         *,
@@ -352,10 +355,11 @@ class Hello(_message.Message):
         assignment_revision: _builtins.int = ...,
         agent_version: _builtins.str = ...,
         agent_process_id: _builtins.str = ...,
+        assignment_lineage: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_process_id", b"agent_process_id", "agent_version", b"agent_version", "assignment_revision", b"assignment_revision", "container_instance_id", b"container_instance_id", "instance_credential", b"instance_credential"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_process_id", b"agent_process_id", "agent_version", b"agent_version", "assignment_lineage", b"assignment_lineage", "assignment_revision", b"assignment_revision", "container_instance_id", b"container_instance_id", "instance_credential", b"instance_credential"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -408,10 +412,15 @@ class Assignment(_message.Message):
     DEFINITIONS_FIELD_NUMBER: _builtins.int
     TASKS_FIELD_NUMBER: _builtins.int
     STOPS_FIELD_NUMBER: _builtins.int
+    LINEAGE_FIELD_NUMBER: _builtins.int
     base_revision: _builtins.int
     """Revision this applies to. Zero: a full set; a task that is not in it must not run here."""
     revision: _builtins.int
     """Revision it leads to."""
+    lineage: _builtins.int
+    """Which line of assignments the revision belongs to: the same number in another line, as after a restore of the
+    control plane's database, is another assignment. Zero: the scheduler is of a release that did not know of it.
+    """
     @_builtins.property
     def definitions(self) -> _containers.RepeatedCompositeFieldContainer[Global___AssignedDefinition]:
         """Definitions that the tasks refer to, each once per message."""
@@ -432,10 +441,11 @@ class Assignment(_message.Message):
         definitions: _abc.Iterable[Global___AssignedDefinition] | None = ...,
         tasks: _abc.Iterable[Global___AssignedTask] | None = ...,
         stops: _abc.Iterable[Global___AssignedStop] | None = ...,
+        lineage: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_revision", b"base_revision", "definitions", b"definitions", "revision", b"revision", "stops", b"stops", "tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["base_revision", b"base_revision", "definitions", b"definitions", "lineage", b"lineage", "revision", b"revision", "stops", b"stops", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

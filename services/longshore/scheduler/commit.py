@@ -64,7 +64,7 @@ def commit(dialect: Dialect, batch: work.Batch) -> steps.Step[work.Outcome]:
     }
     answers = yield from _remember_answers(dialect, batch.cluster, verdict.kept, intents, now)
     stopping = yield from stops.lock(dialect, batch.cluster, batch.stops)
-    raised = yield from _raise_assignments(dialect, batch.cluster, intents, stopping.acting)
+    raised = yield from _raise_assignments(dialect, batch, intents, stopping.acting)
     intents = {number: _numbered(group, raised) for number, group in intents.items()}
     yield from steps.insert_many(
         "task_intents", tasks.INTENT_COLUMNS, [_row(intent) for group in intents.values() for intent in group]
@@ -270,11 +270,12 @@ def _remember_answers(
 
 def _raise_assignments(
     dialect: Dialect,
-    cluster: str,
+    batch: work.Batch,
     intents: Mapping[int, tuple[tasks.Intent, ...]],
     stopping: Iterable[tasks.Intent],
 ) -> steps.Step[dict[str, work.Raised]]:
     """Move the assignment of each instance concerned by one, however many tasks it gets or loses."""
+    lineage = leadership.lineage(batch.holder)
     placed: dict[str, int] = {intent.instance_id: 0 for intent in stopping}
     for group in intents.values():
         for intent in group:
@@ -282,7 +283,7 @@ def _raise_assignments(
     if not placed:
         return {}
     rows = yield from steps.fetch(
-        f"SELECT instance_id, revision FROM assignments WHERE {dialect.member('instance_id', 1)} ORDER BY instance_id"  # noqa: S608 - the dialect's own
+        f"SELECT instance_id, revision, lineage FROM assignments WHERE {dialect.member('instance_id', 1)} ORDER BY instance_id"  # noqa: S608 - the dialect's own
         f" {dialect.exclusive_lock}",
         sorted(placed),
     )
@@ -293,11 +294,18 @@ def _raise_assignments(
         ("revision", ("placed", "add")),
         [(instance_id, moved.revision, placed[instance_id]) for instance_id, moved in raised.items()],
     )
+    # Once for each instance and process: the revisions from here on are of this line.
+    yield from steps.update_many(
+        "assignments",
+        ("instance_id",),
+        ("lineage", "lineage_base", "former_lineage"),
+        [(row["instance_id"], lineage, row["revision"], row["lineage"]) for row in rows if row["lineage"] != lineage],
+    )
     new = sorted(placed.keys() - raised.keys())
     yield from steps.insert_many(
         "assignments",
-        ("instance_id", "cluster", "revision", "placed"),
-        [(instance_id, cluster, 1, placed[instance_id]) for instance_id in new],
+        ("instance_id", "cluster", "revision", "placed", "lineage"),
+        [(instance_id, batch.cluster, 1, placed[instance_id], lineage) for instance_id in new],
     )
     return raised | {instance_id: work.Raised(0, 1) for instance_id in new}
 

@@ -4,6 +4,7 @@ Time is the database's clock alone. A process never concludes by itself that it 
 renewal and, under a lock that blocks a takeover, in each commit.
 """
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -47,6 +48,15 @@ class Lease:
 
 class Moved(errors.Unavailable):
     """The cluster was handed over before this request was taken up: whoever leads now has not heard of it."""
+
+
+def lineage(holder: str) -> int:
+    """The number of the line of assignments that a scheduler process writes: never 0, and another one for each process.
+
+    Assignments are numbered on from what the database says. One that was restored gives the same numbers again, but never by the same process:
+    so number and lineage together name an assignment (docs/design/agent-session.md).
+    """
+    return int.from_bytes(hashlib.sha256(holder.encode()).digest()[:7]) | 1
 
 
 class Deposed(Exception):  # noqa: N818 - the name of the outcome; every caller handles it by name

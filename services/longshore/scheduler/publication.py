@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from longshore.scheduler import work
+from longshore.scheduler import leadership, work
 from longshore.storage import definitions, log, tasks
 from longshore.v1 import agent_service_pb2, common_pb2, record_pb2
 
@@ -45,8 +45,9 @@ def _assignments(
     stopped: defaultdict[str, list[str]] = defaultdict(list)
     for task_id, intent in outcome.stopped.items():
         stopped[intent.instance_id].append(task_id)
+    lineage = leadership.lineage(batch.holder)
     for instance_id, raised in outcome.assignments.items():
-        part = agent_service_pb2.Assignment(base_revision=raised.base, revision=raised.revision)
+        part = agent_service_pb2.Assignment(base_revision=raised.base, revision=raised.revision, lineage=lineage)
         part.tasks.extend(_assigned(wanted, intent) for wanted, intent in placed[instance_id])
         part.stops.extend(agent_service_pb2.AssignedStop(task_id=task_id) for task_id in stopped[instance_id])
         named = {wanted.revision: None for wanted, _ in placed[instance_id]}

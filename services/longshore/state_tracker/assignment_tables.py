@@ -18,10 +18,39 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a session lacks: everything after `after`; 0 asks for a full set."""
+    """What a session lacks: everything after `after`; 0 asks for a full set.
+
+    `lineage` is that of `after` as the agent knows it: 0 where it does not; None where the revision was sent in this session, so that
+    there is nothing to doubt.
+    """
 
     instance_id: str
     after: int
+    lineage: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The row of an instance's assignment: its newest revision, whose line goes on from `base`, up to which it was `former`'s."""
+
+    revision: int
+    lineage: int
+    base: int
+    former: int
+
+    def knows(self, wanted: Wanted) -> bool:
+        """Whether what the agent has is a moment of this assignment's past, so that it can go on from there. Pure."""
+        if wanted.after > self.revision:
+            return False
+        if not wanted.lineage:
+            return True
+        if wanted.lineage == self.lineage:
+            return True
+        return wanted.lineage == self.former and wanted.after <= self.base
+
+    def lineage_of(self, revision: int) -> int:
+        """The line of a revision that is sent."""
+        return self.lineage if revision > self.base else self.former
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +61,7 @@ class Rows:
     revision: int
     halves: tuple[tasks.Halves, ...]
     more: bool
+    lineage: int = 0
 
     def definitions(self) -> set[definitions.Key]:
         """The definitions of the tasks to run."""
@@ -46,35 +76,39 @@ def read(dialect: Dialect, wanted: Sequence[Wanted]) -> steps.Step[list[Rows]]:
     """The rows of what these sessions lack, in their order, in one snapshot. Those that lack nothing cost nothing by themselves."""
     ids = sorted({want.instance_id for want in wanted})
     rows = yield from steps.fetch(
-        f"SELECT instance_id, revision FROM assignments WHERE {dialect.member('instance_id', 1)}",  # noqa: S608 - the dialect's own
+        f"SELECT instance_id, revision, lineage, lineage_base, former_lineage FROM assignments WHERE {dialect.member('instance_id', 1)}",  # noqa: S608 - the dialect's own
         ids,
     )
-    newest = {row["instance_id"]: row["revision"] for row in rows}
+    newest = {
+        row["instance_id"]: Newest(row["revision"], row["lineage"], row["lineage_base"], row["former_lineage"])
+        for row in rows
+    }
     given_up = yield from _with_given_up(dialect, ids)
     found = []
     for want in wanted:
-        one = yield from _read(want, newest.get(want.instance_id, 0), given_up=want.instance_id in given_up)
+        one = yield from _read(want, newest.get(want.instance_id), given_up=want.instance_id in given_up)
         found.append(one)
     return found
 
 
-def _read(wanted: Wanted, newest: int, *, given_up: bool) -> steps.Step[Rows]:
-    if not newest:
+def _read(wanted: Wanted, newest: Newest | None, *, given_up: bool) -> steps.Step[Rows]:
+    if newest is None:
         return Rows(0, 0, (), more=False)  # never given work: nothing is to run there, whatever the agent knows
-    if wanted.after == newest and not given_up:
-        return Rows(wanted.after, newest, (), more=False)
+    known = newest.knows(wanted) and not given_up
+    if known and wanted.after == newest.revision:
+        return Rows(wanted.after, newest.revision, (), more=False)
     live = [half for half in (yield from tasks.live_on(wanted.instance_id)) if not _released(half)]
-    if wanted.after == 0 or wanted.after > newest or given_up:
-        return Rows(0, newest, tuple(live), more=False)
+    if wanted.after == 0 or not known:
+        return Rows(0, newest.revision, tuple(live), more=False, lineage=newest.lineage)
     news = sorted(
         (half for half in live if half.intent.assignment_revision > wanted.after),
         key=lambda half: (half.intent.assignment_revision, half.intent.task_id),
     )
     if len(news) <= PAGE:
-        return Rows(wanted.after, newest, tuple(news), more=False)
+        return Rows(wanted.after, newest.revision, tuple(news), more=False, lineage=newest.lineage)
     border = news[PAGE - 1].intent.assignment_revision
     page = tuple(half for half in news if half.intent.assignment_revision <= border)
-    return Rows(wanted.after, border, page, more=len(page) < len(news))
+    return Rows(wanted.after, border, page, more=len(page) < len(news), lineage=newest.lineage_of(border))
 
 
 def render(
@@ -83,7 +117,7 @@ def render(
     """The message of the rows; without content where the session has everything."""
     if rows.base and rows.revision == after:
         return sessions.Read(after, b"")
-    assignment = agent_service_pb2.Assignment(base_revision=rows.base, revision=rows.revision)
+    assignment = agent_service_pb2.Assignment(base_revision=rows.base, revision=rows.revision, lineage=rows.lineage)
     for key in sorted(rows.definitions()):
         body = bodies.get(key)
         if body is not None:

@@ -17,7 +17,7 @@ from longshore.storage.dialect import Dialect
 from longshore.v1 import task_pb2
 
 # For how long this tracker has had its database before it gives anybody up: after an outage agents need a moment to come back, their
-# pauses between attempts being at most ten seconds.
+# pauses between attempts being at most five seconds, and appointments at a full door at most fifteen.
 RETURN_GRACE_S = 30.0
 # Looks per threshold, and their bounds.
 LOOKS = 10

@@ -96,10 +96,12 @@ class Held:
                     live.wake.set()
 
     def reset(self, cluster: str, _position: int) -> None:
-        """The cluster's log cannot be followed from where it was: every session goes on from the tables."""
+        """The cluster's log cannot be followed from where it was, perhaps because the database was restored.
+
+        Then the tables may know nothing of what was sent here, so the agents begin anew and say what they have.
+        """
         for live in self.in_cluster(cluster).values():
-            live.session.fall_behind()
-            live.wake.set()
+            live.end(errors.Unavailable(f"The log of cluster {cluster} was interrupted; begin another session."))
 
     def _supersede(self, older: Live, newer: Live) -> None:
         before, after = older.session, newer.session

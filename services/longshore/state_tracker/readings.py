@@ -34,7 +34,9 @@ class Readings:
             self._gatherer.put(None, live)
 
     async def _flush(self, _: None, batch: list[held.Live]) -> None:
-        wanted = [assignment_tables.Wanted(live.session.instance_id, live.session.tip) for live in batch]
+        wanted = [
+            assignment_tables.Wanted(live.session.instance_id, live.session.tip, live.session.claim) for live in batch
+        ]
         pauses = backoff.Backoff(first=FIRST_PAUSE_S, cap=LONGEST_PAUSE_S)
         while True:
             try:

@@ -87,6 +87,7 @@ class SessionServer:
                 instance_version=admitted.opened.instance_version,
                 # Where nobody who held a session spoke last, the agent gets a full set: it may run what was declared stopped.
                 assignment_revision=hello.assignment_revision if admitted.opened.before else 0,
+                assignment_lineage=hello.assignment_lineage,
             ),
             admitted.cluster,
             admitted.terms,

@@ -55,6 +55,7 @@ class Session:
     """A session from its welcome to its end."""
 
     __slots__ = (
+        "_claim",
         "_gathered",
         "_gathered_bytes",
         "_in_flight",
@@ -73,9 +74,16 @@ class Session:
     )
 
     def __init__(
-        self, *, instance_id: str, process_id: str, epoch: int, instance_version: int, assignment_revision: int
+        self,
+        *,
+        instance_id: str,
+        process_id: str,
+        epoch: int,
+        instance_version: int,
+        assignment_revision: int,
+        assignment_lineage: int = 0,
     ) -> None:
-        """`assignment_revision` is the last one that the agent has persisted; 0 asks for a full set."""
+        """`assignment_revision` is the last one that the agent has persisted, and its lineage as far as known; 0 asks for a full set."""
         self.instance_id = instance_id
         self.process_id = process_id
         self.epoch = epoch
@@ -85,6 +93,7 @@ class Session:
         # Sent to the agent up to here; gathered, or sent, up to `_tip`.
         self._sent = assignment_revision
         self._tip = assignment_revision
+        self._claim: int | None = assignment_lineage
         self._gathered: list[bytes] = []
         self._gathered_bytes = 0
         self._in_flight: int | None = None
@@ -102,6 +111,11 @@ class Session:
     def tip(self) -> int:
         """The revision after which the tables are to be read."""
         return self._tip
+
+    @property
+    def claim(self) -> int | None:
+        """The lineage of the tip as the agent claims it; None once the tip is what the tables have said in this session."""
+        return self._claim
 
     @property
     def needs_reading(self) -> bool:
@@ -133,6 +147,8 @@ class Session:
         kept, self._kept = self._kept, deque()
         if read.payload:
             self._gather(read.revision, read.payload)
+        else:
+            self._claim = None  # it was looked at, and there is nothing to add
         self._tip = max(self._tip, read.revision)
         if kept is None or read.more:
             return
@@ -184,6 +200,7 @@ class Session:
             self._gathered = []
             self._gathered_bytes = 0
             self._sent = self._in_flight = self._tip
+            self._claim = None
         if self._report_ack is not None:
             ack = agent_service_pb2.ReportAck(number=self._report_ack)
             parts.append(agent_service_pb2.SessionResponse(report_ack=ack).SerializeToString())

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import os
 import random
 import re
@@ -11,6 +10,8 @@ import subprocess
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from longshore.agent import app as agent_app
 from longshore.agent import container_names, pulls, runtime
@@ -38,7 +39,7 @@ from tests.engines import ports, postgres
 
 GUIDE = Path(__file__).parents[3] / "docs/guides/five-hosts.md"
 IMAGE = "app:1"
-Scheduling = Callable[[], contextlib.AbstractAsyncContextManager[Any]]
+Starting = Callable[[], contextlib.AbstractAsyncContextManager[Any]]
 BOUND_S = 60.0
 RUNNING, STOPPED = task_pb2.TASK_STATUS_RUNNING, task_pb2.TASK_STATUS_STOPPED
 
@@ -58,8 +59,8 @@ def run(*words: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def control_plane(url: str, at: Mapping[str, str], folder: Path) -> AsyncIterator[Scheduling]:
-    """Registry and state-tracker over a database; gives what starts the scheduler."""
+async def control_plane(url: str, at: Mapping[str, str], folder: Path) -> AsyncIterator[tuple[Starting, Starting]]:
+    """A registry over a database; gives what starts the scheduler, and what starts the state-tracker."""
     told: dict[str, Any] = {name: (address,) for name, address in at.items()}
     kept = told | {"database_url": url, "state_dir": folder}
     async with contextlib.AsyncExitStack() as stack:
@@ -71,13 +72,12 @@ async def control_plane(url: str, at: Mapping[str, str], folder: Path) -> AsyncI
         await stack.enter_async_context(registry_app.serve(registry, **on))
         scheduler = scheduler_config.Config(listen=at["scheduler"], **kept)
         tracker = tracker_config.Config(listen=at["state_tracker"], agent_give_up=5.0, **kept)
-        await stack.enter_async_context(tracker_app.serve(tracker, **on))
-        yield lambda: scheduler_app.serve(scheduler, **on)
+        yield lambda: scheduler_app.serve(scheduler, **on), lambda: tracker_app.serve(tracker, **on)
 
 
-@contextlib.asynccontextmanager
-async def host(folder: Path, at: Mapping[str, str]) -> AsyncIterator[simulated_runtime.SimulatedRuntime]:
-    made = simulated_runtime.SimulatedRuntime(
+def simulated() -> simulated_runtime.SimulatedRuntime:
+    """An engine, which outlives the agents that use it."""
+    return simulated_runtime.SimulatedRuntime(
         info=runtime.EngineInfo(
             engine_id="simulated",
             name="host",
@@ -95,6 +95,11 @@ async def host(folder: Path, at: Mapping[str, str]) -> AsyncIterator[simulated_r
         timing=simulated_timing.INSTANT,
         life=lambda _: simulated_runtime.Life(),
     )
+
+
+@contextlib.asynccontextmanager
+async def host(folder: Path, at: Mapping[str, str], engine: simulated_runtime.SimulatedRuntime) -> AsyncIterator[None]:
+    """An agent on that engine."""
     settings = agent_config.Config(
         state_dir=folder,
         image_pull_behavior="prefer-cached",
@@ -107,11 +112,11 @@ async def host(folder: Path, at: Mapping[str, str]) -> AsyncIterator[simulated_r
         settings,
         environ={},
         version="1.2.3",
-        container_runtime=made,
+        container_runtime=engine,
         task_groups=simulated_runtime.SimulatedGroups(),
         source=random.Random(1),
     ):
-        yield made
+        yield
 
 
 class World:
@@ -142,9 +147,13 @@ class World:
         await until(holds, "the agent is connected")
 
     async def run(self) -> str:
+        arn = await self.place()
+        await self.reaches(arn, RUNNING)
+        return arn
+
+    async def place(self) -> str:
         request = scheduler_service_pb2.RunTaskRequest(task_definition="app")
         (task,) = (await self.client.call(self.client.scheduler.RunTask, request)).tasks
-        await self.reaches(task.task_arn, RUNNING)
         return str(task.task_arn)
 
     async def stop(self, arn: str) -> None:
@@ -164,17 +173,24 @@ class World:
         await until(holds, f"{arn} reaches {status}")
 
 
-async def only(engine: simulated_runtime.SimulatedRuntime, task: task_pb2.Task) -> bool:
-    """Whether the host runs this task's container and nothing else."""
-    task_id = task.task_arn.rpartition("/")[2]
-    there = [found for found in await engine.list_labelled(container_names.TASK_ID, task_id) if found.running]
-    return [found.runtime_id for found in there] == [task.containers[0].runtime_id] and await running(engine) == 1
+async def running(engine: simulated_runtime.SimulatedRuntime) -> list[str]:
+    """The tasks of the containers that run on the host, each as often as it has one."""
+    found = await engine.list_labelled(container_names.CLUSTER, "default")
+    return sorted(each.labels[container_names.TASK_ID] for each in found if each.running)
 
 
-async def running(engine: simulated_runtime.SimulatedRuntime) -> int:
-    """How many containers run on the host."""
-    homes = await engine.list_labelled(container_names.CLUSTER, "default")
-    return sum(found.running for found in homes)
+def ids(*arns: str) -> list[str]:
+    return sorted(arn.rpartition("/")[2] for arn in arns)
+
+
+async def restored(url: str, dump: str) -> str:
+    """Restore as the guide says; gives the new database."""
+    new = url + "_restored"
+    server, _, name = new.rpartition("/")
+    for step in ("create", "restore"):
+        words = command(step, url=new, server=f"{server}/postgres", name=name, file=dump)
+        await asyncio.to_thread(run, *words)
+    return new
 
 
 async def until(holds: Callable[[], Any], what: str) -> None:
@@ -187,42 +203,84 @@ async def until(holds: Callable[[], Any], what: str) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_a_stack_restored_from_its_backup_goes_on_with_its_tasks(
-    tmp_path: Path, postgres_session: postgres.PostgresServer
+@pytest.mark.parametrize("agent_restarts", [False, True], ids=["agent stays", "agent restarts"])
+async def test_a_stack_restored_from_its_backup_runs_exactly_what_it_says(
+    tmp_path: Path, postgres_session: postgres.PostgresServer, *, agent_restarts: bool
 ) -> None:
+    """Also where the numbers of assignments and reports meet those that the agent knows from after the back-up."""
     url = postgres_session.create_database()
     at = {name: f"127.0.0.1:{ports.free_port()}" for name in ("registry", "scheduler", "state_tracker")}
     where = addresses.Addresses(*((address,) for address in at.values()))
     dump = str(tmp_path / "longshore.dump")
-    async with host(tmp_path / "agent", at) as engine, clients.Client(addresses=where) as client:
+    async with contextlib.AsyncExitStack() as stack, clients.Client(addresses=where) as client:
+        agent = await stack.enter_async_context(contextlib.AsyncExitStack())
+        engine = simulated()
+        await agent.enter_async_context(host(tmp_path / "agent", at, engine))
         world = World(client)
-        async with control_plane(url, at, tmp_path) as scheduling, scheduling():
+        async with control_plane(url, at, tmp_path) as (scheduling, tracking), scheduling(), tracking():
             await world.prepare()
             await world.connected()
-            kept, stopped_later = await world.run(), await world.run()
+            kept, stopped_later, ended_later = [await world.run() for _ in range(3)]
             before = await world.seen(kept)
             await asyncio.to_thread(run, *command("back-up", url=url, file=dump))
             started_later = await world.run()
             await world.stop(stopped_later)
-        new = url + "_restored"
-        server, _, name = new.rpartition("/")
-        for step in ("create", "restore"):
-            words = command(step, url=new, server=f"{server}/postgres", name=name, file=dump)
-            await asyncio.to_thread(run, *words)
-        async with control_plane(new, at, tmp_path) as scheduling:
-            # The guide's order: schedulers are started when the agents are back.
-            await world.connected()
-            async with scheduling():
+            ended = await world.seen(ended_later)
+            assert ended is not None
+            await engine.kill(ended.containers[0].runtime_id)
+            await world.reaches(ended_later, STOPPED)
+        if agent_restarts:
+            await agent.aclose()
+        new = await restored(url, dump)
+        async with control_plane(new, at, tmp_path) as (scheduling, tracking), scheduling():
+            # Placed before the agent has said a word: the revisions that it knows are given a second time.
+            placed = [await world.place() for _ in range(4)]
+            if agent_restarts:
+                await stack.enter_async_context(host(tmp_path / "agent", at, engine))
+            async with tracking():
+                for arn in placed:
+                    await world.reaches(arn, RUNNING)
+                # What ended after the back-up is told by its agent again; what was started then is known to nobody, and ends.
+                await world.reaches(stopped_later, STOPPED)
+                await world.reaches(ended_later, STOPPED)
+                assert await world.seen(started_later) is None
+
+                async def exactly() -> bool:
+                    return await running(engine) == ids(kept, *placed)
+
+                await until(exactly, "the host runs what the tables say, and nothing else")
                 after = await world.seen(kept)
                 assert before is not None
                 assert after is not None
                 assert (after.last_status, after.started_at) == (RUNNING, before.started_at)
                 assert after.containers[0].runtime_id == before.containers[0].runtime_id
-                # What was stopped after the back-up is told by its agent again; what was started then is known to nobody, and ends.
-                await world.reaches(stopped_later, STOPPED)
-                assert await world.seen(started_later) is None
-                kept_alone = functools.partial(only, engine, before)
-                await until(kept_alone, "what nobody knows was stopped")
                 more = await world.run()
-                await world.stop(kept)
-                await world.stop(more)
+                for arn in (kept, *placed, more):
+                    await world.stop(arn)
+                assert await running(engine) == []
+
+
+async def test_what_only_was_reported_after_the_backup_is_reported_again(
+    tmp_path: Path, postgres_session: postgres.PostgresServer
+) -> None:
+    """The assignment is what it was, so nothing but the number of its last report tells the agent that something was forgotten."""
+    url = postgres_session.create_database()
+    at = {name: f"127.0.0.1:{ports.free_port()}" for name in ("registry", "scheduler", "state_tracker")}
+    where = addresses.Addresses(*((address,) for address in at.values()))
+    dump = str(tmp_path / "longshore.dump")
+    engine = simulated()
+    async with host(tmp_path / "agent", at, engine), clients.Client(addresses=where) as client:
+        world = World(client)
+        async with control_plane(url, at, tmp_path) as (scheduling, tracking), scheduling(), tracking():
+            await world.prepare()
+            await world.connected()
+            arn = await world.run()
+            await asyncio.to_thread(run, *command("back-up", url=url, file=dump))
+            task = await world.seen(arn)
+            assert task is not None
+            await engine.kill(task.containers[0].runtime_id)
+            await world.reaches(arn, STOPPED)
+        new = await restored(url, dump)
+        async with control_plane(new, at, tmp_path) as (scheduling, tracking), scheduling(), tracking():
+            await world.reaches(arn, STOPPED)
+            await world.run()

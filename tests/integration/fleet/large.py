@@ -116,7 +116,7 @@ async def run(plane: ControlPlane, size: Size) -> Outcome:
             await _fill(client, size, outcome)
             measured = {name: process.pid for name, process in plane.processes.items()} | {"fleet": pid}
             for name, one in measured.items():
-                outcome.memory_mib[name], outcome.processor_s[name] = _used(one)
+                outcome.memory_mib[name], outcome.processor_s[name] = used(one)
             refused = await client.call(client.scheduler.RunTasks, _request(1))
             assert not refused.task_ids
             assert [failure.reason for failure in refused.failures] == ["RESOURCE:CPU"]
@@ -183,7 +183,7 @@ async def fleet(at: addresses.Addresses, size: Size, outcome: Outcome) -> AsyncI
         await process.wait()
 
 
-def _used(pid: int) -> tuple[float, float]:
+def used(pid: int) -> tuple[float, float]:
     """Most memory of a process in MiB, and its processor time in seconds."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -418,5 +418,5 @@ async def test_only_the_replica_in_use_is_dialled_while_it_answers() -> None:
         call = await session_of(channel)
         await call.write(b"a")
         pool = channel._pool  # type: ignore[attr-defined]
-        states = [one.get_state() for one in pool.channels]
+        states = [pool.state(index) for index in range(2)]
         assert states == [grpc.ChannelConnectivity.READY, grpc.ChannelConnectivity.IDLE]

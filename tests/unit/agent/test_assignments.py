@@ -79,3 +79,12 @@ def test_a_full_set_stops_what_is_not_in_it() -> None:
 
 def test_a_task_that_was_stopped_before_it_was_ever_here_is_not_started_later() -> None:
     assert changed(increment(1, stops=("a",)), increment(2, "a"), revision=1)["starts"] == []
+
+
+def test_the_lineage_is_that_of_the_newest_revision() -> None:
+    first, second = increment(1, "a"), increment(2, "b")
+    first.lineage, second.lineage = 7, 8
+    found = assignments.changes([first, second], revision=1, lineage=6, known={})
+    assert (found.revision, found.lineage) == (3, 8)
+    assert assignments.changes([first], revision=5, lineage=6, known={}).lineage == 6  # seen before
+    assert assignments.changes([], revision=5, lineage=6, known={}).lineage == 6

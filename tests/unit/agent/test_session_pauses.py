@@ -63,7 +63,7 @@ async def pauses_of(seed: int, calls: list[Ending], monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(asyncio, "sleep", sleep)
     told = SimpleNamespace(reopen=lambda _: False, next=lambda _: None, due=False)
     host = SimpleNamespace(
-        missed=False, orphans=(), revision=4, reports=told, observe=None, fresh_statistics=lambda: None
+        missed=False, orphans=(), revision=4, lineage=1, reports=told, observe=None, fresh_statistics=lambda: None
     )
     held = session.Sessions(
         stub=SimpleNamespace(Session=lambda: next(left)),

@@ -47,7 +47,7 @@ async def test_a_fresh_file_knows_nothing(file: state_file.StateFile) -> None:
 async def test_everything_comes_back(file: state_file.StateFile, path: Path) -> None:
     await file.save_identity(IDENTITY)
     await file.save_assignment(
-        revision=7, definitions={"web:1": WEB}, tasks=[assigned("a"), assigned("b")], stops=["b", "stranger"]
+        revision=7, lineage=9, definitions={"web:1": WEB}, tasks=[assigned("a"), assigned("b")], stops=["b", "stranger"]
     )
     observation = agent_service_pb2.TaskObservation(task_id="a", released=True)
     await file.save_observation(observation, 99)
@@ -56,6 +56,7 @@ async def test_everything_comes_back(file: state_file.StateFile, path: Path) -> 
     assert await reread(path) == stored.Stored(
         identity=IDENTITY,
         revision=7,
+        lineage=9,
         recorded_report=7,
         definitions={"web:1": WEB},
         tasks=(
@@ -66,22 +67,22 @@ async def test_everything_comes_back(file: state_file.StateFile, path: Path) -> 
 
 
 async def test_a_newer_observation_is_not_acknowledged(file: state_file.StateFile) -> None:
-    await file.save_assignment(revision=1, definitions={}, tasks=[assigned("a")], stops=[])
+    await file.save_assignment(revision=1, lineage=9, definitions={}, tasks=[assigned("a")], stops=[])
     await file.save_acknowledged(["a"], 7)
     await file.save_observation(agent_service_pb2.TaskObservation(task_id="a"), 0)
     assert not (await file.load()).tasks[0].acknowledged
 
 
 async def test_a_task_assigned_again_keeps_what_is_known_of_it(file: state_file.StateFile) -> None:
-    await file.save_assignment(revision=1, definitions={}, tasks=[assigned("a")], stops=["a"])
-    await file.save_assignment(revision=2, definitions={}, tasks=[assigned("a")], stops=[])
+    await file.save_assignment(revision=1, lineage=9, definitions={}, tasks=[assigned("a")], stops=["a"])
+    await file.save_assignment(revision=2, lineage=9, definitions={}, tasks=[assigned("a")], stops=[])
     assert (await file.load()).tasks[0].stopping
 
 
 async def test_forgetting_a_task_forgets_definitions_that_nobody_uses(file: state_file.StateFile) -> None:
     definitions = {"web:1": WEB, "db:1": WEB}
     await file.save_assignment(
-        revision=1, definitions=definitions, tasks=[assigned("a"), assigned("b", "db:1")], stops=[]
+        revision=1, lineage=9, definitions=definitions, tasks=[assigned("a"), assigned("b", "db:1")], stops=[]
     )
     await file.forget(["a"])
     found = await file.load()
@@ -90,7 +91,7 @@ async def test_forgetting_a_task_forgets_definitions_that_nobody_uses(file: stat
 
 async def test_another_identity_forgets_the_former_ones_tasks(file: state_file.StateFile) -> None:
     await file.save_identity(IDENTITY)
-    await file.save_assignment(revision=5, definitions={"web:1": WEB}, tasks=[assigned("a")], stops=[])
+    await file.save_assignment(revision=5, lineage=9, definitions={"web:1": WEB}, tasks=[assigned("a")], stops=[])
     await file.save_identity(IDENTITY)
     assert len((await file.load()).tasks) == 1
     other = stored.Identity("i2", "arn:i2", "default", "other")
@@ -101,7 +102,7 @@ async def test_another_identity_forgets_the_former_ones_tasks(file: state_file.S
 async def test_many_writes_at_once_all_arrive(file: state_file.StateFile) -> None:
     await asyncio.gather(
         *(
-            file.save_assignment(revision=number, definitions={}, tasks=[assigned(f"{number:03}")], stops=[])
+            file.save_assignment(revision=number, lineage=9, definitions={}, tasks=[assigned(f"{number:03}")], stops=[])
             for number in range(200)
         )
     )
@@ -186,7 +187,9 @@ async def test_an_older_format_is_made_ours_at_once_and_for_good(path: Path, mon
 
 async def test_told_last_lines_go_with_their_task(file: state_file.StateFile) -> None:
     await file.save_identity(IDENTITY)
-    await file.save_assignment(revision=1, definitions={"web:1": WEB}, tasks=[assigned("a"), assigned("b")], stops=[])
+    await file.save_assignment(
+        revision=1, lineage=9, definitions={"web:1": WEB}, tasks=[assigned("a"), assigned("b")], stops=[]
+    )
     await file.save_told_tails([("a", "main"), ("a", "side"), ("b", "main"), ("a", "main"), ("stranger", "main")])
     assert (await file.load()).told_tails == {("a", "main"), ("a", "side"), ("b", "main")}
     await file.forget(["a"])

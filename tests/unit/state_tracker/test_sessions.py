@@ -30,6 +30,10 @@ def lacks(of: sessions.Session) -> bool:
     return of.needs_reading
 
 
+def claimed(of: sessions.Session) -> tuple[int, int | None]:
+    return of.tip, of.claim
+
+
 def streaming(revision: int = 3) -> sessions.Session:
     made = session(revision)
     made.read(sessions.Read(revision, b""))
@@ -194,3 +198,30 @@ def test_many_orders_go_out_in_messages_that_an_agent_takes() -> None:
         assert len(message) < sessions.ORDERS_LIMIT_BYTES
         found += [order.stream_id for order in agent_service_pb2.SessionResponse.FromString(message).stream_orders]
     assert found == [f"{number}" for number in range(100)]
+
+
+def test_what_the_agent_claims_is_doubted_until_something_was_sent_or_nothing_had_to_be() -> None:
+    made = sessions.Session(
+        instance_id="i", process_id="p", epoch=1, instance_version=1, assignment_revision=9, assignment_lineage=77
+    )
+    assert claimed(made) == (9, 77)
+    made.read(sessions.Read(4, payload(0, 4)))
+    assert claimed(made) == (4, 77)  # gathered, and could still be forgotten
+    assert sent(made) == [(0, 4)]
+    assert claimed(made) == (4, None)
+    current = sessions.Session(
+        instance_id="i", process_id="p", epoch=1, instance_version=1, assignment_revision=9, assignment_lineage=77
+    )
+    current.read(sessions.Read(9, b""))
+    assert claimed(current) == (9, None)
+
+
+def test_a_full_set_that_was_forgotten_before_it_was_sent_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "GATHER_LIMIT_BYTES", 1)
+    made = sessions.Session(
+        instance_id="i", process_id="p", epoch=1, instance_version=1, assignment_revision=9, assignment_lineage=77
+    )
+    made.offer(published(4, 5))
+    made.read(sessions.Read(4, payload(0, 4)))
+    assert lacks(made)
+    assert claimed(made) == (9, 77)

@@ -263,6 +263,7 @@ class Instance:
         return stored.Stored(
             identity=self.identity,
             revision=host.revision,
+            lineage=host.lineage,
             recorded_report=host.reports.recorded,
             definitions={
                 record.assigned.definition_key: record.definition.message
