@@ -8,11 +8,12 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import catalogue, figures, fleet, gateway, history, hosts, log_stream, placement, reconnection
+from benchmarks import catalogue, failover, figures, fleet, gateway, history, hosts, log_stream, placement, reconnection
 
 BENCHMARKS: tuple[catalogue.Benchmark, ...] = (
     placement.BENCHMARK,
     fleet.BENCHMARK,
+    failover.BENCHMARK,
     history.BENCHMARK,
     reconnection.BENCHMARK,
     gateway.BENCHMARK,

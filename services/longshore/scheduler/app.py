@@ -54,7 +54,12 @@ async def serve(
         stack.push_async_callback(forwarder.close)
         supervisor = loops.Supervisor()
         led = leaders.Leaders(
-            None, around, supervisor=supervisor, random=rng, standby_interval_s=config.standby_interval_ms / 1000
+            None,
+            around,
+            supervisor=supervisor,
+            random=rng,
+            standby_interval_s=config.standby_interval_ms / 1000,
+            most_warm=config.warm_standbys,
         )
         stack.push_async_callback(led.release)
         stack.push_async_callback(supervisor.close)

@@ -20,6 +20,7 @@ from longshore.scheduler import (
     placement,
     rounds,
     settling,
+    standbys,
     standing,
     view,
     work,
@@ -36,11 +37,19 @@ LONGEST_PAUSE_S = 1.0
 class ClusterScheduler:
     """Leads one cluster under one epoch. Submissions are taken from the first moment; they wait for the view."""
 
-    def __init__(self, fence: settling.Fence, around: rounds.Surroundings, *, queue: jobs.Queue | None = None) -> None:
+    def __init__(
+        self,
+        fence: settling.Fence,
+        around: rounds.Surroundings,
+        *,
+        queue: jobs.Queue | None = None,
+        standby: standbys.Standby | None = None,
+    ) -> None:
         self.fence = fence
         self.standing = standing.Standing.LOADING
         self._around = around
         self._queue = queue if queue is not None else jobs.Queue(measured=around.measured)
+        self._standby = standby
         self._deposed = asyncio.Event()
         self._asked_to_leave = asyncio.Event()
         self._ended = asyncio.Event()
@@ -123,6 +132,8 @@ class ClusterScheduler:
         finally:
             self._move(ended)
             self._live = None
+            if self._standby is not None:
+                self._standby.close()
             self._seeing.set()
             self._queue.close(leadership.no_leader(self.fence.cluster))
             self._ended.set()
@@ -178,6 +189,16 @@ class ClusterScheduler:
             raise jobs.Left
 
     async def _load(self) -> live_view.LiveView:
+        database = self._around.database
+        standby, self._standby = self._standby, None
+        taken = await standby.take() if standby is not None else None
+        warm = taken is not None
+        if taken is None:
+            taken = await self._read_anew()
+        _log.info("view_loaded", cluster=self.fence.cluster, epoch=self.fence.epoch, position=taken.position, warm=warm)
+        return live_view.LiveView(database, self._around.bus, self.fence, taken)
+
+    async def _read_anew(self) -> view.Taken:
         database, cluster = self._around.database, self.fence.cluster
         pauses = backoff.Backoff(first=FIRST_PAUSE_S, cap=LONGEST_PAUSE_S)
         while True:
@@ -186,7 +207,7 @@ class ClusterScheduler:
                 await database.run(lambda dialect: leadership.quiesce(dialect, cluster))
                 loaded = await database.read(lambda _: view.load(cluster))
             except storage_errors.Unavailable as error:
-                _log.warning("view_not_loaded", cluster=self.fence.cluster, error=str(error))
+                _log.warning("view_not_loaded", cluster=cluster, error=str(error))
                 await pauses.sleep()
                 continue
-            return live_view.LiveView(self._around.database, self._around.bus, self.fence, loaded)
+            return view.Taken(view.build(loaded), loaded.position, loaded.released)

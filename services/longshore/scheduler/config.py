@@ -16,3 +16,6 @@ class Config(settings.Component):
     standby_interval_ms: int = settings.option(
         default=500, help="mean pause between looks for clusters whose leader is gone", minimum=20
     )
+    warm_standbys: int = settings.option(
+        default=200, help="clusters led by others that are followed, so that one is taken over at once", minimum=0
+    )

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from longshore.rpc import loops
-from longshore.scheduler import cluster_scheduler, leadership, peers, presence, rounds, settling, spread
+from longshore.scheduler import cluster_scheduler, leadership, peers, presence, rounds, settling, spread, standbys
 from longshore.storage import errors, steps
 from longshore.storage.dialect import Dialect
 
@@ -59,6 +59,7 @@ class Leaders:
         supervisor: loops.Supervisor,
         random: random_module.Random,
         standby_interval_s: float,
+        most_warm: int,
     ) -> None:
         self._candidacy: asyncio.Future[leadership.Candidate] = asyncio.get_running_loop().create_future()
         if candidate is not None:
@@ -71,6 +72,7 @@ class Leaders:
         self._elsewhere: dict[str, Elsewhere] = {}
         self._taking: dict[str, asyncio.Future[None]] = {}
         self._leaving = False
+        self._standbys = standbys.Standbys(around, supervisor, most=most_warm)
         self._renew_now = asyncio.Event()
         self._look_now = asyncio.Event()
         self.presence = presence.Presence(around.database.sessions, supervisor, changed=self._presence_changed)
@@ -195,6 +197,8 @@ class Leaders:
             )
             for one in leases
         ]
+        # Those without a leader too, and those that were given to us a moment ago: the next leader may be here.
+        self._standbys.keep(one.cluster for one in held if one.cluster not in self._led)
         for cluster in spread.dealt(candidate.holder, members, held):
             if cluster not in self._led:
                 self.forget(cluster)
@@ -311,7 +315,7 @@ class Leaders:
 
     def _lead(self, lease: leadership.Lease) -> None:
         fence = settling.Fence(lease.cluster, lease.holder, lease.epoch)
-        leader = cluster_scheduler.ClusterScheduler(fence, self._around)
+        leader = cluster_scheduler.ClusterScheduler(fence, self._around, standby=self._standbys.take(lease.cluster))
         self._led[lease.cluster] = leader
         self._show(lease.cluster, lease.epoch)
         self._around.measured.taken += 1

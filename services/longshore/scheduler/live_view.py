@@ -11,8 +11,8 @@ import structlog
 from longshore.events import bus as buses
 from longshore.events import tail
 from longshore.rpc import backoff
-from longshore.scheduler import settling, snapshot, view
-from longshore.storage import errors, ports
+from longshore.scheduler import following, settling, snapshot, view
+from longshore.storage import errors
 from longshore.storage.database import Database
 from longshore.v1 import record_pb2
 
@@ -29,16 +29,16 @@ CATCH_UP_TIMEOUT_S = 5.0
 class LiveView:
     """Everything that is known of a led cluster. Its loops are run by the leader: `follow`, `read_on`, `settler.run`."""
 
-    def __init__(self, database: Database, bus: buses.Bus, fence: settling.Fence, loaded: view.Loaded) -> None:
-        self.snapshot: snapshot.Snapshot = view.build(loaded)
+    def __init__(self, database: Database, bus: buses.Bus, fence: settling.Fence, taken: view.Taken) -> None:
+        self.snapshot: snapshot.Snapshot = taken.snapshot
         self.lock = asyncio.Lock()
         self.settler = settling.Settler(
             database, fence, self._give_back, backoff.Backoff(first=FIRST_PAUSE_S, cap=LONGEST_PAUSE_S)
         )
-        self.settler.add(loaded.released)
+        self.settler.add(taken.released)
         self._database = database
         self._cluster = fence.cluster
-        self._tail = tail.LogTail(database, bus, fence.cluster, loaded.position)
+        self._tail = tail.LogTail(database, bus, fence.cluster, taken.position)
         self._heard = asyncio.Event()
 
     @property
@@ -88,19 +88,13 @@ class LiveView:
             ) from None
 
     def _take_in(self, publication: record_pb2.Publication) -> None:
-        released: list[str] = []
-        for event in publication.events:
-            if event.HasField("container_instance"):
-                if event.container_instance.membership_revision > self.snapshot.seen:
-                    self._heard.set()
-            elif event.task.released:
-                released.append(event.task.task_id)
-            elif event.task.containers:
-                # In the log's order, so nothing of a task comes after its release but what says so.
-                taken = tuple(ports.observed(event.task.containers))
-                if taken:
-                    self.snapshot.observe(event.task.container_instance_id, event.task.task_id, taken)
-        self.settler.add(released)
+        told = following.heard(publication)
+        if told.membership > self.snapshot.seen:
+            self._heard.set()
+        for instance_id, task_id, taken in told.reported:
+            self.snapshot.observe(instance_id, task_id, taken)
+        # What was placed was placed here, and is reserved since it was decided.
+        self.settler.add(told.released)
 
     def _give_back(self, held: view.Held) -> None:
         self.snapshot.give_back(held.instance_id, held.load)

@@ -25,6 +25,11 @@ class Metrics:
 
     queued: int = declared.gauge("longshore_scheduler_queue_depth", "Tasks that wait for placement.", unit="tasks")
     led: int = declared.gauge("longshore_scheduler_led_clusters", "Clusters that this process leads.", unit="clusters")
+    standing_by: int = declared.gauge(
+        "longshore_scheduler_standby_clusters",
+        "Clusters led by others whose view is kept up here, ready to be taken over.",
+        unit="clusters",
+    )
     epochs: dict[str, int] = declared.gauge(
         "longshore_scheduler_leader_epoch",
         "Fencing epoch under which this process leads a cluster; not there for those that it does not lead.",

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import structlog
 
 from longshore.rpc import backoff
-from longshore.scheduler import leadership, snapshot, view
-from longshore.storage import errors, held, ports, steps
+from longshore.scheduler import leadership, view
+from longshore.storage import errors, steps
 from longshore.storage.database import Database
 from longshore.storage.dialect import Dialect
 
@@ -44,7 +44,7 @@ def settle(dialect: Dialect, fence: Fence, released: Sequence[str]) -> steps.Ste
     yield from leadership.hold(dialect, fence.cluster, fence.holder, fence.epoch)
     # Locked by id first, as stopping does it: an UPDATE alone would lock in any order.
     rows = yield from steps.fetch(
-        "SELECT task_id, instance_id, group_name, cpu, memory, ports, resources FROM task_intents"  # noqa: S608 - the dialect's own
+        f"SELECT task_id, {view.TAKES} FROM task_intents"  # noqa: S608 - the dialect's own
         f" WHERE {dialect.member('task_id', 1)} AND cluster = $2 AND settled = 0 ORDER BY task_id {dialect.exclusive_lock}",
         sorted(released),
         fence.cluster,
@@ -53,20 +53,7 @@ def settle(dialect: Dialect, fence: Fence, released: Sequence[str]) -> steps.Ste
         f"UPDATE task_intents SET settled = 1 WHERE {dialect.member('task_id', 1)}",  # noqa: S608 - the dialect's own
         [row["task_id"] for row in rows],
     )
-    return [
-        view.Held(
-            row["instance_id"],
-            snapshot.Load(
-                row["cpu"],
-                row["memory"],
-                ports.from_column(row["ports"]),
-                row["group_name"],
-                named=held.from_column(row["resources"]),
-            ),
-            row["task_id"],
-        )
-        for row in rows
-    ]
+    return [view.of_task(row) for row in rows]
 
 
 class Settler:

@@ -1,12 +1,14 @@
-"""How far one scheduler is with leading one cluster: the transition table. Pure."""
+"""How far one scheduler is with one cluster: the transition table. Pure."""
 
 import enum
 from collections.abc import Mapping
 
 
 class Standing(enum.Enum):
-    """Where it stands, from the takeover on."""
+    """Where it stands: WARMING and WARM while another leads, the others from the takeover on."""
 
+    WARMING = "warming"
+    WARM = "warm"
     LOADING = "loading"
     LEADING = "leading"
     LEAVING = "leaving"
@@ -31,6 +33,9 @@ class IllegalMove(Exception):  # noqa: N818 - the name of the outcome
 
 
 TABLE: Mapping[tuple[Standing, Change], Standing] = {
+    # Whoever takes over begins at LOADING, with a view that only has to catch up where it was WARM.
+    (Standing.WARMING, Change.VIEW_LOADED): Standing.WARM,
+    (Standing.WARM, Change.VIEW_LOST): Standing.WARMING,
     (Standing.LOADING, Change.VIEW_LOADED): Standing.LEADING,
     (Standing.LEADING, Change.VIEW_LOST): Standing.LOADING,
     (Standing.LOADING, Change.DEPOSED): Standing.OVER,

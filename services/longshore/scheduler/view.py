@@ -1,9 +1,9 @@
-"""The leader's picture of its cluster: how it is read at a takeover, and read on when membership moves.
+"""The leader's picture of its cluster: how it is read at a takeover, and read on while it is followed.
 
 Steps of read-only transactions, and pure functions that put their results into a snapshot. What follows from the log is `following`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from longshore.scheduler import instances, snapshot
@@ -45,6 +45,15 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """A view to lead with: all that was committed up to a position of the log. `released`: tasks whose release is still to be settled."""
+
+    snapshot: snapshot.Snapshot
+    position: int
+    released: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class News:
     """What has changed in a cluster's membership, and whether work may still be given to it."""
 
@@ -63,16 +72,7 @@ def load(cluster: str) -> steps.Step[Loaded]:
         cluster,
         _GONE,
     )
-    sums = yield from steps.fetch(
-        "SELECT instance_id, group_name, CAST(SUM(cpu) AS BIGINT) AS cpu, CAST(SUM(memory) AS BIGINT) AS memory,"
-        " COUNT(*) AS tasks FROM task_intents WHERE cluster = $1 AND settled = 0 GROUP BY instance_id, group_name",
-        cluster,
-    )
-    taken = yield from steps.fetch(
-        "SELECT instance_id, ports, resources FROM task_intents WHERE cluster = $1 AND settled = 0"
-        " AND (ports IS NOT NULL OR resources IS NOT NULL)",
-        cluster,
-    )
+    reserved = yield from _held("cluster = $1 AND settled = 0", cluster)
     observed = yield from steps.fetch(
         "SELECT instance_id, task_id, ports, CASE WHEN ports IS NULL THEN body END AS body FROM task_observations"
         " WHERE cluster = $1 AND released = 0 AND (ports IS NULL OR ports <> '')",
@@ -87,9 +87,46 @@ def load(cluster: str) -> steps.Step[Loaded]:
         position=position,
         seen=seen,
         facts=tuple(instances.parse(row) for row in rows),
-        held=(*(_sum(row) for row in sums), *(_taken(row) for row in taken)),
+        held=reserved,
         released=tuple(row["task_id"] for row in released),
         observed=tuple(_observed(row) for row in observed),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """What a view has to take in: reservations, what was settled, instances. `gone`: released tasks that are history no more."""
+
+    placed: tuple[Held, ...]
+    settled: tuple[Held, ...]
+    gone: int
+    facts: tuple[instances.Instance, ...]
+    seen: int
+
+
+def read_on(
+    dialect: Dialect, cluster: str, seen: int, placed: Sequence[str], released: Sequence[str]
+) -> steps.Step[Further]:
+    """Read what these placed tasks take, which of these released ones are settled, and the instances that have changed since `seen`."""
+    took = (yield from _held(dialect.member("task_id", 1), list(placed))) if placed else ()
+    rows = (
+        (
+            yield from steps.fetch(
+                f"SELECT task_id, settled, {TAKES} FROM task_intents WHERE {dialect.member('task_id', 1)}",  # noqa: S608 - our names
+                list(released),
+            )
+        )
+        if released
+        else []
+    )
+    revision = yield from _membership(cluster)
+    changed = (yield from instances.changed(cluster, seen)) if revision > seen else []
+    return Further(
+        placed=took,
+        settled=tuple(of_task(row) for row in rows if row["settled"]),
+        gone=len(released) - len(rows),
+        facts=tuple(instances.parse(row) for row in changed),
+        seen=revision,
     )
 
 
@@ -145,6 +182,37 @@ def _membership(cluster: str) -> steps.Step[int]:
     """The cluster's membership revision; 0 where nothing was ever registered."""
     revision: int | None = yield from steps.fetch_value("SELECT revision FROM membership WHERE cluster = $1", cluster)
     return revision or 0
+
+
+def _held(where: str, *args: object) -> steps.Step[tuple[Held, ...]]:
+    """What some tasks take: their sums by instance and group, and apart from that each one's ports and resources by name."""
+    sums = yield from steps.fetch(
+        "SELECT instance_id, group_name, CAST(SUM(cpu) AS BIGINT) AS cpu, CAST(SUM(memory) AS BIGINT) AS memory,"  # noqa: S608 - our own
+        f" COUNT(*) AS tasks FROM task_intents WHERE {where} GROUP BY instance_id, group_name",
+        *args,
+    )
+    taken = yield from steps.fetch(
+        f"SELECT instance_id, ports, resources FROM task_intents WHERE {where}"  # noqa: S608 - our own
+        " AND (ports IS NOT NULL OR resources IS NOT NULL)",
+        *args,
+    )
+    return (*(_sum(row) for row in sums), *(_taken(row) for row in taken))
+
+
+TAKES = "instance_id, group_name, cpu, memory, ports, resources"
+"""Columns of a task that say what it takes; `of_task` reads them, and its id."""
+
+
+def of_task(row: steps.Row) -> Held:
+    """What one task takes."""
+    load = snapshot.Load(
+        row["cpu"],
+        row["memory"],
+        ports.from_column(row["ports"]),
+        row["group_name"],
+        named=held.from_column(row["resources"]),
+    )
+    return Held(row["instance_id"], load, row["task_id"])
 
 
 def _sum(row: steps.Row) -> Held:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import pytest
+import structlog
 
 from longshore.rpc import errors
 from longshore.scheduler import leaders
@@ -164,6 +165,24 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not await holds():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+
+
+async def test_a_takeover_goes_on_with_the_view_that_was_kept_up(start: StartScheduler, world: World) -> None:
+    await world.add_instance(cpu=1024)
+    with structlog.testing.capture_logs() as told:
+
+        async def said(event: str, **fields: object) -> bool:
+            return any(line["event"] == event and fields.items() <= line.items() for line in told)
+
+        first, second = await start(lease_ms=60_000), await start(lease_ms=60_000)
+        (released,) = ids(await first.stub.RunTask(run_task()))
+        await until(lambda: said("standing_by", cluster="web"))
+        await first.stub.RunTask(run_task(count=3))  # heard of, not read with the rest
+        await first.stack.aclose()
+        await world.release(released)
+        assert len(ids(await second.stub.RunTask(run_task(count=2)))) == 1
+        assert await said("view_loaded", epoch=2, warm=True)
+    assert (await world.reserved()).popitem()[1][0] == 1024
 
 
 async def test_releases_that_were_never_settled_are_after_a_takeover(start: StartScheduler, world: World) -> None:
