@@ -6,7 +6,7 @@ one by one (None). Order among the tasks of one request means nothing: they are 
 
 import numpy as np
 
-from longshore.scheduler import shapes, snapshot
+from longshore.scheduler import bits, candidates, shapes, snapshot
 
 LEAST = 64
 """Tasks from which on arrays are quicker than one decision after the other."""
@@ -20,12 +20,13 @@ def plan(
     """Rows and how many tasks each takes; together fewer than asked where there is no more room. None: go one by one."""
     if shape.needs.shares or shape.dynamic or len(shape.chain) > 1:
         return None
-    rows = np.flatnonzero(shapes.mask(base, shape))
+    sets = candidates.of(base)
+    rows = bits.indices(sets.rows(shape))
     room = _room(base, shape, rows, count)
     if not shape.chain:
         taken = _random(room, count, source)
     elif shape.chain[0].hosts:
-        taken = _even(base.group(shape.group)[rows], room, count, source)
+        taken = _even(sets.levels(shape.group).of_rows(len(base))[rows], room, count, source)
     elif shape.chain[0].attribute:
         return None
     else:

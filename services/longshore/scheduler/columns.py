@@ -1,81 +1,101 @@
-"""Buckets of instances by the values of attributes, for `spread`: per row a number for its values, kept true row by row.
+"""Buckets of instances by the values of attributes, for `spread`: per row a number for its values, and per number its rows. Pure.
 
-An instance without an attribute has the value None there, so all that lack it are one bucket.
+An instance without an attribute has the value None there, so all that lack it are one bucket. Kept true row by row.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+from longshore.scheduler import bits, instances
 
-from longshore.scheduler import instances
+Facts: TypeAlias = Iterable[instances.Instance | None]
 
-_KEPT = 64
-"""Columns that are kept, the most recently used ones, beside those that an index uses."""
+NOWHERE = 0
+"""The bucket of rows without an instance. Nothing is placed there, so its rows are not told."""
+
+SMALL = 32
+"""Rows up to which a bucket's set is made when it is asked for: an attribute with a value of its own for each instance would
+otherwise take the square of their number."""
 
 
-@dataclass(slots=True, eq=False)
+class User(Protocol):
+    """Told of a row that moves to another bucket: before and after."""
+
+    def leave(self, row: int) -> None:
+        """It is in the old one still."""
+
+    def enter(self, row: int) -> None:
+        """It is in the new one."""
+
+
+@dataclass(slots=True)
+class _Bucket:
+    rows: set[int] = field(default_factory=set)
+    bits: int | None = None
+    """The rows as a set of bits, where they are many."""
+
+
 class Column:
-    """Per row the number of its bucket; 0 stands for rows without an instance. `users` are told of a row that moves: row, from, to."""
+    """The buckets of the values of some attributes together."""
 
-    names: tuple[str, ...]
-    codes: NDArray[np.int64]
-    numbers: dict[tuple[str | None, ...], int] = field(default_factory=dict)
-    users: list[Callable[[int, int, int], None]] = field(default_factory=list)
-    at: memoryview = field(init=False)
+    def __init__(self, names: tuple[str, ...], facts: Facts) -> None:
+        self.users: list[User] = []
+        self._names = names
+        self._numbers: dict[tuple[str | None, ...], int] = {}
+        self._of: list[int] = []
+        self._buckets: list[_Bucket] = [_Bucket()]
+        for row, fact in enumerate(facts):
+            self._put(row, NOWHERE if fact is None else self._number(fact))
 
-    def __post_init__(self) -> None:
-        self.at = memoryview(self.codes)  # type: ignore[arg-type] # numpy's arrays have a buffer
+    def of(self, row: int) -> int:
+        """The bucket of a row."""
+        return self._of[row] if row < len(self._of) else NOWHERE
 
-    def code(self, fact: instances.Instance | None) -> int:
-        """The bucket of an instance."""
-        if fact is None:
-            return 0
-        values = tuple(fact.attributes.get(name) for name in self.names)
-        return self.numbers.setdefault(values, len(self.numbers) + 1)
+    def of_rows(self, size: int) -> list[int]:
+        """The buckets of so many rows."""
+        return self._of[:size] + [NOWHERE] * (size - len(self._of))
 
-
-class Columns:
-    """The columns over the rows of one snapshot."""
-
-    def __init__(self, facts: Sequence[instances.Instance | None]) -> None:
-        self.capacity = 0
-        self._facts = facts
-        self._kept: OrderedDict[tuple[str, ...], Column] = OrderedDict()
-
-    def get(self, names: tuple[str, ...]) -> Column:
-        """The column of the values of these attributes together."""
-        column = self._kept.get(names)
-        if column is not None:
-            self._kept.move_to_end(names)
-            return column
-        column = Column(names, np.zeros(self.capacity, np.int64))
-        for row, fact in enumerate(self._facts):
-            column.codes[row] = column.code(fact)
-        self._kept[names] = column
-        if len(self._kept) > _KEPT:
-            self._drop()
-        return column
+    def members(self, bucket: int) -> int:
+        """The rows of a bucket."""
+        found = self._buckets[bucket]
+        return bits.of(found.rows) if found.bits is None else found.bits
 
     def apply(self, row: int, before: instances.Instance | None, fact: instances.Instance) -> None:
         """An instance has changed."""
         if before is not None and before.attributes == fact.attributes:
             return
-        for column in self._kept.values():
-            old, new = column.at[row], column.code(fact)
-            if old != new:
-                column.at[row] = new
-                for told in column.users:
-                    told(row, old, new)
+        bucket = self._number(fact)
+        if bucket == self.of(row):
+            return
+        for user in self.users:
+            user.leave(row)
+        self._put(row, bucket)
+        for user in self.users:
+            user.enter(row)
 
-    def clear(self) -> None:
-        """Forget all: the arrays are of another size now."""
-        self._kept.clear()
+    def _number(self, fact: instances.Instance) -> int:
+        values = tuple(map(fact.attributes.get, self._names))
+        number = self._numbers.get(values)
+        if number is None:
+            number = self._numbers[values] = len(self._buckets)
+            self._buckets.append(_Bucket())
+        return number
 
-    def _drop(self) -> None:
-        for names, column in self._kept.items():
-            if not column.users:
-                del self._kept[names]
-                return
+    def _put(self, row: int, bucket: int) -> None:
+        if row >= len(self._of):
+            self._of += [NOWHERE] * (row + 1 - len(self._of))
+        one = 1 << row
+        old = self._buckets[self._of[row]]
+        if self._of[row] != NOWHERE:
+            old.rows.discard(row)
+            if old.bits is not None:
+                old.bits ^= one
+        self._of[row] = bucket
+        if bucket != NOWHERE:
+            new = self._buckets[bucket]
+            new.rows.add(row)
+            if new.bits is not None:
+                new.bits |= one
+            elif len(new.rows) > SMALL:
+                new.bits = bits.of(new.rows)

@@ -1,110 +1,89 @@
-"""Which rows pass the tests that do not change with tasks: required attributes, and expressions about the instance itself.
+"""Which rows pass a test that does not change with tasks: a required attribute, or an expression about the instance itself. Pure.
 
 A mask is made once and kept true row by row: a change of an instance touches those alone that depend on what has changed.
 """
 
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from longshore.query import evaluation
-from longshore.scheduler import instances, requirements
-
-_KEPT = 1024
-"""Masks that are kept, the most recently used ones, beside those that an index uses."""
-
-Key: TypeAlias = tuple[tuple[requirements.Attribute, ...], tuple[str, ...]]
-"""Attributes that are required, and expressions that must hold."""
+from longshore.scheduler import bits, instances, requirements
 
 
-@dataclass(slots=True, eq=False)
 class Mask:
-    """Per row, whether it passes. `users` are told of a row that passes from now on."""
+    """The rows that pass."""
 
-    attributes: tuple[requirements.Attribute, ...]
-    queries: tuple[evaluation.Query, ...]
-    bits: NDArray[np.bool_]
-    at: memoryview = field(init=False)
-    users: list[Callable[[int], None]] = field(default_factory=list)
+    __slots__ = ("passes", "rows")
 
-    def __post_init__(self) -> None:
-        self.at = memoryview(self.bits)  # type: ignore[arg-type] # numpy's booleans have a buffer
+    def __init__(self, passes: Callable[[instances.Instance], object], rows: int) -> None:
+        self.passes = passes
+        self.rows = rows
 
-    def passes(self, fact: instances.Instance) -> bool:
-        """Whether an instance passes."""
-        return not fact.lacks(self.attributes) and all(query.holds(fact, evaluation.IDLE) for query in self.queries)
-
-    def depends(self, names: frozenset[str], *, others: bool) -> bool:
-        """Whether it may change where attributes of these names do, or anything else of an instance."""
-        return any(one.name in names for one in self.attributes) or any(
-            not query.attributes.isdisjoint(names) or (others and query.others) for query in self.queries
-        )
+    def look(self, row: int, fact: instances.Instance) -> None:
+        """Take in a row that may have changed."""
+        if bool(self.passes(fact)) != bool(self.rows >> row & 1):
+            self.rows ^= 1 << row
 
 
 class Masks:
     """The masks over the rows of one snapshot."""
 
     def __init__(self, facts: Sequence[instances.Instance | None]) -> None:
-        self.capacity = 0
         self._facts = facts
-        self._kept: OrderedDict[Key, Mask] = OrderedDict()
+        self._kept: dict[requirements.Attribute | str, Mask] = {}
+        self._by_name: dict[str, list[Mask]] = {}
+        self._others: list[Mask] = []
 
-    def get(self, attributes: tuple[requirements.Attribute, ...], expressions: tuple[str, ...] = ()) -> Mask:
-        """The mask of these attributes and expressions; one that asks for tasks is answered as if there were none."""
-        key = (attributes, expressions)
-        mask = self._kept.get(key)
-        if mask is not None:
-            self._kept.move_to_end(key)
-            return mask
-        queries = tuple(evaluation.compiled(expression) for expression in expressions)
-        mask = Mask(attributes, queries, np.zeros(self.capacity, np.bool_))
-        for row, fact in enumerate(self._facts):
-            mask.bits[row] = fact is not None and mask.passes(fact)
-        self._kept[key] = mask
-        if len(self._kept) > _KEPT:
-            self._drop()
+    def attribute(self, required: requirements.Attribute) -> Mask:
+        """The rows that have a required attribute."""
+        mask = self._kept.get(required)
+        if mask is None:
+            mask = self._made(required, lambda fact: not fact.lacks((required,)))
+            self._by_name.setdefault(required.name, []).append(mask)
+        return mask
+
+    def expression(self, text: str) -> Mask:
+        """The rows for which an expression holds that asks for the instance alone."""
+        mask = self._kept.get(text)
+        if mask is None:
+            query = evaluation.compiled(text)
+            mask = self._made(text, lambda fact: query.holds(fact, evaluation.IDLE))
+            for name in query.attributes:
+                self._by_name.setdefault(name, []).append(mask)
+            if query.others:
+                self._others.append(mask)
         return mask
 
     def apply(self, row: int, before: instances.Instance | None, fact: instances.Instance) -> None:
         """An instance has changed."""
-        names = changed_names(before, fact)
-        others = before is None or fact.identity != before.identity
-        if not names and not others:
+        if before is None:
+            for mask in self._kept.values():
+                mask.look(row, fact)
             return
-        for mask in self._kept.values():
-            if before is not None and not mask.depends(names, others=others):
-                continue
-            passes = mask.passes(fact)
-            rises = passes and not mask.at[row]
-            mask.at[row] = passes
-            if rises:
-                for told in mask.users:
-                    told(row)
+        if before.attributes != fact.attributes:
+            for name in changed_names(before.attributes, fact.attributes):
+                for mask in self._by_name.get(name, ()):
+                    mask.look(row, fact)
+        if self._others and before.identity != fact.identity:
+            for mask in self._others:
+                mask.look(row, fact)
 
     def clear(self) -> None:
-        """Forget all: the arrays are of another size now."""
+        """Forget all."""
         self._kept.clear()
+        self._by_name.clear()
+        self._others.clear()
 
-    def _drop(self) -> None:
-        """Forget the one that was not used for longest, among those that no index uses."""
-        for key, mask in self._kept.items():
-            if not mask.users:
-                del self._kept[key]
-                return
+    def _made(self, key: requirements.Attribute | str, passes: Callable[[instances.Instance], object]) -> Mask:
+        rows = bits.of(row for row, fact in enumerate(self._facts) if fact is not None and passes(fact))
+        mask = self._kept[key] = Mask(passes, rows)
+        return mask
 
 
-def changed_names(before: instances.Instance | None, fact: instances.Instance) -> frozenset[str]:
+def changed_names(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
     """The attributes that have come, gone or changed their values."""
-    if before is None:
-        return frozenset(fact.attributes)
-    if before.attributes == fact.attributes:
-        return frozenset()
-    return frozenset(
-        name
-        for name in before.attributes.keys() | fact.attributes.keys()
-        if before.attributes.get(name) != fact.attributes.get(name)
-    )
+    for name, value in after.items():
+        if before.get(name) != value:
+            yield name
+    for name in before:
+        if name not in after:
+            yield name

@@ -8,10 +8,11 @@ import functools
 import random as random_module
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from longshore.scheduler import bulk, indexes, refusals, requirements, resources, shapes, snapshot, strategies
+from longshore.scheduler import bulk, candidates, refusals, requirements, resources, shapes, snapshot, strategies
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,7 @@ class Request:
         return snapshot.Load(self.needs.cpu, self.needs.memory, self.needs.ports, self.group)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """Where the tasks of one request go, and why some go nowhere."""
 
     instances: tuple[str, ...]
@@ -65,7 +65,7 @@ class Placement:
     def __init__(self, base: snapshot.Snapshot, random: random_module.Random) -> None:
         self._base = base
         self._random = random
-        self._indexes = indexes.of(base)
+        self._candidates = candidates.of(base)
         self._refused: dict[shapes.Shape, tuple[int, tuple[refusals.Refusal, ...]]] = {}
 
     def decide(self, request: Request) -> Decision:
@@ -76,11 +76,11 @@ class Placement:
             decision = self._decide_many(request)
             if decision is not None:
                 return decision
-        base, shape, load = self._base, request.shape, request.load
+        base, shape, load, random = self._base, request.shape, request.load, self._random.random
         chosen: list[str] = []
         given: list[tuple[resources.Given, ...]] = []
         for _ in range(request.count):
-            row = self.choose(shape)
+            row = self._candidates.choose(shape, random)
             if row is None:
                 return Decision(tuple(chosen), self._refusals(request), tuple(given))
             if request.needs.shares:
@@ -96,14 +96,6 @@ class Placement:
             decision.instances, decision.given or ((),) * len(decision.instances), strict=True
         ):
             self._base.give_back(instance_id, load_with(request, given))
-
-    def choose(self, shape: shapes.Shape) -> int | None:
-        """The row for one task of a shape, the best by its chain; None where it fits nowhere."""
-        index = self._indexes.get(shape)
-        if index is not None:
-            return index.choose(self._random.random)
-        rows = np.flatnonzero(shapes.mask(self._base, shape))
-        return strategies.choose(self._base, rows, shape.group, shape.chain, self._random)
 
     def _decide_targets(self, request: Request) -> Decision:
         chosen: list[str] = []

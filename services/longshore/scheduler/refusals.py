@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from longshore.scheduler import instances, requirements, resources, shapes, snapshot
+from longshore.scheduler import bits, candidates, instances, requirements, resources, shapes, snapshot
 from longshore.storage import ports
 from longshore.v1 import container_instance_pb2
 
@@ -176,18 +176,17 @@ def _failing(base: snapshot.Snapshot, wanted: Wanted) -> snapshot.Bools:
     taken = np.zeros(size, np.bool_)
     for port in needs.ports:
         taken |= base.port_mask(port)
-    member = base.masks.get((), shape.static).bits.copy() if shape.static else np.ones(size, np.bool_)
-    for query in shape.dynamic:
-        member &= shapes.holding(base, query)
+    sets = candidates.of(base)
+    distinct = sets.levels(wanted.group).holding() if shape.distinct else 0
     return np.stack(
         [
             ~base.connected,
-            ~base.masks.get(needs.attributes).bits,
+            ~bits.to_array(sets.having(needs.attributes), size),
             base.cpu_free < needs.cpu,
             base.memory_free < needs.memory,
             taken,
             *(~base.has(name, count) for name, count in needs.resources),
-            base.group(wanted.group) > 0 if shape.distinct else np.zeros(size, np.bool_),
-            ~member,
+            bits.to_array(distinct, size),
+            ~bits.to_array(sets.member(shape), size),
         ]
     )

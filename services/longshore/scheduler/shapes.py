@@ -1,14 +1,10 @@
 """What a request asks of an instance, as one value: the shape that everything which is kept per kind of request is kept under. Pure."""
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from longshore.query import evaluation
-from longshore.scheduler import requirements, snapshot, strategies
+from longshore.scheduler import requirements, strategies
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,87 +60,3 @@ def _of(
         static=tuple(query.text for query in queries if not query.dynamic),
         dynamic=tuple(query for query in queries if query.dynamic),
     )
-
-
-def mask(base: snapshot.Snapshot, shape: Shape) -> snapshot.Bools:
-    """Per row, whether it takes one task of a shape now."""
-    found = snapshot.needs_mask(base, shape.needs)
-    static = shape.static
-    if shape.needs.attributes or static:
-        found &= base.masks.get(shape.needs.attributes, static).bits
-    if shape.distinct:
-        found[_held(base.group_counts(shape.group))] = False
-    for query in shape.dynamic:
-        found &= holding(base, query)
-    return found
-
-
-def holding(base: snapshot.Snapshot, query: evaluation.Query) -> snapshot.Bools:
-    """Per row, whether an expression that asks for tasks holds: looked at one by one where there are such tasks."""
-    if query.groups is None:
-        found = np.zeros(len(base.open), np.bool_)
-        rows: Iterable[int] = range(len(base))
-    else:
-        found = base.masks.get((), (query.text,)).bits.copy()
-        rows = {row for group in query.groups for row in base.group_counts(group)}
-    for row in rows:
-        found[row] = base.holds(row, query)
-    return found
-
-
-def fits(base: snapshot.Snapshot, shape: Shape) -> Callable[[int], bool]:
-    """A test of one row, as quick as it can be: it is made once per index and asked many times a decision."""
-    needs, static = shape.needs, shape.static
-    cpu, memory = needs.cpu, needs.memory
-    cpu_at, memory_at, open_at = base.cpu_at, base.memory_at, base.open_at
-    rest = _rest(base, shape)
-    if needs.attributes or static:
-        passes: Any = base.masks.get(needs.attributes, static).at
-        if rest is None:
-            return lambda row: cpu_at[row] >= cpu and memory_at[row] >= memory and passes[row] and open_at[row]
-        return lambda row: (
-            cpu_at[row] >= cpu and memory_at[row] >= memory and passes[row] and open_at[row] and rest(row)
-        )
-    if rest is None:
-        return lambda row: cpu_at[row] >= cpu and memory_at[row] >= memory and open_at[row]
-    return lambda row: cpu_at[row] >= cpu and memory_at[row] >= memory and open_at[row] and rest(row)
-
-
-def _rest(base: snapshot.Snapshot, shape: Shape) -> Callable[[int], bool] | None:
-    """The tests that few shapes have."""
-    needs, group = shape.needs, shape.group
-    dynamic = shape.dynamic
-    held = base.held
-    asked = [_asks(base, query) for query in dynamic]
-    if not needs.ports and not needs.resources and not dynamic:
-        return (lambda row: held[row].get(group, 0) <= 0) if shape.distinct else None
-
-    def rest(row: int) -> bool:
-        if shape.distinct and held[row].get(group, 0) > 0:
-            return False
-        if any(base.port_taken(row, port) for port in needs.ports):
-            return False
-        if any(base.free(row, name) < count for name, count in needs.resources):
-            return False
-        return all(asks(row) for asks in asked)
-
-    return rest
-
-
-def _asks(base: snapshot.Snapshot, query: evaluation.Query) -> Callable[[int], bool]:
-    """A test of one row by an expression that asks for tasks: as a rule there are none of those that it names."""
-    groups, held = query.groups, base.held
-    if groups is None:
-        return lambda row: base.holds(row, query)
-    idle = base.masks.get((), (query.text,))
-    idle.users.append(unheard)  # keeps it true for as long as the snapshot lives
-    at: Any = idle.at
-    return lambda row: at[row] if groups.isdisjoint(held[row]) else base.holds(row, query)
-
-
-def unheard(_row: int) -> None:
-    """Of a mask that is read and whose changes nobody needs to be told of."""
-
-
-def _held(counts: Mapping[int, int]) -> list[int]:
-    return [row for row, count in counts.items() if count > 0]

@@ -5,25 +5,25 @@ that are gone keep theirs, not ACTIVE, because what was placed on them counts un
 commute, so their order does not matter; `apply` takes an instance only when it is newer than the one it has.
 
 Numbers are numpy arrays, for what looks at all rows, and views of the same memory, for what looks at one: reading an element of a
-view costs a third of an array's. Whoever keeps an index over the rows is told of changes (`Watcher`).
+view costs a third of an array's. Whoever keeps sets of rows is told of instances (`Watcher`), and finds what else has changed in `marks`.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from longshore.query import evaluation
-from longshore.scheduler import columns, instances, masks, requirements, resources
+from longshore.scheduler import instances, resources
+from longshore.scheduler import marks as marking
 from longshore.storage import held
 
 Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
 
 _FIRST_CAPACITY = 64
-_NO_GROUPS: Mapping[str, int] = {}
 _NO_ROWS: Mapping[int, int] = {}
 
 
@@ -49,19 +49,10 @@ class Reserved:
 
 
 class Watcher(Protocol):
-    """Told of changes as they happen. `grown`: all arrays are new ones, whatever was kept of them is void."""
+    """Told of instances as they come and change."""
 
-    def appeared(self, row: int) -> None:
-        """A row has an instance now, and had none."""
-
-    def gained(self, row: int) -> None:
-        """What did not fit a row before may fit now."""
-
-    def counted(self, group: str, row: int, before: int, after: int) -> None:
-        """A row holds so many tasks of a group now."""
-
-    def grown(self) -> None:
-        """The arrays have been replaced by larger ones."""
+    def applied(self, row: int, before: instances.Instance | None, fact: instances.Instance) -> None:
+        """What is known of a row's instance now, and was before."""
 
 
 class Snapshot:
@@ -85,15 +76,13 @@ class Snapshot:
         self.open: Bools = np.zeros(_FIRST_CAPACITY, np.bool_)
         """ACTIVE and connected: takes new tasks."""
         self.watcher: Watcher | None = None
+        self.marks = marking.Marks()
         self.changes = 0
         """Grows with every change; what was concluded from one state holds while it stays."""
-        self.masks = masks.Masks(self.facts)
-        self.columns = columns.Columns(self.facts)
         # By port the rows that have it, and how often: dynamic ports are many and each in a few rows.
         self._ports: dict[int, dict[int, int]] = {}
         self._observed: dict[str, tuple[int, tuple[int, ...]]] = {}
         self._used: dict[int, dict[str, resources.Used]] = {}
-        self._groups: dict[str, dict[int, int]] = {}
         self._look()
 
     def __len__(self) -> int:
@@ -155,20 +144,6 @@ class Snapshot:
                 mask[row] = self.free(row, name) >= count
         return mask
 
-    def group_counts(self, group: str) -> Mapping[int, int]:
-        """Rows with tasks of a group, and how many."""
-        return self._groups.get(group, _NO_ROWS)
-
-    def group(self, name: str) -> Ints:
-        """Per row, how many tasks of a group it holds."""
-        counts = np.zeros(len(self.cpu), np.int64)
-        held_by = self.group_counts(name)
-        if held_by:
-            counts[np.fromiter(held_by.keys(), np.int64, len(held_by))] = np.fromiter(
-                held_by.values(), np.int64, len(held_by)
-            )
-        return counts
-
     def load(self, row: int) -> evaluation.Load:
         """What runs in a row, as the query language sees it."""
         return evaluation.Load(self.tasks[row], [group for group, count in self.held[row].items() if count > 0])
@@ -198,13 +173,12 @@ class Snapshot:
         if old != fact.reserved_ports:
             self._count_ports(row, old - fact.reserved_ports, -1)
             self._count_ports(row, fact.reserved_ports - old, 1)
-        self.columns.apply(row, before, fact)
-        self.masks.apply(row, before, fact)
+        self.marks.moved.add(row)
+        for marked in self.marks.names.values():
+            for rows in marked:
+                rows.add(row)
         if self.watcher is not None:
-            if before is None:
-                self.watcher.appeared(row)
-            else:
-                self.watcher.gained(row)
+            self.watcher.applied(row, before, fact)
         return True
 
     def reserve(self, instance_id: str, load: Load) -> None:
@@ -232,11 +206,11 @@ class Snapshot:
         row, ports = found
         self._count_ports(row, ports, -1)
         self.changes += 1
-        if self.watcher is not None:
-            self.watcher.gained(row)
 
     def move(self, row: int, load: Load, sign: int) -> None:
         """Reserve in a row, or give back there with a sign of -1."""
+        marks = self.marks
+        marks.moved.add(row)
         self.changes += 1
         self.cpu_at[row] -= sign * load.cpu
         self.memory_at[row] -= sign * load.memory
@@ -244,30 +218,22 @@ class Snapshot:
             self._count_ports(row, load.ports, sign)
         for name, amount in load.named:
             self._use(row, name, amount, sign)
-        watcher = self.watcher
         tasks = load.tasks
         if tasks:
-            self.tasks[row] += sign * tasks
+            tasks *= sign
+            self.tasks[row] += tasks
             group = load.group
             counts = self.held[row]
-            before = counts.get(group, 0)
-            after = before + sign * tasks
-            if after:
-                counts[group] = after
-                rows = self._groups.get(group)
-                if rows is None:
-                    rows = self._groups[group] = {}
-                rows[row] = after
+            tasks += counts.get(group, 0)
+            if tasks:
+                counts[group] = tasks
             else:
                 del counts[group]
-                rows = self._groups[group]
-                del rows[row]
-                if not rows:
-                    del self._groups[group]
-            if watcher is not None:
-                watcher.counted(group, row, before, after)
-        if sign < 0 and watcher is not None:
-            watcher.gained(row)
+            if group in marks.groups:
+                for rows in marks.groups[group]:
+                    rows.add(row)
+            for rows in marks.counts:
+                rows.add(row)
 
     def _count_ports(self, row: int, ports: Iterable[int], sign: int) -> None:
         for port in ports:
@@ -277,11 +243,15 @@ class Snapshot:
                 del taken[row]
                 if not taken:
                     del self._ports[port]
+            for rows in self.marks.ports.get(port, ()):
+                rows.add(row)
 
     def _use(self, row: int, name: str, amount: held.Amount, sign: int) -> None:
         names = self._used.setdefault(row, {})
         used = names.setdefault(name, resources.Used())
         used.add(amount, sign)
+        for rows in self.marks.names.get(name, ()):
+            rows.add(row)
         if used.nothing:
             del names[name]
             if not names:
@@ -306,25 +276,9 @@ class Snapshot:
             setattr(self, name, np.concatenate([getattr(self, name), np.zeros(more, np.int64)]))
         for name in ("active", "connected", "open"):
             setattr(self, name, np.concatenate([getattr(self, name), np.zeros(more, np.bool_)]))
-        self.masks.clear()
-        self.columns.clear()
         self._look()
-        if self.watcher is not None:
-            self.watcher.grown()
 
     def _look(self) -> None:
         """Views of the arrays' memory, for one element at a time."""
         self.cpu_at: memoryview = memoryview(self.cpu_free)  # type: ignore[arg-type] # numpy's arrays have a buffer
         self.memory_at: memoryview = memoryview(self.memory_free)  # type: ignore[arg-type]
-        self.open_at: Any = memoryview(self.open)  # type: ignore[arg-type]
-        self.masks.capacity = self.columns.capacity = len(self.cpu)
-
-
-def needs_mask(base: Snapshot, needs: requirements.Needs) -> Bools:
-    """Per row, whether it is open and has what a task needs, whatever the constraints."""
-    mask = base.open & (base.cpu_free >= needs.cpu) & (base.memory_free >= needs.memory)
-    for port in needs.ports:
-        mask &= ~base.port_mask(port)
-    for name, count in needs.resources:
-        mask &= base.has(name, count)
-    return mask

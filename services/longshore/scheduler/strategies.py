@@ -6,12 +6,7 @@ least left of CPU or memory.
 """
 
 import enum
-import random as random_module
 from dataclasses import dataclass
-
-import numpy as np
-
-from longshore.scheduler import snapshot
 
 HOST_FIELDS = frozenset({"instanceid", "host"})
 ATTRIBUTE_PREFIX = "attribute:"
@@ -72,41 +67,3 @@ def effective(chain: tuple[Strategy, ...]) -> tuple[Strategy, ...]:
             break
         kept.append(strategy)
     return tuple(kept)
-
-
-def best(base: snapshot.Snapshot, rows: snapshot.Ints, group: str, chain: tuple[Strategy, ...]) -> snapshot.Ints:
-    """Those of the rows that rank first by the whole chain. Looks at all of them: what no index serves."""
-    buckets: tuple[str, ...] = ()
-    for strategy in effective(chain):
-        if len(rows) < 2:
-            break
-        if strategy.attribute:
-            buckets = (*buckets, strategy.attribute)
-        ranks = _ranks(base, group, strategy, buckets)[rows]
-        rows = rows[ranks == ranks.min()]
-    return rows
-
-
-def choose(
-    base: snapshot.Snapshot,
-    rows: snapshot.Ints,
-    group: str,
-    chain: tuple[Strategy, ...],
-    random: random_module.Random,
-) -> int | None:
-    """One of the rows, the best by the chain; None where there are none."""
-    if not len(rows):
-        return None
-    rows = best(base, rows, group, chain)
-    return int(rows[random.randrange(len(rows))])
-
-
-def _ranks(base: snapshot.Snapshot, group: str, strategy: Strategy, buckets: tuple[str, ...]) -> snapshot.Ints:
-    """Per row, the smaller the better."""
-    if strategy.packed:
-        return base.cpu_free if strategy.packed == "cpu" else base.memory_free
-    counts = base.group(group)
-    if strategy.hosts:
-        return counts
-    codes = base.columns.get(buckets).codes
-    return np.bincount(codes, weights=counts).astype(np.int64)[codes]

@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longshore.scheduler import bulk, indexes, instances, placement, requirements, snapshot, strategies
+from longshore.scheduler import (
+    bits,
+    bulk,
+    candidates,
+    columns,
+    instances,
+    levels,
+    placement,
+    requirements,
+    snapshot,
+    strategies,
+)
 from tests.property.scheduler import naive, worlds
 
 UNTIMED = settings(deadline=None)
@@ -17,37 +28,53 @@ SHAPES = 5
 STEPS = 30
 
 
-@pytest.fixture(params=["with indexes", "without", "with few"])
+TUNED = {
+    "row by row": (candidates.SHAPES, 1, 0),
+    "anew": (candidates.SHAPES, 10**9, columns.SMALL),
+    "forgetful": (2, levels.MANY, columns.SMALL),
+}
+"""Shapes that are kept, the part of the rows from which on all are looked at anew, and rows of a bucket from which on it has a set."""
+
+
+@pytest.fixture(params=TUNED)
 def tuned(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tuned for large clusters, so that small ones meet every way of choosing."""
-    uses, kept = {"with indexes": (1, 128), "without": (10**9, 128), "with few": (1, 2)}[request.param]
-    monkeypatch.setattr(indexes, "USES", uses)
-    monkeypatch.setattr(indexes, "INDEXES", kept)
-    monkeypatch.setattr(indexes, "IDLE", 3)
+    shapes, many, small = TUNED[request.param]
+    monkeypatch.setattr(candidates, "SHAPES", shapes)
+    monkeypatch.setattr(candidates, "MANY", many)
+    monkeypatch.setattr(levels, "MANY", many)
+    monkeypatch.setattr(columns, "SMALL", small)
+    monkeypatch.setattr(bits, "GUESSES", 0 if many == 1 else bits.GUESSES)
 
 
-def live(source: random.Random) -> None:
+def live(source: random.Random, *, instances: int = 10, shapes: int = SHAPES, steps: int = STEPS) -> None:
     """A cluster's life: decisions of a few shapes, releases and changes of instances, all mixed."""
-    world = worlds.World(source)
+    world = worlds.World(source, most=instances)
     placing = placement.Placement(world.base, source)
-    requests = [worlds.request(source) for _ in range(SHAPES)]
-    for _ in range(STEPS):
+    requests = [worlds.request(source) for _ in range(shapes)]
+    for _ in range(steps):
         step = source.random()
         if step < 0.5:
             world.check(placing, source.choice(requests))
         elif step < 0.8:
             world.release()
         else:
-            world.apply(f"i{source.randrange(12)}")
+            world.apply(f"i{source.randrange(instances + 2)}")
 
 
 @pytest.mark.usefixtures("tuned")
 def test_every_choice_and_every_refusal_agrees_with_the_naive_reference() -> None:
-    for seed in range(300):
+    for seed in range(200):
         try:
             live(random.Random(seed))
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}") from error
+
+
+@pytest.mark.usefixtures("tuned")
+def test_many_shapes_over_many_instances_agree_too() -> None:
+    for seed in range(3):
+        live(random.Random(seed), instances=100, shapes=64, steps=120)
 
 
 @UNTIMED
@@ -56,8 +83,7 @@ def test_and_where_hypothesis_looks_too(seed: int) -> None:
     live(random.Random(seed))
 
 
-def test_the_cluster_grows_under_its_indexes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(indexes, "USES", 1)
+def test_the_cluster_grows_under_its_sets() -> None:
     source = random.Random(7)
     world = worlds.World(source)
     placing = placement.Placement(world.base, source)

@@ -5,10 +5,19 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from longshore.scheduler import instances, requirements, snapshot
+from longshore.scheduler import candidates, instances, requirements, shapes, snapshot, strategies
 
 ZONE = (requirements.Attribute("zone", "a"),)
-ASKED = ("agentConnected == true or attribute:zone == a",)
+SPREAD = (strategies.Strategy(strategies.Kind.SPREAD, "attribute:zone"),)
+SHAPES = [
+    shapes.of(requirements.Needs(cpu, memory, ports, ZONE), group, distinct, asked, SPREAD)
+    for cpu, memory, ports, group, distinct, asked in (
+        (0, 0, (), "g", False, ("agentConnected == true or attribute:zone == a",)),
+        (3, 2, (80,), "h", True, ()),
+        (2, 5, (443,), "g", False, ("task:group == g",)),
+    )
+]
+"""What the sets of rows are asked for."""
 
 loads = st.builds(
     snapshot.Load,
@@ -43,8 +52,9 @@ def rows(draw: st.DrawFn) -> list[instances.Instance]:
 
 def shown(base: snapshot.Snapshot) -> dict[str, object]:
     """All that can be seen of a snapshot, whatever the order of its rows."""
-    column = base.columns.get(("zone",))
-    values = {code: names[0] for names, code in column.numbers.items()}
+    sets = candidates.of(base)
+    fitting = [sets.rows(shape) for shape in SHAPES]
+    levels = [sets.levels(group, names).of_rows(len(base)) for group in ("g", "h") for names in ((), ("zone",))]
     return {
         name: (
             base.facts[row],
@@ -53,10 +63,10 @@ def shown(base: snapshot.Snapshot) -> dict[str, object]:
             int(base.memory[row]),
             bool(base.active[row]),
             bool(base.connected[row]),
-            bool(base.masks.get(ZONE, ASKED).bits[row]),
-            values.get(int(column.codes[row])),
+            [bool(rows >> row & 1) for rows in fitting],
+            [int(of_row[row]) for of_row in levels] if base.facts[row] is not None else None,
             {port: base.ports_of(port)[row] for port in (22, 80, 443) if row in base.ports_of(port)},
-            {group: base.group_counts(group).get(row, 0) for group in ("g", "h")},
+            dict(base.held[row]),
         )
         for name, row in sorted(base.rows.items())
     }
@@ -72,8 +82,7 @@ def test_rows_reservations_and_releases_may_come_in_any_order(
     changes += [("give_back", placed[number]) for number in released]
     first, second = snapshot.Snapshot(), snapshot.Snapshot()
     for base, order in ((first, changes), (second, data.draw(st.permutations(changes)))):
-        base.masks.get(ZONE, ASKED)
-        base.columns.get(("zone",))
+        shown(base)
         for name, what in order:
             if name == "apply":
                 base.apply(what)  # type: ignore[arg-type]
@@ -84,13 +93,12 @@ def test_rows_reservations_and_releases_may_come_in_any_order(
 
 @UNTIMED
 @given(rows(), st.integers(0, 2**32))
-def test_cached_masks_and_columns_are_those_of_a_fresh_snapshot(facts: list[instances.Instance], seed: int) -> None:
+def test_sets_that_are_kept_are_those_of_a_fresh_snapshot(facts: list[instances.Instance], seed: int) -> None:
     cached, fresh = snapshot.Snapshot(), snapshot.Snapshot()
     source = random.Random(seed)
     for fact in facts:
         if source.random() < 0.5:
-            cached.masks.get(ZONE, ASKED)
-            cached.columns.get(("zone",))
+            shown(cached)
         cached.apply(fact)
     for fact in facts:
         fresh.apply(fact)

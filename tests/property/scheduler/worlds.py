@@ -84,9 +84,11 @@ class World:
     base: snapshot.Snapshot = dataclasses.field(default_factory=snapshot.Snapshot)
     plain: naive.Cluster = dataclasses.field(default_factory=dict)
     revision: int = 1
+    most: int = 10
+    """Instances at the beginning, or fewer."""
 
     def __post_init__(self) -> None:
-        for number in range(self.source.randint(0, 10)):
+        for number in range(self.source.randint(self.most // 2 if self.most > 10 else 0, self.most)):
             self.apply(f"i{number}")
 
     def apply(self, name: str) -> None:
