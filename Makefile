@@ -39,6 +39,10 @@ accept: setup ## Promise the contract as it is now: later changes must not break
 api: setup ## Write docs/api, the reference of the API, anew from the protos' comments
 	@scripts/api
 
+.PHONY: blocking
+blocking: setup ## Write the client without await, longshore.client.blocking, anew from the client
+	@scripts/blocking
+
 .PHONY: conformance
 conformance: setup ## Write docs/conformance.md and docs/task-definition.md anew from the contract and the tests' findings
 	@scripts/conformance

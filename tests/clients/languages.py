@@ -74,7 +74,15 @@ TYPESCRIPT = Language(
         "measure": ["node", str(_SCRIPTS / "internal" / "measure.js")],
     },
 )
-PYTHON = Language("python", (), {"cases": [sys.executable, "-m", "tests.clients.python_cases"]})
+PYTHON = Language(
+    "python",
+    (),
+    {
+        "cases": [sys.executable, "-m", "tests.clients.python_cases"],
+        "story": [sys.executable, str(ROOT / "examples/story.py")],
+        "ten-lines": [sys.executable, str(ROOT / "examples/ten_lines.py")],
+    },
+)
 
 ALL = (PYTHON, GO, TYPESCRIPT)
 

@@ -22,6 +22,10 @@ class AddressError(ValueError):
     """What a client was told is not an address. The message names the variable or argument."""
 
 
+TlsError = tls.TlsError
+"""What opening a client raises where a certificate file cannot be used."""
+
+
 @dataclass(frozen=True, slots=True)
 class Addresses:
     """host:port of each component, one or more replicas each."""

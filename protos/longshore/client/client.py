@@ -1,208 +1,201 @@
-"""The client: one connection to each component, typed calls, retries under one client token, a watch and logs that resume.
+"""The client: everything that a program does with Longshore, in a line each.
 
-async with client.Client() as longshore:
-    answer = await longshore.call(longshore.registry.DescribeClusters, DescribeClustersRequest())
+    async with Client() as longshore:
+        run = await longshore.run("hello.json", wait=True)
+        print(run.exit_code, run.reason)
+
+What has no line of its own here goes by `call`, with the messages of the contract. `blocking.Client` is the same without `await`.
 """
 
-import asyncio
 import contextlib
-import random
-import secrets
-import uuid
-from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime
-from types import TracebackType
-from typing import Any, Protocol, Self, TypeAlias, TypeVar
+from typing import Any, TypeAlias
 
-import grpc.aio
-from google.protobuf.message import Message
-
-from longshore.client import addresses as resolving
+from longshore.client import connection, lines, listing, results, running, waiting
 from longshore.client import logs as reading
-from longshore.client import retrying
-from longshore.rpc import backoff, caller, channels, errors, tls
+from longshore.rpc import errors
 from longshore.v1 import (
+    cluster_pb2,
+    container_instance_pb2,
     event_pb2,
-    registry_service_pb2_grpc,
-    scheduler_service_pb2_grpc,
-    state_tracker_service_pb2,
-    state_tracker_service_pb2_grpc,
+    scheduler_service_pb2,
+    task_definition_pb2,
+    task_pb2,
 )
 
-Q = TypeVar("Q", bound=Message)
-R = TypeVar("R", bound=Message)
-Q_contra = TypeVar("Q_contra", bound=Message, contravariant=True)
+# What a reader of batches needs beside the client.
+Batch = connection.Batch
+Watching: TypeAlias = connection.Watching
 
 
-DEADLINE_S = 30.0
-"""Overall deadline of a call, repetitions included: well above a change of leader, well below a person's patience."""
+class Client(connection.Connection):
+    """A client of one Longshore. Use it as an asynchronous context manager; calls may run concurrently.
 
-NOT_REPEATED = frozenset({"/longshore.v1.SchedulerService/StartTask"})
-"""Calls that start containers anew when repeated, and take no client token: ECS's StartTask has none.
+    Every method raises the errors that `docs/api` names for the calls it makes, as classes of `longshore.rpc.errors`.
+    """
 
-Every other call may be repeated as it is. RegisterTaskDefinition whose answer was lost leaves one more revision behind, as it does
-with ECS's own clients.
-"""
+    async def register(self, target: running.Target) -> task_definition_pb2.TaskDefinition:
+        """Register a task definition (a file, or one as ECS's JSON has it): the next revision of its family.
 
+        What is registered already, and named by its family, family:revision or ARN, is described.
+        """
+        return await running.definition(self, target)
 
-class Unary(Protocol[Q_contra, R]):
-    """A call of a stub: `client.registry.DescribeClusters` and the like."""
-
-    def __call__(
-        self, request: Q_contra, *, timeout: float | None = None, metadata: Any = None
-    ) -> grpc.aio.UnaryUnaryCall[Any, R]:
-        """Send the request."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Events that came together, and the cursor after them."""
-
-    cursor: str
-    events: tuple[event_pb2.Event, ...]
-
-
-Watching: TypeAlias = AsyncGenerator[Batch, None]
-"""What Client.watch gives: endless, to be closed by who opened it (`contextlib.aclosing`)."""
-
-
-def _unnoticed(error: errors.Unavailable) -> None:
-    """Take no notice of a call that is repeated, or of a watch that was lost."""
-
-
-def _named(request_id: str) -> tuple[tuple[str, str], ...] | None:
-    """What tells the id of a request; None where the channel does, because the call is made in the name of another."""
-    if not request_id:
-        if caller.current().request_id:
-            return None
-        request_id = secrets.token_hex(16)
-    return ((caller.REQUEST_ID_KEY, request_id),)
-
-
-class Client:
-    """A client of one Longshore. Use it as an asynchronous context manager; calls may run concurrently."""
-
-    registry: "registry_service_pb2_grpc.RegistryServiceAsyncStub"
-    scheduler: "scheduler_service_pb2_grpc.SchedulerServiceAsyncStub"
-    state_tracker: "state_tracker_service_pb2_grpc.StateTrackerServiceAsyncStub"
-
-    def __init__(
+    async def run(
         self,
-        server: str | None = None,
+        target: running.Target,
         *,
-        addresses: resolving.Addresses | None = None,
-        files: tls.Files | None = None,
-        deadline_s: float = DEADLINE_S,
-        source: random.Random | None = None,
-        new_token: Callable[[], str] = lambda: uuid.uuid4().hex,
-        on_retry: Callable[[errors.Unavailable], None] = _unnoticed,
-    ) -> None:
-        """Prepare; raises addresses.AddressError for what is none.
+        cluster: str = "",
+        count: int = 1,
+        wait: bool = False,
+        deadline_s: float | None = None,
+        env: Mapping[str, str] | None = None,
+        command: Sequence[str] = (),
+        container: str = "",
+        overrides: task_pb2.TaskOverride | Mapping[str, Any] | None = None,
+        started_by: str = "",
+        group: str = "",
+        tags: Mapping[str, str] | None = None,
+        client_token: str = "",
+    ) -> results.Run:
+        """Run tasks wherever they fit; a target that is not registered yet is registered first.
+
+        Returns once they are placed, or with `wait` once all have stopped. The wait may be given up at any time, by cancelling or by
+        `deadline_s`: the tasks go on.
 
         Args:
-            server: a host with the default ports. Neither it nor `addresses`: the LONGSHORE_* variables.
-            addresses: each component's own.
-            files: for TLS; the LONGSHORE_TLS_* variables where left out.
-            deadline_s: overall deadline of a call that names none.
-            source: of jitter.
-            new_token: makes client tokens.
-            on_retry: is told each time before a call is repeated.
+            target: a task-definition file, a family, family:revision or ARN, or a definition as ECS's JSON has it.
+            cluster: its name or ARN; empty means `default`.
+            count: how many, up to 10,000.
+            wait: until all have stopped.
+            deadline_s: of the wait; then DeadlineExceeded is raised, which says how the tasks are.
+            env: variables of the container, beside those of the definition.
+            command: another command of the container.
+            container: the one that `env` and `command` are for, where there are several.
+            overrides: ECS's overrides whole, as a message or as JSON.
+            started_by: who starts them; `tasks(started_by=…)` finds them again.
+            group: their group; empty means `family:<family>`.
+            tags: their tags.
+            client_token: a second run under the same one places nothing, and gives the same answer.
+
+        Raises NotPlacedError where no task was placed; where some were, the others are in `failures`.
         """
-        self.addresses = addresses or resolving.resolve(server)
-        self.files = files if files is not None else resolving.tls_files()
-        self._deadline_s = deadline_s
-        self._random = source or random.Random()  # noqa: S311 - jitter
-        self._new_token = new_token
-        self._on_retry = on_retry
-        self._stack = contextlib.AsyncExitStack()
+        options = running.Options(cluster, env, command, container, overrides, started_by, group, tags)
+        made = await running.run(self, target, options, count=count, client_token=client_token)
+        return await self._stopped(made, deadline_s) if wait else made
 
-    async def __aenter__(self) -> Self:
-        """Open the channels. Nothing is sent yet: a component that is away shows at the first call."""
-        async with contextlib.AsyncExitStack() as stack:
-            registry, scheduler, tracker = [
-                await stack.enter_async_context(channels.connect(replicas, files=self.files, shuffle=self._random))
-                for replicas in (self.addresses.registry, self.addresses.scheduler, self.addresses.state_tracker)
-            ]
-            self._stack = stack.pop_all()
-        self.registry = registry_service_pb2_grpc.RegistryServiceStub(registry)
-        self.scheduler = scheduler_service_pb2_grpc.SchedulerServiceStub(scheduler)
-        self.state_tracker = state_tracker_service_pb2_grpc.StateTrackerServiceStub(tracker)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the channels; calls under way are cancelled."""
-        await self._stack.aclose()
-
-    async def call(
-        self, method: Unary[Q, R], request: Q, *, deadline_s: float | None = None, request_id: str = ""
-    ) -> R:
-        """Call, and repeat while the answer is UNAVAILABLE. Raises a ServiceError named as ECS names it.
-
-        A request that has a client token and names none gets one, the same for each repetition. So does the id of the request, which is
-        in the logs of whoever has to do with it and in the events that it causes; a component that calls for another sends that one's.
-        """
-        named = _named(request_id)
-        limit = self._deadline_s if deadline_s is None else deadline_s
-        tokened = retrying.with_token(request, self._new_token)
-
-        async def attempt(left_s: float) -> R:
-            return await method(tokened, timeout=left_s, metadata=named)
-
-        if getattr(method, "path", "") in NOT_REPEATED:
-            return await attempt(limit)
-        return await retrying.until(limit, attempt, source=self._random, on_retry=self._on_retry)
-
-    async def pages(self, method: Unary[Q, R], request: Q) -> AsyncGenerator[R, None]:
-        """Every page of a list operation, until there is no next one."""
-        asked: Any = type(request)()
-        asked.CopyFrom(request)
-        while True:
-            page = await self.call(method, asked)
-            yield page
-            token = getattr(page, "next_token", "")
-            if not token:
-                return
-            asked.next_token = token
-
-    async def watch(
+    async def start(
         self,
+        target: running.Target,
+        container_instances: Sequence[str],
+        *,
+        cluster: str = "",
+        wait: bool = False,
+        deadline_s: float | None = None,
+        env: Mapping[str, str] | None = None,
+        command: Sequence[str] = (),
+        container: str = "",
+        overrides: task_pb2.TaskOverride | Mapping[str, Any] | None = None,
+        started_by: str = "",
+        group: str = "",
+        tags: Mapping[str, str] | None = None,
+    ) -> results.Run:
+        """Start a task on each of up to ten container instances, by their ids or ARNs; otherwise as `run`.
+
+        It has no client token in ECS, and is never repeated: after Unavailable look whether it was carried out.
+        """
+        options = running.Options(cluster, env, command, container, overrides, started_by, group, tags)
+        made = await running.start(self, target, options, container_instances=container_instances)
+        return await self._stopped(made, deadline_s) if wait else made
+
+    async def stop(self, task: "results.Task | str", *, cluster: str = "", reason: str = "") -> task_pb2.Task:
+        """Stop a task: its containers get SIGTERM, after their stop timeout SIGKILL. `wait_tasks_stopped` waits for it."""
+        (name,) = [task] if isinstance(task, str) else waiting.ids(task)
+        request = scheduler_service_pb2.StopTaskRequest(task=name)
+        if cluster := cluster or waiting.cluster_of(task):
+            request.cluster = cluster
+        if reason:
+            request.reason = reason
+        return (await self.call(self.scheduler.StopTask, request)).task
+
+    async def wait_tasks_running(
+        self,
+        tasks: waiting.Tasks,
+        *,
+        cluster: str = "",
+        deadline_s: float | None = None,
+        on_change: Callable[[results.Task], None] | None = None,
+    ) -> tuple[results.Task, ...]:
+        """Wait until each of the tasks has come to run; `on_change` is told of each change meanwhile.
+
+        Raises NeverRanError as soon as one has stopped without having run, ResourceNotFoundException for a task that there is not, and
+        DeadlineExceeded, which says how the tasks are.
+        """
+        found = await waiting.reached(
+            self, tasks, cluster=cluster, until=waiting.running, deadline_s=deadline_s, on_change=on_change
+        )
+        failed = [task for task in found if task.stopped and not task.ran]
+        if failed:
+            raise results.NeverRanError(failed)
+        return found
+
+    async def wait_tasks_stopped(
+        self,
+        tasks: waiting.Tasks,
+        *,
+        cluster: str = "",
+        deadline_s: float | None = None,
+        on_change: Callable[[results.Task], None] | None = None,
+    ) -> tuple[results.Task, ...]:
+        """Wait until all of the tasks have stopped; `on_change` is told of each change meanwhile.
+
+        Raises ResourceNotFoundException for a task that there is not, and DeadlineExceeded, which says how the tasks are.
+        """
+        return await waiting.reached(
+            self, tasks, cluster=cluster, until=waiting.stopped, deadline_s=deadline_s, on_change=on_change
+        )
+
+    async def events(
+        self,
+        tasks: waiting.Tasks = (),
         *,
         cluster: str = "",
         cursor: str = "",
-        tasks: Sequence[str] = (),
         container_instances: Sequence[str] = (),
         family: str = "",
-        on_lost: Callable[[errors.Unavailable], None] = _unnoticed,
-    ) -> Watching:
-        """Batches of events from a cursor on, in commit order, none missing and none twice, whatever connection is lost.
+        on_lost: Callable[[errors.Unavailable], None] = connection.unnoticed,
+    ) -> AsyncGenerator[event_pb2.Event, None]:
+        """What happens, one event after the other, in commit order, none missing and none twice, whatever connection is lost.
 
-        The first batch comes at once and is empty where nothing has happened yet. Without a cursor the watch starts now. It goes on
-        for ever; each time the connection is lost `on_lost` is told, before it is sought again. Raises errors.OutOfRange when the
-        cursor's events were pruned.
+        Of what `run` gave, from the moment that placed it until all of it has stopped; of anything else, from now or from a cursor on, for
+        ever. `watch` tells the cursor too. Raises OutOfRange when the cursor's events were pruned.
         """
-        request = state_tracker_service_pb2.WatchEventsRequest(tasks=tasks, container_instances=container_instances)
-        for name, value in (("cluster", cluster), ("family", family), ("cursor", cursor)):
-            if value:
-                setattr(request, name, value)
-        pauses = backoff.Backoff(first=retrying.FIRST_PAUSE_S, cap=retrying.LONGEST_PAUSE_S, source=self._random)
-        while True:
-            try:
-                async with contextlib.aclosing(aiter(self.state_tracker.WatchEvents(request))) as answers:  # type: ignore[type-var]  # a generator, in our channels
-                    async for answer in answers:
-                        pauses.reset()
-                        # Before the batch is handed out: whoever took it has it, however the stream ends.
-                        request.cursor = answer.cursor
-                        yield Batch(answer.cursor, tuple(answer.events))
-            except errors.Unavailable as error:
-                on_lost(error)
-            await pauses.sleep()
+        if isinstance(tasks, results.Run):
+            cursor = cursor or tasks.cursor
+        names = waiting.ids(tasks)
+        left = set(names) if isinstance(tasks, results.Run) else None
+        watch = self.watch(
+            cluster=cluster or waiting.cluster_of(tasks),
+            cursor=cursor,
+            tasks=names,
+            container_instances=container_instances,
+            family=family,
+            on_lost=on_lost,
+        )
+        async with contextlib.aclosing(watch) as batches:
+            async for batch in batches:
+                for event in batch.events:
+                    yield event
+                    if left is not None and event.task.last_status == task_pb2.TASK_STATUS_STOPPED:
+                        left.discard(event.task.task_id)
+                if left is not None and not left:
+                    return
 
-    async def logs(
+    async def lines(
         self,
-        task: str,
+        task: "results.Task | results.Run | str",
         *,
         cluster: str = "",
         containers: Sequence[str] = (),
@@ -211,35 +204,72 @@ class Client:
         until: datetime | None = None,
         tail: int | None = None,
         timestamps: bool = False,
-        cursor: str = "",
-        on_lost: Callable[[errors.Unavailable], None] = _unnoticed,
-    ) -> reading.Reading:
-        """What a task's containers wrote, from the first byte or from a cursor on: none missing, none twice, whatever connection is lost.
+        on_lost: Callable[[errors.Unavailable], None] = connection.unnoticed,
+    ) -> AsyncGenerator[lines.Line, None]:
+        """What a task's containers wrote, line by line, from the first on: none missing, none twice, whatever connection is lost.
 
-        Ends by itself: at what there is, or with `follow` once the task has stopped and everything came. Each time the connection is lost
-        `on_lost` is told, before it is resumed; without `follow` that is given up when nothing has come for the client's deadline. Raises
-        ResourceNotFoundException for an unknown task, ClientException for what cannot be read. To be closed by who opened it.
+        Ends at what there is, or with `follow` once the task has stopped and everything came. `logs` gives the bytes, and cursors.
         """
-        request = reading.request(
-            task, cluster, containers, follow=follow, since=since, until=until, tail=tail, timestamps=timestamps
+        (name,) = waiting.ids(task)
+        put_together = lines.Lines()
+        output: reading.Reading = self.logs(
+            name,
+            cluster=cluster or waiting.cluster_of(task),
+            containers=containers,
+            follow=follow,
+            since=since,
+            until=until,
+            tail=tail,
+            timestamps=timestamps,
+            on_lost=on_lost,
         )
-        request.cursor = cursor
-        loop = asyncio.get_running_loop()
-        pauses = backoff.Backoff(first=retrying.FIRST_PAUSE_S, cap=retrying.LONGEST_PAUSE_S, source=self._random)
-        heard_at = loop.time()
-        while True:
-            try:
-                async with contextlib.aclosing(aiter(self.state_tracker.ReadLogs(request))) as answers:  # type: ignore[type-var]  # a generator, in our channels
-                    async for answer in answers:
-                        pauses.reset()
-                        # Before the output is handed out: whoever took it has it, however the stream ends.
-                        request.cursor = answer.cursor
-                        yield reading.Output(answer.cursor, tuple(answer.pieces), answer.from_tail, answer.truncated)
-                        heard_at = loop.time()
-            except errors.Unavailable as error:
-                if not follow and loop.time() - heard_at > self._deadline_s:
-                    raise
-                on_lost(error)
-            else:
-                return
-            await pauses.sleep()
+        async with contextlib.aclosing(output) as outputs:
+            async for found in outputs:
+                for line in lines.of(found, put_together):
+                    yield line
+        for line in lines.last(put_together):
+            yield line
+
+    async def tasks(
+        self,
+        *,
+        cluster: str = "",
+        family: str = "",
+        container_instance: str = "",
+        started_by: str = "",
+        stopped: bool = False,
+    ) -> AsyncGenerator[task_pb2.Task, None]:
+        """A cluster's tasks, described, however many pages they are: those that should run, or the stopped ones."""
+        request = listing.tasks(cluster, family, container_instance, started_by, stopped=stopped)
+        async for page in self.pages(self.state_tracker.ListTasks, request):
+            for task in await waiting.describe(self, cluster, page.task_arns, missing_ok=True):
+                yield task
+
+    async def describe_tasks(self, tasks: waiting.Tasks, *, cluster: str = "") -> list[task_pb2.Task]:
+        """Any number of tasks, described. Raises ResourceNotFoundException for those that there are not."""
+        return await waiting.describe(self, cluster or waiting.cluster_of(tasks), waiting.ids(tasks))
+
+    async def container_instances(
+        self, *, cluster: str = "", filter_: str = ""
+    ) -> AsyncGenerator[container_instance_pb2.ContainerInstance, None]:
+        """A cluster's container instances, described; `filter_` is an expression of ECS's cluster query language."""
+        request = listing.container_instances(cluster, filter_)
+        async for page in self.pages(self.state_tracker.ListContainerInstances, request):
+            for instance in await listing.described_instances(self, cluster, page.container_instance_arns):
+                yield instance
+
+    async def clusters(self) -> AsyncGenerator[cluster_pb2.Cluster, None]:
+        """Every cluster, described."""
+        async for page in self.pages(self.registry.ListClusters, listing.clusters()):
+            for cluster in await listing.described_clusters(self, page.cluster_arns):
+                yield cluster
+
+    async def task_definitions(self, *, family: str = "", inactive: bool = False) -> AsyncGenerator[str, None]:
+        """The ARNs of task definitions: of one family or of all, the ACTIVE ones or the INACTIVE."""
+        request = listing.task_definitions(family, inactive=inactive)
+        async for page in self.pages(self.registry.ListTaskDefinitions, request):
+            for arn in page.task_definition_arns:
+                yield arn
+
+    async def _stopped(self, run: results.Run, deadline_s: float | None) -> results.Run:
+        return dataclasses.replace(run, tasks=await self.wait_tasks_stopped(run, deadline_s=deadline_s))

@@ -37,7 +37,11 @@ def parse(text: str, *, family: str | None = None) -> Document:
 
     Raises errors.ClientException naming the path of each fault; an unknown member suggests the nearest known one.
     """
-    body = codec.loads(text)
+    return read(codec.loads(text), family=family)
+
+
+def read(body: Any, *, family: str | None = None) -> Document:
+    """Read a task-definition document that is JSON already, as `parse` does."""
     if isinstance(body, list):
         if not family:
             raise errors.ClientException("A bare list of container definitions needs a family: give one with --family.")

@@ -4,8 +4,9 @@ A task's events come in version order; a version that is not newer than the one 
 stream and the stream itself can be fed in any order.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from longshore.v1 import event_pb2, task_definition_pb2, task_pb2
 
@@ -26,6 +27,10 @@ class Followed:
     stop_code: "task_pb2.TaskStopCode.ValueType" = task_pb2.TASK_STOP_CODE_UNSPECIFIED
     stopped_reason: str = ""
     containers: dict[str, event_pb2.ContainerObservation] = field(default_factory=dict)
+    came_to_run: bool = False
+    """Whether it was RUNNING once, or one of its containers has ended, which is the same."""
+    essential: frozenset[str] = frozenset()
+    """Names of the containers whose end is the task's."""
     first_ended: tuple[str, ...] = ()
     """Essential containers that the first event with the end of any told of: one of them ended by itself, and so the task."""
 
@@ -55,12 +60,18 @@ def essential_names(definition: task_definition_pb2.TaskDefinition) -> frozenset
 
 
 class Follower:
-    """Follows some tasks of one definition to their end."""
+    """Follows some tasks to their end."""
 
     def __init__(self, task_ids: Iterable[str], *, essential: frozenset[str] = frozenset()) -> None:
-        """Follow these, of which nothing is known yet; `essential` names the containers that decide the exit code."""
-        self.tasks = {task_id: Followed(task_id) for task_id in task_ids}
-        self._essential = essential
+        """Follow these of one definition, of which nothing is known yet; `essential` names the containers that decide the exit code."""
+        self.tasks = {task_id: Followed(task_id, essential=essential) for task_id in task_ids}
+
+    @classmethod
+    def of_several(cls, essential: Mapping[str, frozenset[str]]) -> Self:
+        """Follow tasks of several definitions: each by its id, with the names of its own essential containers."""
+        made = cls(())
+        made.tasks = {task_id: Followed(task_id, essential=names) for task_id, names in essential.items()}
+        return made
 
     def apply(self, event: event_pb2.Event) -> Followed | None:
         """Take an event in; return the task if it is one of ours and the event was news, else None."""
@@ -75,8 +86,9 @@ class Follower:
         known.stop_code = change.stop_code
         known.stopped_reason = change.stopped_reason
         known.containers |= {container.name: container for container in change.containers}
+        known.came_to_run |= _came_to_run(change.last_status, change.containers)
         if not known.first_ended:
-            known.first_ended = _ended(change.containers, self._essential)
+            known.first_ended = _ended(change.containers, known.essential)
         return known
 
     def apply_description(self, task: task_pb2.Task) -> Followed | None:
@@ -89,8 +101,9 @@ class Follower:
         known.stop_code = task.stop_code
         known.stopped_reason = task.stopped_reason
         known.containers |= {container.name: _observation(container) for container in task.containers}
+        known.came_to_run |= task.HasField("started_at") or _came_to_run(task.last_status, task.containers)
         if not known.first_ended:
-            known.first_ended = _ended(tuple(known.containers.values()), self._essential)
+            known.first_ended = _ended(tuple(known.containers.values()), known.essential)
         return known
 
     def settled(self) -> bool:
@@ -120,6 +133,13 @@ def task_exit_code(task: Followed) -> int:
     by_itself = [c.exit_code for c in coded if c.exit_code and (c.exit_code not in SIGNALLED or c.out_of_memory)]
     clean = [c.exit_code for c in coded if not c.exit_code]
     return next(iter((*by_itself, *clean, coded[0].exit_code)))
+
+
+def _came_to_run(
+    status: "task_pb2.TaskStatus.ValueType",
+    containers: "Iterable[event_pb2.ContainerObservation | task_pb2.Container]",
+) -> bool:
+    return status == task_pb2.TASK_STATUS_RUNNING or any(container.HasField("exit_code") for container in containers)
 
 
 def _ended(containers: Sequence[event_pb2.ContainerObservation], essential: frozenset[str]) -> tuple[str, ...]:

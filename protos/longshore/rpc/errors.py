@@ -44,6 +44,8 @@ class ServiceError(Exception):
 
     reason: ClassVar[str] = "ServerException"
     code: ClassVar[Code] = Code.INTERNAL
+    request_id: str = ""
+    """Id of the request that was refused, where a client knows it: what the components' logs have it under."""
 
     def __init__(self, message: str, /, **metadata: object) -> None:
         super().__init__(message)

@@ -1,15 +1,13 @@
 """Options and arguments that several commands share, and how their values become messages and back."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated, Any, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Annotated
 
 import typer
 
 from longshore.cli import exits, output
-from longshore.rpc import codec_schema
+from longshore.client import results
 from longshore.v1 import common_pb2
-
-T = TypeVar("T")
 
 Cluster = Annotated[
     str,
@@ -22,9 +20,6 @@ Tags = Annotated[
 ]
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Ids alone, a line each.")]
-
-DESCRIBED_AT_ONCE = 100
-"""Most things that one describe takes."""
 
 
 def pair(text: str, option: str) -> tuple[str, str]:
@@ -40,14 +35,8 @@ def tags(given: Iterable[str] | None) -> list[common_pb2.Tag]:
     return [common_pb2.Tag(key=key, value=value) for key, value in (pair(text, "--tag") for text in given or ())]
 
 
-def spelled(enum: Any, number: int) -> str:
-    """ECS's spelling of an enum's value, for tables; empty for the unspecified one, the number for one of a later release."""
-    return "" if number == 0 else codec_schema.words(enum.DESCRIPTOR).of.get(number, str(number))
-
-
-def chunks(items: Sequence[T], size: int = DESCRIBED_AT_ONCE) -> Iterator[Sequence[T]]:
-    """The items in pieces that one call takes."""
-    return (items[start : start + size] for start in range(0, len(items), size))
+spelled = results.word
+"""ECS's spelling of an enum's value, for tables."""
 
 
 def fail_on(failures: Sequence[common_pb2.Failure]) -> None:

@@ -10,7 +10,7 @@ import typer
 from longshore.cli import exits, output
 from longshore.client import addresses
 from longshore.client import client as clients
-from longshore.rpc import errors, tls
+from longshore.rpc import errors
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ def run(context: typer.Context, work: Callable[[clients.Client], Awaitable[T]]) 
         return asyncio.run(with_client())
     except errors.ServiceError as error:
         fail(error)
-    except (addresses.AddressError, tls.TlsError) as error:
+    except (addresses.AddressError, addresses.TlsError) as error:
         output.err.print(str(error), markup=False)
     except KeyboardInterrupt:
         raise typer.Exit(exits.INTERRUPTED) from None

@@ -7,6 +7,7 @@ import typer
 
 from longshore.cli import arguments, connection, exits, output, overriding, running
 from longshore.client import client as clients
+from longshore.client import running as definitions
 from longshore.rpc import errors
 from longshore.v1 import registry_service_pb2, scheduler_service_pb2, task_definition_pb2, task_pb2
 
@@ -51,8 +52,8 @@ def explain(
     async def work(client: clients.Client) -> int:
         request = scheduler_service_pb2.ExplainPlacementRequest()
         if document is None:
-            definition = await running.described(client, target)
-            request.run_task.task_definition = running.reference(definition)
+            definition = await definitions.described(client, target)
+            request.run_task.task_definition = definitions.reference(definition)
         else:
             check = registry_service_pb2.CheckTaskDefinitionRequest(registration=document.request)
             definition = (await client.call(client.registry.CheckTaskDefinition, check)).task_definition

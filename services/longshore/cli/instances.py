@@ -114,13 +114,9 @@ def _set_state(
     as_json = connection.options(context).as_json
 
     async def work(client: clients.Client) -> state_tracker_service_pb2.UpdateContainerInstancesStateResponse:
-        whole = state_tracker_service_pb2.UpdateContainerInstancesStateResponse()
-        for some in arguments.chunks(instances, CHANGED_AT_ONCE):
-            request = state_tracker_service_pb2.UpdateContainerInstancesStateRequest(
-                cluster=cluster, container_instances=some, status=status
-            )
-            whole.MergeFrom(await client.call(client.state_tracker.UpdateContainerInstancesState, request))
-        return whole
+        request = state_tracker_service_pb2.UpdateContainerInstancesStateRequest(cluster=cluster, status=status)
+        method = client.state_tracker.UpdateContainerInstancesState
+        return await client.whole(method, request, "container_instances", instances, at_once=CHANGED_AT_ONCE)
 
     answer = connection.run(context, work)
     if as_json:
@@ -134,15 +130,13 @@ async def describe_all(
     client: clients.Client, cluster: str, instances: Sequence[str]
 ) -> state_tracker_service_pb2.DescribeContainerInstancesResponse:
     """Describe any number of instances, tags included."""
-    whole = state_tracker_service_pb2.DescribeContainerInstancesResponse()
-    for some in arguments.chunks(instances):
-        request = state_tracker_service_pb2.DescribeContainerInstancesRequest(
-            cluster=cluster,
-            container_instances=some,
-            include=[state_tracker_service_pb2.CONTAINER_INSTANCE_FIELD_TAGS],
-        )
-        whole.MergeFrom(await client.call(client.state_tracker.DescribeContainerInstances, request))
-    return whole
+    request = state_tracker_service_pb2.DescribeContainerInstancesRequest(
+        cluster=cluster, include=[state_tracker_service_pb2.CONTAINER_INSTANCE_FIELD_TAGS]
+    )
+    if not instances:
+        return state_tracker_service_pb2.DescribeContainerInstancesResponse()
+    method = client.state_tracker.DescribeContainerInstances
+    return await client.whole(method, request, "container_instances", instances)
 
 
 def amount(instance: container_instance_pb2.ContainerInstance, name: str, *, registered: bool = False) -> int:

@@ -2,27 +2,20 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import BinaryIO
 
 from longshore.cli import output
 from longshore.client import client as clients
+from longshore.client import lines, waiting
 from longshore.client import logs as reading
-from longshore.client import waiting
 from longshore.rpc import errors
 from longshore.v1 import log_pb2
-
-LONGEST_LINE = 64 * 1024
-"""Bytes of a line that are kept until its end comes; a longer one goes out in parts."""
 
 COLOURS = (36, 33, 32, 35, 34, 96, 93, 92)
 """ANSI colours of prefixes, in turn."""
 
-_NAMES = {log_pb2.LOG_STREAM_STDOUT: "stdout", log_pb2.LOG_STREAM_STDERR: "stderr"}
 _NANOSECONDS = 1_000_000_000
-
-Key = tuple[str, int]
 
 
 class Printer:
@@ -43,7 +36,7 @@ class Printer:
         self._out = out or sys.stdout.buffer
         self._err = err or sys.stderr.buffer
         self._coloured = sys.stdout.isatty() if coloured is None else coloured
-        self._lines = Lines()
+        self._lines = lines.Lines()
         self._prefixes: dict[str, bytes] = {}
         self._told = False
 
@@ -68,7 +61,7 @@ class Printer:
             self._write(key, line, self._prefixes.get(key[0], b""))
         self._flush()
 
-    def _write(self, key: Key, line: "tuple[str, bytes]", prefix: bytes) -> None:
+    def _write(self, key: lines.Key, line: "tuple[str, bytes]", prefix: bytes) -> None:
         time, data = line
         if self._as_json:
             self._out.write(as_json(key, time, data))
@@ -90,32 +83,6 @@ class Printer:
             colour = COLOURS[len(self._prefixes) % len(COLOURS)]
             self._prefixes[name] = (f"\x1b[{colour}m{plain}\x1b[0m" if self._coloured else plain).encode()
         return self._prefixes[name]
-
-
-class Lines:
-    """Puts lines together from pieces, of each container and stream by itself. Pure."""
-
-    def __init__(self) -> None:
-        self._begun: dict[Key, tuple[str, bytes]] = {}
-
-    def feed(self, key: Key, data: bytes, time: str) -> Iterator[tuple[str, bytes]]:
-        """The lines that are whole now, each with the time of its beginning."""
-        begun_at, begun = self._begun.pop(key, ("", b""))
-        if begun:
-            data, first = begun + data, begun_at
-        else:
-            first = time
-        for number, line in enumerate(_lines(data)):
-            at = time if number else first
-            if line.endswith(b"\n") or len(line) >= LONGEST_LINE:
-                yield at, line
-            else:
-                self._begun[key] = (at, line)
-
-    def rest(self, beginning: str = "") -> Iterator[tuple[Key, tuple[str, bytes]]]:
-        """What has no end, at the end of those whose names begin so."""
-        for key in [key for key in self._begun if key[0].startswith(beginning)]:
-            yield key, self._begun.pop(key)
 
 
 class Lost:
@@ -141,21 +108,14 @@ async def has_several(client: clients.Client, cluster: str, task: str) -> bool:
     return len(described.containers) > 1
 
 
-def as_json(key: Key, time: str, data: bytes) -> bytes:
+def as_json(key: lines.Key, time: str, data: bytes) -> bytes:
     """A line as an object. Bytes that are no text are replaced, as JSON cannot hold them. Pure."""
     container, stream = key
-    body = {"container": container, "stream": _NAMES.get(log_pb2.LogStream.ValueType(stream), "")}
+    body = {"container": container, "stream": lines.STREAMS.get(log_pb2.LogStream.ValueType(stream), "")}
     if time:
         body["time"] = time
     body["message"] = data.decode(errors="replace").removesuffix("\n")
     return json.dumps(body, ensure_ascii=False).encode() + b"\n"
-
-
-def _lines(data: bytes) -> Sequence[bytes]:
-    """Lines by their newlines alone: a carriage return is part of what a terminal shows."""
-    parts = data.split(b"\n")
-    ended = [part + b"\n" for part in parts[:-1]]
-    return [*ended, parts[-1]] if parts[-1] else ended
 
 
 def _time(piece: log_pb2.LogPiece) -> str:

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from longshore.client import running
 from longshore.rpc import codec, errors
 from longshore.v1 import task_pb2
 
@@ -27,7 +28,8 @@ def merged(containers: Sequence[str], wish: Wish) -> task_pb2.TaskOverride | Non
     if wish.overrides:
         codec.from_json(result, wish.overrides)
     if wish.env or wish.command or wish.container:
-        _apply(result, _chosen(containers, wish), wish)
+        command = words(wish.command) if wish.command else ()
+        running.lay_over(result, _chosen(containers, wish), dict(wish.env), command)
     return result if wish != Wish() else None
 
 
@@ -52,12 +54,3 @@ def _chosen(containers: Sequence[str], wish: Wish) -> str:
     if not wish.container and len(containers) == 1:
         return containers[0]
     raise errors.ClientException(f"--env and --command need --container, one of: {', '.join(containers)}.")
-
-
-def _apply(result: task_pb2.TaskOverride, name: str, wish: Wish) -> None:
-    found = next((item for item in result.container_overrides if item.name == name), None)
-    container = found if found is not None else result.container_overrides.add(name=name)
-    for variable, value in wish.env:
-        container.environment.add(name=variable, value=value)
-    if wish.command:
-        container.command.values[:] = words(wish.command)

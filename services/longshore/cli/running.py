@@ -2,16 +2,14 @@
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 
 from longshore.cli import arguments, bulk_running, connection, narration, overriding, task_definitions, telling
 from longshore.client import client as clients
-from longshore.client import documents
-from longshore.rpc import errors
-from longshore.v1 import registry_service_pb2, scheduler_service_pb2, task_definition_pb2
+from longshore.client import documents, running
+from longshore.v1 import scheduler_service_pb2, task_definition_pb2
 
 Request = TypeVar("Request", scheduler_service_pb2.RunTaskRequest, scheduler_service_pb2.StartTaskRequest)
 
@@ -138,14 +136,7 @@ def pairs(env: list[str] | None) -> tuple[tuple[str, str], ...]:
 
 def read(target: str, family: str | None) -> documents.Document | None:
     """The document that a target names; None where it names a family."""
-    return task_definitions.read_document(target, family) if is_file(target) else None
-
-
-def is_file(target: str) -> bool:
-    """Whether a target names a file rather than a family: `-`, a path with a slash or .json, or something that exists."""
-    if target.startswith("arn:"):
-        return False
-    return target == "-" or target.endswith(".json") or "/" in target or Path(target).is_file()
+    return task_definitions.read_document(target, family) if target == "-" or running.is_file(target) else None
 
 
 async def prepare(
@@ -156,42 +147,24 @@ async def prepare(
     The overrides are looked at first: a run that cannot be meant leaves no revision behind.
     """
     if wanted.document is None:
-        definition = await described(client, wanted.target)
+        definition = await running.described(client, wanted.target)
         overrides = overriding.merged(names(definition.container_definitions), wanted.wish)
     else:
         registration = wanted.document.request
         overrides = overriding.merged(names(registration.container_definitions), wanted.wish)
         definition = (await client.call(client.registry.RegisterTaskDefinition, registration)).task_definition
-        narrator.say(narration.line("Registered", reference(definition)))
-    request.cluster = wanted.cluster
-    request.task_definition = reference(definition)
-    if definition.network_mode == task_definition_pb2.NETWORK_MODE_AWSVPC:
-        # Required of such a run, and without effect here: there is one network, the host's.
-        request.network_configuration.awsvpc_configuration.SetInParent()
+        narrator.say(narration.line("Registered", running.reference(definition)))
+    options = running.Options(
+        cluster=wanted.cluster,
+        overrides=overrides,
+        started_by=wanted.started_by,
+        group=wanted.group,
+    )
+    running.fill(request, definition, options)
     request.tags.extend(arguments.tags(wanted.tags))
-    if wanted.started_by:
-        request.started_by = wanted.started_by
-    if wanted.group:
-        request.group = wanted.group
-    if overrides is not None:
-        request.overrides.CopyFrom(overrides)
     return definition
-
-
-async def described(client: clients.Client, target: str) -> task_definition_pb2.TaskDefinition:
-    """A definition that is registered; ECS's words for one that is not name nothing, so this does."""
-    request = registry_service_pb2.DescribeTaskDefinitionRequest(task_definition=target)
-    try:
-        return (await client.call(client.registry.DescribeTaskDefinition, request)).task_definition
-    except errors.ClientException as error:
-        raise errors.ClientException(f"{error.message} {target!r} is neither a file nor registered.") from error
 
 
 def names(containers: "task_definitions.Containers") -> list[str]:
     """The containers' names."""
     return [container.name for container in containers]
-
-
-def reference(definition: task_definition_pb2.TaskDefinition) -> str:
-    """family:revision."""
-    return f"{definition.family}:{definition.revision}"

@@ -105,13 +105,12 @@ async def describe_all(
     client: clients.Client, cluster: str, tasks: Sequence[str]
 ) -> state_tracker_service_pb2.DescribeTasksResponse:
     """Describe any number of tasks, tags included."""
-    whole = state_tracker_service_pb2.DescribeTasksResponse()
-    for some in arguments.chunks(tasks):
-        request = state_tracker_service_pb2.DescribeTasksRequest(
-            cluster=cluster, tasks=some, include=[state_tracker_service_pb2.TASK_FIELD_TAGS]
-        )
-        whole.MergeFrom(await client.call(client.state_tracker.DescribeTasks, request))
-    return whole
+    request = state_tracker_service_pb2.DescribeTasksRequest(
+        cluster=cluster, include=[state_tracker_service_pb2.TASK_FIELD_TAGS]
+    )
+    if not tasks:
+        return state_tracker_service_pb2.DescribeTasksResponse()
+    return await client.whole(client.state_tracker.DescribeTasks, request, "tasks", tasks)
 
 
 async def _hosts(client: clients.Client, cluster: str, found: Sequence[task_pb2.Task]) -> dict[str, str]:

@@ -10,8 +10,7 @@ import pytest
 from typer import testing
 
 from longshore.cli import exits
-from longshore.cli import status as cli_status
-from longshore.client import addresses
+from longshore.client import addresses, probing
 from longshore.rpc import errors, server
 from longshore.storage import database, sessions
 from longshore.storage import errors as storage_errors
@@ -24,7 +23,7 @@ from tests.rpc.state_tracker import fake_agent, plane
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that is busy is not what is looked for."""
-    monkeypatch.setattr(cli_status, "PROBE_TIMEOUT_S", 20.0)
+    monkeypatch.setattr(probing, "TIMEOUT_S", 20.0)
     monkeypatch.setattr(server, "STANDING_TIMEOUT_S", 10.0)
 
 

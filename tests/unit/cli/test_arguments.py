@@ -26,8 +26,3 @@ def test_enums_are_spelled_as_ecs_does() -> None:
     assert arguments.spelled(task_pb2.TaskStopCode, task_pb2.TASK_STOP_CODE_USER_INITIATED) == "UserInitiated"
     assert arguments.spelled(task_pb2.TaskStatus, 0) == ""
     assert arguments.spelled(task_pb2.TaskStatus, 99) == "99", "a later release's"
-
-
-def test_chunks_hold_what_one_call_takes() -> None:
-    assert [list(chunk) for chunk in arguments.chunks("abcde", 2)] == [["a", "b"], ["c", "d"], ["e"]]
-    assert list(arguments.chunks([], 2)) == []

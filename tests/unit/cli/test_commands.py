@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer import testing
 
-from longshore.cli import application, components, connection, exits, running
+from longshore.cli import application, components, connection, exits
 from longshore.rpc import errors
 
 RUNNER = testing.CliRunner()
@@ -79,28 +79,6 @@ def test_a_file_with_faults_is_told_before_anything_is_called(tmp_path: Path) ->
     done = longshore("run", str(file))
     assert done.exit_code == exits.FAILED
     assert "family" in done.output
-
-
-@pytest.mark.parametrize(
-    ("target", "is_file"),
-    [
-        ("-", True),
-        ("web.json", True),
-        ("./web", True),
-        ("defs/web", True),
-        ("web", False),
-        ("web:3", False),
-        ("arn:aws:ecs:us-east-1:123456789012:task-definition/web:3", False),
-    ],
-)
-def test_a_target_is_a_file_by_its_looks(target: str, *, is_file: bool) -> None:
-    assert running.is_file(target) is is_file
-
-
-def test_a_target_that_exists_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "web").touch()
-    assert running.is_file("web")
 
 
 def test_a_component_whose_packages_are_missing_names_the_extra(capfd: pytest.CaptureFixture[str]) -> None:

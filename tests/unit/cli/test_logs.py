@@ -4,8 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import typer
-from hypothesis import given
-from hypothesis import strategies as st
 
 from longshore.cli import log_output, logs
 from longshore.client import logs as reading
@@ -75,21 +73,6 @@ def test_json_has_an_object_a_line() -> None:
         {"container": "main", "stream": "stderr", "message": "e"},
         {"container": "main", "stream": "stdout", "message": "b\ufffd"},
     ]
-
-
-@given(st.lists(st.binary(max_size=20)))
-def test_lines_lose_nothing_however_they_come(pieces: list[bytes]) -> None:
-    lines = log_output.Lines()
-    whole = [line for data in pieces for _, line in lines.feed(("c", 1), data, "")]
-    assert all(line.endswith(b"\n") and line.count(b"\n") == 1 for line in whole)
-    assert b"".join(whole) + b"".join(line for _, (_, line) in lines.rest()) == b"".join(pieces)
-
-
-def test_a_line_without_end_is_not_kept_for_ever() -> None:
-    lines = log_output.Lines()
-    fed = [line for _ in range(20) for _, line in lines.feed(("c", 1), b"x" * 10_000, "")]
-    assert len(fed) >= 2
-    assert max(map(len, fed)) < log_output.LONGEST_LINE + 10_000
 
 
 def test_what_one_task_has_not_ended_is_printed_with_its_end_and_the_others_goes_on() -> None:

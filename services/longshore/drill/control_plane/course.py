@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from longshore.client import client as clients
-from longshore.client import waiting
+from longshore.client import connection, waiting
 from longshore.drill import journal, on_host, remains
 from longshore.drill.control_plane import (
     callers,
@@ -176,7 +176,7 @@ async def _end(made: world.World, cast: _Cast, notes: journal.Journal) -> None:
         async with asyncio.timeout(END_BOUND_S):
             await cast.progress.until_released()
             await _until_told(made, cast.watchers[:-1])
-    for part in watching.batched(await _described(cast), waiting.DESCRIBED_AT_ONCE):
+    for part in watching.batched(await _described(cast), connection.NAMED_AT_ONCE):
         notes.write("described", rows=part)
     await rows.note(made, notes)
     notes.write("over")
