@@ -43,6 +43,10 @@ api: setup ## Write docs/api, the reference of the API, anew from the protos' co
 blocking: setup ## Write the client without await, longshore.client.blocking, anew from the client
 	@scripts/blocking
 
+.PHONY: guides
+guides: setup ## Put the programs that guides show into them anew, from the files that tests run
+	@scripts/guides
+
 .PHONY: conformance
 conformance: setup ## Write docs/conformance.md and docs/task-definition.md anew from the contract and the tests' findings
 	@scripts/conformance

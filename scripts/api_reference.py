@@ -36,7 +36,7 @@ _HANDLED = {
 _INDEX = """# Reference of the API
 
 The contract is [`protos/longshore/v1`](../../protos/longshore/v1); these pages are made from its comments by `make api`, and
-`make check` fails when they are stale. How to call it from a language is told by [the guide of the Python library](../guides/python-client.md).
+`make check` fails when they are stale. How to call it from a language is told by [the guide of clients](../guides/clients.md).
 
 - Each service is on a port of its own: registry 8701, scheduler 8702, state-tracker 8703. All three have gRPC's health service and reflection.
 - An RPC of ECS bears ECS's name, and its fields ECS's members in snake case: `taskDefinitionArn` is `task_definition_arn`. The gateway on
