@@ -30,6 +30,8 @@ _LONGEST_PAUSE_S = 5.0
 _FIRST_PAUSE_PART = 0.1
 """Of the heartbeat interval, as the ceiling of the first pause after a session: a tracker with many sessions asks for longer intervals, and
 when it is gone its agents come to the next one spread over the more time the more of them there are."""
+MOVE_PAUSE_S = 600.0
+"""After a move that a tracker asked for, no other is made for so long: whoever cannot reach the others is left in peace."""
 _APPOINTMENT_JITTER = (1.0, 1.25)
 """What the time to wait that a tracker names is multiplied with. Never earlier; not all of a batch in the same moment."""
 _SAVE_FIRST_PAUSE_S = 0.2
@@ -66,6 +68,7 @@ class Sessions:
         self._agent_version = agent_version
         self._source = source
         self._streams = opened
+        self._moved_at: float | None = None
         self.connected = False
 
     async def keep(self, identity: stored.Identity) -> NoReturn:
@@ -83,6 +86,8 @@ class Sessions:
             except errors.ServiceError as error:
                 if error.code is errors.Code.NOT_FOUND:
                     raise registration.Deregistered(error.message) from error
+                if errors.MOVE in error.metadata:
+                    self._moved_at = asyncio.get_running_loop().time()
                 pause_s = error.retry_after_s
                 if pause_s is not None:
                     _log.info("session_postponed", pause_s=pause_s)
@@ -100,7 +105,7 @@ class Sessions:
     async def _round(self, identity: stored.Identity, pauses: backoff.Backoff) -> None:
         call = self._stub.Session()
         try:
-            first = await _answered(call, self._hello(identity))
+            first = await _answered(call, self._hello(identity, call.replicas))
             welcome: agent_service_pb2.Welcome = first.welcome
             pauses.first = _first_pause_s(welcome)
             pauses.reset()
@@ -122,7 +127,8 @@ class Sessions:
     def _opener(self, identity: stored.Identity, address: str) -> Callable[[agent_service_pb2.StreamOrder], None]:
         return lambda order: self._streams.open(order, identity, session_at=address)
 
-    def _hello(self, identity: stored.Identity) -> agent_service_pb2.Hello:
+    def _hello(self, identity: stored.Identity, trackers: int) -> agent_service_pb2.Hello:
+        moved = self._moved_at is not None and asyncio.get_running_loop().time() - self._moved_at < MOVE_PAUSE_S
         full_set = self._host.missed or bool(self._host.orphans)
         return agent_service_pb2.Hello(
             container_instance_id=identity.instance_id,
@@ -131,6 +137,7 @@ class Sessions:
             assignment_lineage=self._host.lineage,
             agent_version=self._agent_version,
             agent_process_id=self._process_id,
+            may_move=trackers > 1 and not moved,
         )
 
 

@@ -622,8 +622,10 @@ type Hello struct {
 	AgentProcessId string `protobuf:"bytes,5,opt,name=agent_process_id,json=agentProcessId,proto3" json:"agent_process_id,omitempty"`
 	// Lineage of that revision, as its assignment named it. Zero: not known.
 	AssignmentLineage int64 `protobuf:"varint,6,opt,name=assignment_lineage,json=assignmentLineage,proto3" json:"assignment_lineage,omitempty"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Whether the agent may be asked to go to another tracker: it knows others, and has not moved for some minutes.
+	MayMove       bool `protobuf:"varint,7,opt,name=may_move,json=mayMove,proto3" json:"may_move,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Hello) Reset() {
@@ -696,6 +698,13 @@ func (x *Hello) GetAssignmentLineage() int64 {
 		return x.AssignmentLineage
 	}
 	return 0
+}
+
+func (x *Hello) GetMayMove() bool {
+	if x != nil {
+		return x.MayMove
+	}
+	return false
 }
 
 // Answers a hello.
@@ -1544,14 +1553,15 @@ const file_longshore_v1_agent_service_proto_rawDesc = "" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
 	"\x04gone\x18\x03 \x03(\tR\x04gone\"(\n" +
 	"\x0eStreamResponse\x12\x16\n" +
-	"\x06credit\x18\x01 \x01(\x03R\x06credit\"\xa1\x02\n" +
+	"\x06credit\x18\x01 \x01(\x03R\x06credit\"\xbc\x02\n" +
 	"\x05Hello\x122\n" +
 	"\x15container_instance_id\x18\x01 \x01(\tR\x13containerInstanceId\x125\n" +
 	"\x13instance_credential\x18\x02 \x01(\tB\x04\x80\xe1\x18\x01R\x12instanceCredential\x12/\n" +
 	"\x13assignment_revision\x18\x03 \x01(\x03R\x12assignmentRevision\x12#\n" +
 	"\ragent_version\x18\x04 \x01(\tR\fagentVersion\x12(\n" +
 	"\x10agent_process_id\x18\x05 \x01(\tR\x0eagentProcessId\x12-\n" +
-	"\x12assignment_lineage\x18\x06 \x01(\x03R\x11assignmentLineage\"\xa6\x01\n" +
+	"\x12assignment_lineage\x18\x06 \x01(\x03R\x11assignmentLineage\x12\x19\n" +
+	"\bmay_move\x18\a \x01(\bR\amayMove\"\xa6\x01\n" +
 	"\aWelcome\x12#\n" +
 	"\rsession_epoch\x18\x01 \x01(\x03R\fsessionEpoch\x12'\n" +
 	"\x0frecorded_report\x18\x02 \x01(\x03R\x0erecordedReport\x122\n" +

@@ -152,6 +152,11 @@ class Call:
         """host:port of the replica that it goes to; empty while none was found."""
         return "" if self._index is None else self._pool.addresses[self._index]
 
+    @property
+    def replicas(self) -> int:
+        """How many replicas it could have gone to."""
+        return len(self._pool.addresses)
+
     def avoid_replica(self) -> None:
         """Have later calls of the channel go to another replica than this one did, if another can be reached."""
         if self._index is not None:

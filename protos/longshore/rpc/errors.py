@@ -35,6 +35,9 @@ class Code(enum.IntEnum):
 RETRY_AFTER_MS = "retry_after_ms"
 """Metadata of a refusal that is over after so long; on the wire also gRPC's RetryInfo, for clients that know nothing of ours."""
 
+MOVE = "move"
+"""Metadata of the end of a session whose agent is asked to go to another replica, though this one would serve it."""
+
 
 class ServiceError(Exception):
     """A refusal with a name. Raise one of the subclasses: `ClusterNotFoundException("Cluster not found.", cluster="web")`.

@@ -335,6 +335,7 @@ class Hello(_message.Message):
     AGENT_VERSION_FIELD_NUMBER: _builtins.int
     AGENT_PROCESS_ID_FIELD_NUMBER: _builtins.int
     ASSIGNMENT_LINEAGE_FIELD_NUMBER: _builtins.int
+    MAY_MOVE_FIELD_NUMBER: _builtins.int
     container_instance_id: _builtins.str
     """Id of the instance."""
     instance_credential: _builtins.str
@@ -347,6 +348,8 @@ class Hello(_message.Message):
     """Random id of the agent's process. It tells a reconnection of one agent from a second agent with the same identity."""
     assignment_lineage: _builtins.int
     """Lineage of that revision, as its assignment named it. Zero: not known."""
+    may_move: _builtins.bool
+    """Whether the agent may be asked to go to another tracker: it knows others, and has not moved for some minutes."""
     def __init__(
         self,
         *,
@@ -356,10 +359,11 @@ class Hello(_message.Message):
         agent_version: _builtins.str = ...,
         agent_process_id: _builtins.str = ...,
         assignment_lineage: _builtins.int = ...,
+        may_move: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_process_id", b"agent_process_id", "agent_version", b"agent_version", "assignment_lineage", b"assignment_lineage", "assignment_revision", b"assignment_revision", "container_instance_id", b"container_instance_id", "instance_credential", b"instance_credential"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agent_process_id", b"agent_process_id", "agent_version", b"agent_version", "assignment_lineage", b"assignment_lineage", "assignment_revision", b"assignment_revision", "container_instance_id", b"container_instance_id", "instance_credential", b"instance_credential", "may_move", b"may_move"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -17,6 +17,7 @@ from longshore.rpc import errors, loops, server
 from longshore.state_tracker import (
     admission,
     attributes,
+    balance,
     disconnections,
     endpoints,
     feeds,
@@ -249,6 +250,7 @@ def _start_loops(core: _Core, lease: tracker_lease.TrackerLease) -> None:
         rng=random.Random(),  # noqa: S311 - spreads load
     )
     supervisor.start("tracker-lease", lease.run)
+    supervisor.start("balance", balance.Balance(core.database, core.holding, core.measured).run)
     supervisor.start("disconnections", watching.run)
     supervisor.start("giving-up", lost.run)
     supervisor.start("retention", history.run)

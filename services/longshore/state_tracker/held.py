@@ -1,6 +1,7 @@
 """The sessions that this tracker holds, by instance and by cluster, and what the log says to them."""
 
 import asyncio
+import itertools
 from collections.abc import Mapping
 
 import structlog
@@ -15,12 +16,16 @@ _log = structlog.get_logger(__name__)
 class Live:
     """A session with what its server needs: the cluster, the terms, and an event that wakes its writer."""
 
-    __slots__ = ("cluster", "reading", "session", "statistics", "terms", "wake")
+    __slots__ = ("cluster", "may_move", "reading", "session", "statistics", "terms", "wake")
 
-    def __init__(self, session: sessions.Session, cluster: str, terms: liveness.Terms) -> None:
+    def __init__(
+        self, session: sessions.Session, cluster: str, terms: liveness.Terms, *, may_move: bool = False
+    ) -> None:
         self.session = session
         self.cluster = cluster
         self.terms = terms
+        # Its agent can go to another tracker.
+        self.may_move = may_move
         self.wake = asyncio.Event()
         # The tables are being read for it.
         self.reading = False
@@ -66,6 +71,16 @@ class Held:
     def get(self, cluster: str, instance_id: str) -> Live | None:
         """The instance's session, where it is held here."""
         return self.in_cluster(cluster).get(instance_id)
+
+    def movable(self, limit: int) -> list[Live]:
+        """Up to so many sessions whose agents can go elsewhere."""
+        able = (
+            live
+            for mine in self._clusters.values()
+            for live in mine.values()
+            if live.may_move and not live.session.ended
+        )
+        return list(itertools.islice(able, limit))
 
     def end_all(self, error: errors.ServiceError) -> None:
         """End every session."""

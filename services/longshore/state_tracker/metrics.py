@@ -32,6 +32,11 @@ class Metrics:
         "Hellos that were told when to come again, because too many sessions were being opened.",
         unit="sessions",
     )
+    sessions_moved: int = declared.counter(
+        "longshore_state_tracker_sessions_moved_total",
+        "Sessions whose agents were asked to go to another tracker, because this one had more than its share.",
+        unit="sessions",
+    )
     reports_recorded: int = declared.counter(
         "longshore_state_tracker_reports_recorded_total", "Reports of agents that were committed.", unit="reports"
     )

@@ -91,6 +91,7 @@ class SessionServer:
             ),
             admitted.cluster,
             admitted.terms,
+            may_move=hello.may_move,
         )
         # Held before the log is followed and followed before the tables are read: nothing falls between.
         self._held.add(live)

@@ -23,14 +23,17 @@ class Ending:
     """A session's stream: a welcome where there is one, then its end."""
 
     address = "127.0.0.1:1"
+    replicas = 2
 
     def __init__(self, welcome: agent_service_pb2.Welcome | None, error: errors.ServiceError) -> None:
         self._said = [agent_service_pb2.SessionResponse(welcome=welcome)] if welcome is not None else []
         self._error = error
         self.avoided = False
+        self.hello = agent_service_pb2.Hello()
 
-    async def write(self, _: Any) -> None:
-        """Take anything."""
+    async def write(self, message: Any) -> None:
+        """Keep the hello."""
+        self.hello = message.hello
 
     async def read(self) -> Any:
         """What there is to say, then the end."""
@@ -100,6 +103,19 @@ async def test_agents_that_lost_their_tracker_spread_over_more_time_the_more_of_
     assert max(taken) <= ceiling_s
     assert max(taken) > 0.8 * ceiling_s
     assert min(taken) < 0.2 * ceiling_s
+
+
+async def test_an_agent_that_was_asked_to_move_does_so_and_is_not_asked_again_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = [Ending(None, errors.Unavailable("move", **{errors.MOVE: 1})), Ending(None, errors.Unavailable("gone"))]
+    await pauses_of(1, calls, monkeypatch)
+    assert calls[0].avoided
+    assert [call.hello.may_move for call in calls] == [True, False]
+    alone = Ending(None, errors.Unavailable("gone"))
+    alone.replicas = 1
+    await pauses_of(1, [alone], monkeypatch)
+    assert not alone.hello.may_move
 
 
 async def test_a_tracker_that_leaves_is_avoided_and_one_that_is_full_is_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,12 @@ class Call:
         await self._line.passes()
         return message
 
+    @property
+    def replicas(self) -> int:
+        """How many state-trackers are known."""
+        known: int = self._inner.replicas
+        return known
+
     def avoid_replica(self) -> None:
         """Have later sessions go elsewhere."""
         self._inner.avoid_replica()
