@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from longshore.client import client as clients
 from longshore.client import connection, waiting
@@ -36,6 +36,7 @@ CONNECTED_BOUND_S = 120.0
 END_BOUND_S = 120.0
 """From the last fault's end until all has stopped: hosts come back, and those that were given up let go."""
 
+_TICK_S, _LATE_S = 0.2, 0.5
 _MINUTE = 60.0
 _STOPS_AT_ONCE = 16
 _LAST_CALLS_S = 60.0
@@ -76,6 +77,7 @@ async def _drill(
     options: config.ControlPlane, seed: int, made: world.World, notes: journal.Journal, say: Callable[[str], None]
 ) -> None:
     async with loops.supervised() as supervisor:
+        supervisor.start("lateness", lambda: _note_lateness(notes))
         await _start(made, supervisor)
         async with _cast(made, notes, supervisor) as cast:
             for family, containers in {**families.DEFINITIONS, families.PROBE: families.PROBE_CONTAINERS}.items():
@@ -175,11 +177,23 @@ async def _end(made: world.World, cast: _Cast, notes: journal.Journal) -> None:
     with contextlib.suppress(TimeoutError):  # the judgement tells which were lost
         async with asyncio.timeout(END_BOUND_S):
             await cast.progress.until_released()
-            await _until_told(made, cast.watchers[:-1])
+            await _until_told(made, cast.watchers[:-1], notes)
+    for watcher in cast.watchers:
+        watcher.close()
     for part in watching.batched(await _described(cast), connection.NAMED_AT_ONCE):
         notes.write("described", rows=part)
     await rows.note(made, notes)
     notes.write("over")
+
+
+async def _note_lateness(notes: journal.Journal) -> NoReturn:
+    """Write down whenever the drill itself was late: everything passes through its lines, and nobody is to be blamed for that."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + _TICK_S
+        await asyncio.sleep(_TICK_S)
+        if (late := loop.time() - due) > _LATE_S:
+            notes.write("late", seconds=round(late, 2))
 
 
 async def _leave(made: world.World) -> None:
@@ -189,11 +203,12 @@ async def _leave(made: world.World) -> None:
     await asyncio.gather(made.database.service.leave(), made.events.service.leave())
 
 
-async def _until_told(made: world.World, watchers: list[watching.Watcher]) -> None:
-    """Wait until the watchers of everything have come to the end of the log, which nothing lengthens any more."""
+async def _until_told(made: world.World, watchers: list[watching.Watcher], notes: journal.Journal) -> None:
+    """Wait until the watchers of everything have come to where the log ends now. Agents still come and go."""
     last = (await rows.head(made.database))["sequence"]
+    notes.write("due", sequence=last)
     while any(watcher.reached < last for watcher in watchers):  # noqa: ASYNC110 - it tells nobody
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(_TICK_S)
 
 
 async def _described(cast: _Cast) -> list[dict[str, Any]]:

@@ -91,10 +91,14 @@ class History:
     instances: dict[str, Record] = field(default_factory=dict)
     """At the end: tasks ever placed, running, and no longer pending."""
     head: Record = field(default_factory=dict)
+    due: int = 0
+    """Up to which sequence each watcher must have been told of everything."""
     blows: list[Record] = field(default_factory=list)
     recovered: list[Record] = field(default_factory=list)
     not_recovered: list[Record] = field(default_factory=list)
     ends: list[Record] = field(default_factory=list)
+    late: list[Record] = field(default_factory=list)
+    """When the drill itself was late, as on a busy machine."""
     left: dict[str, list[str]] = field(default_factory=dict)
     complete: bool = False
     """Whether the drill came to its end, all questions asked."""
@@ -193,10 +197,12 @@ _READERS: dict[str, Callable[[History, Record], None]] = {
     "needs": lambda found, record: found.needs.update({record["definition"]: record}),
     "capacity": lambda found, record: setattr(found, "capacity", record),
     "head": lambda found, record: setattr(found, "head", record),
+    "due": lambda found, record: setattr(found, "due", record["sequence"]),
     "blow": lambda found, record: found.blows.append(record),
     "recovered": lambda found, record: found.recovered.append(record),
     "not recovered": lambda found, record: found.not_recovered.append(record),
     "ended": lambda found, record: found.ends.append(record),
+    "late": lambda found, record: found.late.append(record),
     "left": _left,
     "over": _complete,
 }

@@ -24,20 +24,23 @@ def watches_are_complete(found: history.History) -> judgement.Breaches:
     """Each watcher was told every event that concerns it, once, in order, as it is in the log, whatever connection was lost."""
     for name, watcher in found.watchers.items():
         wanted = [event for event in found.log if not watcher.family or _family(event) == watcher.family]
-        if story := _difference(wanted, watcher.events):
+        due = sum(event[0] <= found.due for event in wanted)
+        if story := _difference(wanted, watcher.events, due):
             yield f"watch {name}", story
+    if found.complete and not found.due:
+        yield "watches", "never came to the end of the log"
 
 
 def _family(event: tuple[object, ...]) -> str:
     return str(event[9]).partition(":")[0] if event[1] == "task" else ""
 
 
-def _difference(wanted: list[tuple[object, ...]], told: list[tuple[object, ...]]) -> str:
-    """Where what a watcher was told first differs from what there was; empty where it does not."""
-    for due, came in zip(wanted, told, strict=False):
-        if due != came:
-            return f"where event {due[0]} was due ({due}) it was told {came[0]} ({came})"
-    if len(told) < len(wanted):
+def _difference(wanted: list[tuple[object, ...]], told: list[tuple[object, ...]], due: int) -> str:
+    """Where what a watcher was told first differs from what there was, `due` events at least; empty where it does not."""
+    for there, came in zip(wanted, told, strict=False):
+        if there != came:
+            return f"where event {there[0]} was due ({there}) it was told {came[0]} ({came})"
+    if len(told) < due:
         return f"was never told event {wanted[len(told)][0]}"
     return f"was told event {told[len(wanted)][0]} of which the log knows nothing" if len(told) > len(wanted) else ""
 

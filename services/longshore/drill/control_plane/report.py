@@ -22,6 +22,7 @@ def document(found: history.History, findings: Sequence[judgement.Finding], **ab
         "events": len(found.log),
         "started": sum(news["what"] == "start" for news in found.containers),
         "longest_without_a_task_s": _longest_gap(found),
+        "drill_late_s": max((record["seconds"] for record in found.late), default=0.0),
         "recovery": _recoveries(found),
         "findings": [{"rule": item.rule, "subject": item.subject, "story": item.story} for item in findings],
     }
@@ -64,7 +65,8 @@ def text(outcome: dict[str, Any]) -> str:
     lines += [
         "",
         f"{faults} faults, {calls} calls, {outcome['tasks']} tasks, {outcome['events']} events.",
-        f"The longest time without a task accepted was {outcome['longest_without_a_task_s']} s.",
+        f"The longest time without a task accepted was {outcome['longest_without_a_task_s']} s"
+        + (f"; the drill itself was late by up to {outcome['drill_late_s']} s." if outcome["drill_late_s"] else "."),
     ]
     lines += [f"{item['rule']}: {item['subject']}: {item['story']}" for item in outcome["findings"]]
     lines.append("Passed." if outcome["passed"] else f"FAILED: {len(outcome['findings'])} findings.")

@@ -17,7 +17,7 @@ _INSTANCES = (
     "SELECT s.instance_id, COALESCE(a.placed, 0) AS placed, s.running, s.left_pending"
     " FROM instance_sessions s LEFT JOIN assignments a ON a.instance_id = s.instance_id"
 )
-_EVENTS = "SELECT body FROM events WHERE cluster = 'default' ORDER BY sequence"
+_EVENTS = "SELECT body FROM events WHERE cluster = 'default' AND sequence <= {} ORDER BY sequence"
 _HEAD = "SELECT sequence, pending_tasks, running_tasks FROM log_head WHERE cluster = 'default'"
 
 
@@ -32,9 +32,10 @@ async def note(made: world.World, notes: journal.Journal) -> None:
     for what, sql in (("intents", _INTENTS), ("observations", _OBSERVATIONS), ("instances", _INSTANCES)):
         for part in watching.batched(await made.database.rows(sql), _CHUNK):
             notes.write(what, rows=part)
-    for events in watching.batched(_events(await made.database.rows(_EVENTS)), _CHUNK):
+    end = await head(made.database)
+    notes.write("head", **end)
+    for events in watching.batched(_events(await made.database.rows(_EVENTS.format(end["sequence"]))), _CHUNK):
         notes.write("logged", events=events)
-    notes.write("head", **await head(made.database))
     with made.containers.open(encoding="utf-8") as lines:
         for part in watching.batched((json.loads(line) for line in lines), _CHUNK):
             notes.write("containers", news=part)

@@ -37,6 +37,7 @@ class Watcher:
         self._notes = notes
         self._family = family
         self._take = take
+        self._closed = False
 
     async def follow(self) -> NoReturn:
         """Write down what comes and hand it on, for ever."""
@@ -45,11 +46,15 @@ class Watcher:
         async with contextlib.aclosing(watching) as batches:
             async for batch in batches:
                 self.opened.set()
-                if batch.events:
+                if batch.events and not self._closed:
                     self.reached = batch.events[-1].sequence
                     self._notes.write("watched", watcher=self.name, events=[summary(event) for event in batch.events])
                     self._take(batch.events)
         raise AssertionError("a watch does not end")
+
+    def close(self) -> None:
+        """Write down nothing more: what was told by now is what is judged."""
+        self._closed = True
 
     def _lost(self, error: errors.Unavailable) -> None:
         self._notes.write("watch lost", watcher=self.name, said=str(error))

@@ -163,6 +163,7 @@ def sound() -> list[Record]:
         {"at": 4.0, "what": "watched", "watcher": "of all", "events": events()[:6]},
         {"at": 5.0, "what": "watched", "watcher": "of all", "events": events()[6:]},
         {"at": 5.0, "what": "watched", "watcher": "of one family", "events": events()[4:]},
+        {"at": 5.5, "what": "due", "sequence": 11},
         {"at": 6.0, "what": "blow", "strike": 0, "fault": "leader-kill", "hold": 1.0},
         {"at": 8.0, "what": "recovered", "strike": 0, "faults": ["leader-kill"], "accepted": 0.5, "took": 1.0},
         *rows(),

@@ -188,6 +188,16 @@ def watch_ends_early(records: list[Record]) -> None:
     the(records, "watched", at=5.0, watcher="of all")["events"].pop()
 
 
+def watch_invents(records: list[Record]) -> None:
+    """A watcher was told an event that there is not."""
+    the(records, "watched", at=5.0, watcher="of all")["events"].append(journals.instance_event(12, journals.FIRST, 3))
+
+
+def watch_never_ends(records: list[Record]) -> None:
+    """The watchers did not come to the end of the log."""
+    records.remove(the(records, "due"))
+
+
 def watch_differs(records: list[Record]) -> None:
     """A watcher was told something else than the log has."""
     the(records, "watched", watcher="of all")["events"][5][5] = journals.OVER
@@ -352,6 +362,8 @@ BROKEN: list[tuple[Break, str]] = [
     (watch_repeats, "each watch is complete and in order"),
     (watch_out_of_order, "each watch is complete and in order"),
     (watch_ends_early, "each watch is complete and in order"),
+    (watch_invents, "each watch is complete and in order"),
+    (watch_never_ends, "each watch is complete and in order"),
     (watch_differs, "each watch is complete and in order"),
     (version_skipped, "versions grow by one"),
     (moved_back, "every move is legal"),
@@ -385,6 +397,13 @@ def test_what_must_not_be_is_found(broken: Break, rule: str) -> None:
     records = copy.deepcopy(journals.sound())
     broken(records)
     assert rule in judged(records)
+
+
+def test_a_component_may_find_no_database_at_its_start() -> None:
+    records = copy.deepcopy(journals.sound())
+    said = "longshore state-tracker: the database cannot be used now: TimeoutError"
+    the(records, "ended").update(service="tracker-1", told=False, code=1, said=said)
+    assert judged(records) == set()
 
 
 def test_every_rule_can_be_broken() -> None:
