@@ -128,12 +128,13 @@ class Client:
         container_instances: Sequence[str] = (),
         family: str = "",
         on_lost: Callable[[errors.Unavailable], None] = connection.unnoticed,
+        first_within_s: float | None = None,
     ) -> Generator[connection.Batch, None, None]:
         """Batches of events from a cursor on, in commit order, none missing and none twice, whatever connection is lost.
 
         The first batch comes at once and is empty where nothing has happened yet. Without a cursor the watch starts now. It goes on
         for ever; each time the connection is lost `on_lost` is told, before it is sought again. Raises errors.OutOfRange when the
-        cursor's events were pruned.
+        cursor's events were pruned, and Unavailable when the first batch does not come within `first_within_s` seconds.
         """
         return self._portal.iterate(
             self._client.watch(
@@ -143,6 +144,7 @@ class Client:
                 container_instances=container_instances,
                 family=family,
                 on_lost=on_lost,
+                first_within_s=first_within_s,
             )
         )
 
@@ -282,7 +284,7 @@ class Client:
             )
         )
 
-    def stop(self, task: "results.Task | str", *, cluster: str = "", reason: str = "") -> task_pb2.Task:
+    def stop(self, task: "results.Run | results.Task | str", *, cluster: str = "", reason: str = "") -> task_pb2.Task:
         """Stop a task: its containers get SIGTERM, after their stop timeout SIGKILL. `wait_tasks_stopped` waits for it."""
         return self._portal.run(self._client.stop(task, cluster=cluster, reason=reason))
 
@@ -332,7 +334,8 @@ class Client:
         """What happens, one event after the other, in commit order, none missing and none twice, whatever connection is lost.
 
         Of what `run` gave, from the moment that placed it until all of it has stopped; of anything else, from now or from a cursor on, for
-        ever. `watch` tells the cursor too. Raises OutOfRange when the cursor's events were pruned.
+        ever. `watch` tells the cursor too. Raises OutOfRange when the cursor's events were pruned, and Unavailable when nobody answers
+        within the client's deadline at first; later it is sought for as long as it takes.
         """
         return self._portal.iterate(
             self._client.events(

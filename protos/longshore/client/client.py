@@ -110,10 +110,11 @@ class Client(connection.Connection):
         made = await running.start(self, target, options, container_instances=container_instances)
         return await self._stopped(made, deadline_s) if wait else made
 
-    async def stop(self, task: "results.Task | str", *, cluster: str = "", reason: str = "") -> task_pb2.Task:
+    async def stop(
+        self, task: "results.Run | results.Task | str", *, cluster: str = "", reason: str = ""
+    ) -> task_pb2.Task:
         """Stop a task: its containers get SIGTERM, after their stop timeout SIGKILL. `wait_tasks_stopped` waits for it."""
-        (name,) = [task] if isinstance(task, str) else waiting.ids(task)
-        request = scheduler_service_pb2.StopTaskRequest(task=name)
+        request = scheduler_service_pb2.StopTaskRequest(task=task if isinstance(task, str) else waiting.one(task))
         if cluster := cluster or waiting.cluster_of(task):
             request.cluster = cluster
         if reason:
@@ -170,7 +171,8 @@ class Client(connection.Connection):
         """What happens, one event after the other, in commit order, none missing and none twice, whatever connection is lost.
 
         Of what `run` gave, from the moment that placed it until all of it has stopped; of anything else, from now or from a cursor on, for
-        ever. `watch` tells the cursor too. Raises OutOfRange when the cursor's events were pruned.
+        ever. `watch` tells the cursor too. Raises OutOfRange when the cursor's events were pruned, and Unavailable when nobody answers
+        within the client's deadline at first; later it is sought for as long as it takes.
         """
         if isinstance(tasks, results.Run):
             cursor = cursor or tasks.cursor
@@ -183,6 +185,7 @@ class Client(connection.Connection):
             container_instances=container_instances,
             family=family,
             on_lost=on_lost,
+            first_within_s=self.deadline_s,
         )
         async with contextlib.aclosing(watch) as batches:
             async for batch in batches:
@@ -210,7 +213,7 @@ class Client(connection.Connection):
 
         Ends at what there is, or with `follow` once the task has stopped and everything came. `logs` gives the bytes, and cursors.
         """
-        (name,) = waiting.ids(task)
+        name = waiting.one(task)
         put_together = lines.Lines()
         output: reading.Reading = self.logs(
             name,

@@ -104,7 +104,8 @@ class Connection:
         """
         self.addresses = addresses or resolving.resolve(server)
         self.files = files if files is not None else resolving.tls_files()
-        self._deadline_s = deadline_s
+        self.deadline_s = deadline_s
+        """Overall deadline of a call that names none."""
         self._random = source or random.Random()  # noqa: S311 - jitter
         self._new_token = new_token
         self._on_retry = on_retry
@@ -145,7 +146,7 @@ class Connection:
         """
         asked_as = request_id or context.current_or_new()
         named = context.metadata(asked_as, explicit=bool(request_id))
-        limit = self._deadline_s if deadline_s is None else deadline_s
+        limit = self.deadline_s if deadline_s is None else deadline_s
         tokened = retrying.with_token(request, self._new_token)
 
         async def attempt(left_s: float) -> R:
@@ -197,12 +198,13 @@ class Connection:
         container_instances: Sequence[str] = (),
         family: str = "",
         on_lost: Callable[[errors.Unavailable], None] = unnoticed,
+        first_within_s: float | None = None,
     ) -> Watching:
         """Batches of events from a cursor on, in commit order, none missing and none twice, whatever connection is lost.
 
         The first batch comes at once and is empty where nothing has happened yet. Without a cursor the watch starts now. It goes on
         for ever; each time the connection is lost `on_lost` is told, before it is sought again. Raises errors.OutOfRange when the
-        cursor's events were pruned.
+        cursor's events were pruned, and Unavailable when the first batch does not come within `first_within_s` seconds.
         """
         request = state_tracker_service_pb2.WatchEventsRequest(tasks=tasks, container_instances=container_instances)
         for name, value in (("cluster", cluster), ("family", family), ("cursor", cursor)):
@@ -210,6 +212,8 @@ class Connection:
                 setattr(request, name, value)
         named = context.metadata(context.current())
         pauses = backoff.Backoff(first=retrying.FIRST_PAUSE_S, cap=retrying.LONGEST_PAUSE_S, source=self._random)
+        loop = asyncio.get_running_loop()
+        end = None if first_within_s is None else loop.time() + first_within_s
         while True:
             try:
                 async with contextlib.aclosing(
@@ -219,8 +223,11 @@ class Connection:
                         pauses.reset()
                         # Before the batch is handed out: whoever took it has it, however the stream ends.
                         request.cursor = answer.cursor
+                        end = None
                         yield Batch(answer.cursor, tuple(answer.events))
             except errors.Unavailable as error:
+                if end is not None and loop.time() >= end:
+                    raise
                 on_lost(error)
             await pauses.sleep()
 
@@ -262,7 +269,7 @@ class Connection:
                         yield reading.Output(answer.cursor, tuple(answer.pieces), answer.from_tail, answer.truncated)
                         heard_at = loop.time()
             except errors.Unavailable as error:
-                if not follow and loop.time() - heard_at > self._deadline_s:
+                if not follow and loop.time() - heard_at > self.deadline_s:
                     raise
                 on_lost(error)
             else:

@@ -90,8 +90,9 @@ class Run:
     @property
     def task(self) -> Task:
         """The one task there is. Raises ValueError where there are several."""
-        (only,) = self.tasks
-        return only
+        if len(self.tasks) != 1:
+            raise ValueError(f"the run has {len(self.tasks)} tasks, not one")
+        return self.tasks[0]
 
     @property
     def exit_code(self) -> int | None:

@@ -47,7 +47,8 @@ async def until(
             raise last or error from None
         except errors.Unavailable as error:
             last = error
-            pause = pauses.next()
+            # Who refuses may know how long it takes; asking sooner would only be refused again.
+            pause = max(pauses.next(), error.retry_after_s or 0.0)
             if loop.time() + pause >= end:
                 raise
             on_retry(error)

@@ -98,9 +98,9 @@ async def reached(
         async with asyncio.timeout(deadline_s):
             await follow(client, follower, cluster=cluster, until=until, cursor=cursor, on_change=tell)
     except TimeoutError as error:
-        standing = " ".join(str(task) for task in _results(follower, cluster) if not task.stopped)
+        standing = " ".join(str(task) for task in _results(follower, tasks, cluster) if not task.stopped)
         raise errors.DeadlineExceeded(f"After {deadline_s:g} s this has not come yet. {standing}") from error
-    return _results(follower, cluster)
+    return _results(follower, tasks, cluster)
 
 
 def ids(tasks: Tasks) -> list[str]:
@@ -112,6 +112,14 @@ def ids(tasks: Tasks) -> list[str]:
         given = [tasks] if isinstance(tasks, str | results.Task) else tasks
     names = (one.task_id if isinstance(one, results.Task) else one.rpartition("/")[2] for one in given)
     return list(dict.fromkeys(names))
+
+
+def one(task: "results.Run | results.Task | str") -> str:
+    """The id of the only task. Raises ValueError where a run has several. Pure."""
+    names = ids(task)
+    if len(names) != 1:
+        raise ValueError(f"one task is meant, and the run has {len(names)}: name one of run.tasks")
+    return names[0]
 
 
 def cluster_of(tasks: Tasks) -> str:
@@ -132,7 +140,7 @@ async def _follower(client: connection.Connection, tasks: Tasks, cluster: str) -
     described = await describe(client, cluster, ids(tasks))
     named = {task.task_definition_arn for task in described}
     essential = {arn: await _essential(client, arn) for arn in sorted(named)}
-    return following.Follower.of_several(
+    follower = following.Follower.of_several(
         {
             task.task_arn.rpartition("/")[2]: essential[task.task_definition_arn]
             # Of a definition that was deleted meanwhile every container counts.
@@ -140,6 +148,9 @@ async def _follower(client: connection.Connection, tasks: Tasks, cluster: str) -
             for task in described
         }
     )
+    for task in described:
+        follower.apply_description(task)
+    return follower
 
 
 async def _essential(client: connection.Connection, definition: str) -> frozenset[str]:
@@ -151,8 +162,13 @@ async def _essential(client: connection.Connection, definition: str) -> frozense
     return following.essential_names(answer.task_definition)
 
 
-def _results(follower: following.Follower, cluster: str) -> tuple[results.Task, ...]:
-    return tuple(results.task(task, cluster) for task in follower.tasks.values())
+def _results(follower: following.Follower, tasks: Tasks, cluster: str) -> tuple[results.Task, ...]:
+    """How the tasks are; those of a run of which nothing was heard since are as it has them."""
+    before = {task.task_id: task for task in tasks.tasks} if isinstance(tasks, results.Run) else {}
+    return tuple(
+        before[task.task_id] if not task.version and task.task_id in before else results.task(task, cluster)
+        for task in follower.tasks.values()
+    )
 
 
 async def _feed(

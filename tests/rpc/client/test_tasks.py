@@ -1,6 +1,8 @@
 """What a program does with the client, against a whole Longshore: run, wait, watch, list, be refused, and the same without await."""
 
 import asyncio
+import os
+import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
@@ -11,6 +13,7 @@ import pytest
 from longshore.client import Client, NeverRanError, NotPlacedError, addresses, blocking, context, errors, results
 from longshore.v1 import registry_service_pb2, scheduler_service_pb2
 from tests.conformance import world
+from tests.engines import ports
 from tests.rpc.client import cutting
 
 BOUND_S = 30.0
@@ -133,8 +136,10 @@ async def test_a_wait_is_given_up_at_its_deadline_and_says_how_the_task_is(longs
     run = await longshore.run(definition("goes-on"))
     await longshore.wait_tasks_running(run)
 
-    with pytest.raises(errors.DeadlineExceeded, match=rf"{run.task.task_id} is RUNNING"):
-        await longshore.wait_tasks_stopped(run, deadline_s=0.05)
+    with pytest.raises(errors.DeadlineExceeded, match=rf"{run.task.task_id} is (PENDING|RUNNING)\.$"):
+        await longshore.wait_tasks_stopped(run, deadline_s=0.01)
+    with pytest.raises(errors.DeadlineExceeded, match=rf"{run.task.task_id} is RUNNING\.$"):
+        await longshore.wait_tasks_stopped(run.task, deadline_s=0.01)
     await longshore.stop(run.task)
     changes: list[str] = []
     await longshore.wait_tasks_stopped(run, on_change=lambda task: changes.append(task.last_status))
@@ -199,6 +204,38 @@ async def test_a_client_that_is_not_open_says_how_to_open_it(stack: world.World)
         await closed.run("web")
     with pytest.raises(RuntimeError, match="with Client"):
         blocking.Client(addresses=at(stack)).run("web")
+
+
+async def test_a_wrong_address_is_told_instead_of_sought_for_ever(stack: world.World) -> None:
+    nowhere = f"127.0.0.1:{ports.free_port()}"
+    async with Client(addresses=at(stack, state_tracker=nowhere), deadline_s=0.5) as longshore:
+        with pytest.raises(errors.Unavailable):
+            await anext(longshore.events())
+        with pytest.raises(errors.Unavailable):
+            await anext(longshore.lines(UNKNOWN))
+
+
+async def test_what_is_meant_for_one_task_says_so_to_several(longshore: Client) -> None:
+    run = await longshore.run(definition("several", "exit", "0"), count=2, wait=True)
+
+    for attempt in (longshore.stop(run), anext(longshore.lines(run))):
+        with pytest.raises(ValueError, match="the run has 2"):
+            await attempt
+    with pytest.raises(ValueError, match="2 tasks, not one"):
+        _ = run.task
+    assert run.exit_code == 0
+
+
+def test_ctrl_c_ends_a_wait_and_the_client_goes_on(stack: world.World) -> None:
+    nowhere = f"127.0.0.1:{ports.free_port()}"
+    with blocking.Client(addresses=at(stack, state_tracker=nowhere)) as longshore:
+
+        def interrupt(_: errors.Unavailable) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+
+        with pytest.raises(KeyboardInterrupt):
+            next(longshore.events(on_lost=interrupt))
+        assert [cluster.cluster_name for cluster in longshore.clusters()] == ["default"]
 
 
 def test_without_await_everything_is_the_same(stack: world.World) -> None:

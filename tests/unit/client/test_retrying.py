@@ -76,3 +76,23 @@ def test_a_request_with_a_token_field_gets_one_and_the_caller_s_is_kept() -> Non
 def test_a_request_without_a_token_field_stays_as_it_is() -> None:
     request = scheduler_service_pb2.StopTaskRequest(task="a")
     assert retrying.with_token(request, lambda: "t") is request
+
+
+async def test_who_says_when_to_try_again_is_not_asked_before() -> None:
+    asked: list[float] = []
+    loop = asyncio.get_running_loop()
+
+    async def full(_: float) -> None:
+        asked.append(loop.time())
+        if len(asked) == 1:
+            raise errors.Unavailable("later", **{errors.RETRY_AFTER_MS: 300})
+
+    await retrying.until(10.0, full, source=random.Random(1))
+    assert asked[1] - asked[0] >= 0.3
+
+    with pytest.raises(errors.Unavailable, match="much later"):
+        await retrying.until(10.0, _much_later)
+
+
+async def _much_later(_: float) -> None:
+    raise errors.Unavailable("much later", **{errors.RETRY_AFTER_MS: 60_000})
