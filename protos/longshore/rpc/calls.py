@@ -13,7 +13,7 @@ from typing import Any, Self
 import grpc
 import grpc.aio
 
-from longshore.rpc import caller, errors, replicas, status
+from longshore.rpc import caller, errors, replicas, silence, status
 
 
 class NamedErrorChannel(grpc.aio.Channel):
@@ -23,6 +23,7 @@ class NamedErrorChannel(grpc.aio.Channel):
         self._pool = pool
         self._timeout_s = timeout_s
         self._metadata = metadata
+        self._silence = silence.Silence(pool) if len(pool.addresses) > 1 else None
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -50,7 +51,8 @@ class NamedErrorChannel(grpc.aio.Channel):
             made: Callable[..., Any] = getattr(channel, kind)(method, *args, **kwargs)
             return made
 
-        return Method(self._pool, make, path=method, timeout_s=timeout_s, metadata=self._metadata)
+        watched = self._silence if kind == "unary_unary" else None
+        return Method(self._pool, make, path=method, timeout_s=timeout_s, metadata=self._metadata, watched=watched)
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002 - gRPC's signature
         """READY where any replica is connected, else the state of the first."""
@@ -74,6 +76,8 @@ class NamedErrorChannel(grpc.aio.Channel):
     async def close(self, grace: float | None = None) -> None:
         """Close all connections; calls under way are cancelled."""
         del grace  # our users close when nothing of theirs is under way
+        if self._silence is not None:
+            await self._silence.close()
         await self._pool.close()
 
     async def __aenter__(self) -> Self:
@@ -90,7 +94,7 @@ class NamedErrorChannel(grpc.aio.Channel):
 class Method:
     """One method of a stub; calling it begins a call on a replica."""
 
-    __slots__ = ("_made", "_make", "_metadata", "_pool", "_timeout_s", "path")
+    __slots__ = ("_made", "_make", "_metadata", "_pool", "_timeout_s", "_watched", "path")
 
     def __init__(
         self,
@@ -100,7 +104,9 @@ class Method:
         path: str,
         timeout_s: float | None,
         metadata: tuple[tuple[str, str], ...],
+        watched: silence.Silence | None,
     ) -> None:
+        self._watched = watched
         self.path = path
         """Full name, `/longshore.v1.RegistryService/ListClusters`."""
         self._pool = pool
@@ -119,7 +125,7 @@ class Method:
         def begin(index: int, left_s: float | None) -> Any:
             return self._of(self._pool.channel(index))(request, timeout=left_s, metadata=sent, **options)
 
-        return Call(self._pool, begin, limit)
+        return Call(self._pool, begin, limit, self._watched)
 
     def _of(self, channel: grpc.aio.Channel) -> Callable[..., Any]:
         """The method on a channel: made once for the one in use, and anew where another is."""
@@ -134,11 +140,17 @@ class Call:
     As gRPC's own call objects, except that failures are ServiceErrors.
     """
 
-    __slots__ = ("_begin", "_cancelled", "_end", "_index", "_inner", "_pool", "_starting")
+    __slots__ = ("_begin", "_cancelled", "_end", "_given_up", "_index", "_inner", "_pool", "_starting", "_watched")
 
     def __init__(
-        self, pool: replicas.Replicas, begin: Callable[[int, float | None], Any], timeout_s: float | None
+        self,
+        pool: replicas.Replicas,
+        begin: Callable[[int, float | None], Any],
+        timeout_s: float | None,
+        watched: silence.Silence | None = None,
     ) -> None:
+        self._watched = watched
+        self._given_up = False
         self._pool = pool
         self._begin = begin
         self._cancelled = False
@@ -233,8 +245,26 @@ class Call:
         except asyncio.CancelledError:
             self.cancel()
             raise
-        with _named():
-            return await inner
+        if self._watched is None or self._index is None:
+            with _named():
+                return await inner
+        self._watched.begin(self, self._index)
+        try:
+            with _named():
+                return await inner
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self._given_up or (task is not None and task.cancelling()):
+                raise
+            raise errors.Unavailable(f"{self.address} does not answer, and another replica does.") from None
+        finally:
+            self._watched.end(self)
+
+    def give_up(self) -> None:
+        """End it as one that was lost with its connection: the replica is frozen."""
+        if self._inner is not None:
+            self._given_up = True
+            self._inner.cancel()
 
     async def _started(self) -> Any:
         """The call of gRPC, begun as soon as a replica is connected."""

@@ -7,7 +7,7 @@
 A list of replicas is served by one of them, the same one as long as it is connected. A call goes out only on a connection that
 stands: while none does, the replica last used is dialled, then all, and the first to answer is taken, so a replica that is away costs no call
 and at most `replicas.FIND_TIMEOUT_S`. A call that was lost with its connection, or caught it in the moment of its end, is
-`errors.Unavailable`, for the caller to repeat or not; the next one goes to another replica.
+`errors.Unavailable`, for the caller to repeat or not; the next one goes to another replica. So does one that is frozen (`silence`).
 """
 
 import contextlib

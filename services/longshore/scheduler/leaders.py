@@ -173,7 +173,9 @@ class Leaders:
 
     async def _look_around(self, candidate: leadership.Candidate) -> float:
         """One look; gives after how many seconds at most the next one is due."""
-        found, leases = await self._around.database.read(_picture)
+        found, leases, frozen = await self._around.database.read(_looking)
+        if frozen:
+            _log.warning("frozen_transactions_ended", count=frozen)
         others = [peer for peer in found if peer.holder != candidate.holder]
         self.presence.watch(peer.session for peer in others if peer.alive)
         ended = self.presence.ended
@@ -339,6 +341,13 @@ class Leaders:
             measured.epochs.pop(cluster, None)
         else:
             measured.epochs[cluster] = epoch
+
+
+def _looking(dialect: Dialect) -> steps.Step[tuple[list[peers.Peer], list[leadership.Lease], int]]:
+    """End what would keep locks for ever, whosever it is, before a takeover waits for it; then the picture, and how many were ended."""
+    frozen = (yield from steps.fetch(dialect.end_frozen)) if dialect.end_frozen else []
+    found, leases = yield from _picture(dialect)
+    return found, leases, len(frozen)
 
 
 def _picture(dialect: Dialect) -> steps.Step[tuple[list[peers.Peer], list[leadership.Lease]]]:

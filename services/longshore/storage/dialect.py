@@ -27,6 +27,13 @@ class Dialect(Protocol):
     def exclusive_lock(self) -> str:
         """Suffix of a SELECT that makes others wait who want to change or lock its rows."""
 
+    @property
+    def end_frozen(self) -> str:
+        """SELECT that ends the transactions of processes which froze while they sent rows; empty where no other can be there.
+
+        A row for each that was ended.
+        """
+
     def member(self, column: str, position: int, element: Element = "text") -> str:
         """Condition that is true where `column` is an element of the list bound at `$position`."""
 
@@ -40,6 +47,15 @@ class PostgresqlDialect:
     # FOR KEY SHARE would let an update of non-key columns through, and with it a takeover.
     share_lock = "FOR SHARE"
     exclusive_lock = "FOR UPDATE"
+    # In the middle of a COPY neither idle_in_transaction_session_timeout nor statement_timeout ends a session whose client is silent:
+    # it would keep its locks for ever. pg_terminate_backend does end it. The same second as that timeout's.
+    end_frozen = (
+        # Found first, ended then: the conditions of one WHERE are evaluated in any order.
+        "WITH frozen AS MATERIALIZED (SELECT pid FROM pg_stat_activity"
+        " WHERE datname = current_database() AND usename = current_user AND application_name = 'longshore'"
+        " AND state = 'active' AND wait_event = 'ClientRead' AND query_start < clock_timestamp() - interval '1 second')"
+        " SELECT pid, pg_terminate_backend(pid) AS ended FROM frozen"
+    )
 
     def member(self, column: str, position: int, element: Element = "text") -> str:
         """Condition that is true where `column` is an element of the list bound at `$position`."""
@@ -54,6 +70,7 @@ class SqliteDialect:
     now = "longshore_now()"
     share_lock = ""
     exclusive_lock = ""
+    end_frozen = ""
 
     def member(self, column: str, position: int, element: Element = "text") -> str:  # noqa: ARG002 - JSON keeps the type
         """Condition that is true where `column` is an element of the list bound at `$position`."""

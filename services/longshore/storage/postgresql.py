@@ -201,7 +201,7 @@ async def open_postgresql(url: str) -> PostgresqlDatabase:
             command_timeout=COMMAND_TIMEOUT,
             reset=_reset_nothing,
             server_settings={
-                "application_name": "longshore",
+                "application_name": "longshore",  # dialect.end_frozen knows it
                 "idle_in_transaction_session_timeout": _milliseconds(IDLE_IN_TRANSACTION_TIMEOUT),
                 "lock_timeout": _milliseconds(LOCK_TIMEOUT),
                 "statement_timeout": _milliseconds(STATEMENT_TIMEOUT),

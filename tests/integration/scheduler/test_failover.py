@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from longshore.rpc import channels, errors
+from longshore.rpc import channels, errors, neighbours
 from longshore.v1 import scheduler_service_pb2, scheduler_service_pb2_grpc
 from tests.engines import processes
 from tests.integration.scheduler.conftest import Stub
@@ -112,8 +112,10 @@ async def test_another_goes_on_and_every_answer_holds(
     assert await leader(world) == (second.address, 2)
 
     if how == "frozen":
-        # The deposed one wakes up: it passes on or says that it cannot; nothing that it does counts.
+        # The deposed one wakes up: it passes on, or says that it cannot where it may not; nothing that it does counts.
         first.server.resume()
+        with pytest.raises(errors.Unavailable):
+            await first.stub.RunTask(run_task("x"), metadata=neighbours.FORWARDED)
         answers["d"] = await answered([first.stub], run_task("d"))
         assert await leader(world) == (second.address, 2)
 

@@ -398,3 +398,46 @@ async def test_an_exception_of_the_work_is_not_mistaken_for_a_lost_connection(po
     with pytest.raises(ValueError, match="mine") as caught:
         await postgresql.run(work)
     assert (len(runs), caught.value.__cause__) == (1, None)
+
+
+async def test_a_process_that_froze_in_the_middle_of_a_copy_keeps_its_locks_until_it_is_ended(
+    postgresql: database.Database, postgresql_url: str
+) -> None:
+    """The server's own timeouts are set, as in the pool's connections, and do not fire there."""
+    await postgresql.run(adding("held"))
+    frozen = await asyncpg.connect(
+        postgresql_url,
+        server_settings={
+            "application_name": "longshore",
+            "statement_timeout": "100",
+            "idle_in_transaction_session_timeout": "100",
+        },
+    )
+    sending = asyncio.Event()
+
+    async def rows() -> AsyncIterator[bytes]:
+        yield b"one\ta\t0\n"
+        sending.set()
+        await asyncio.Event().wait()
+
+    async def copy() -> None:
+        async with frozen.transaction():
+            await frozen.execute("UPDATE trackers SET expires_at = 1 WHERE tracker_id = 'held'")
+            await frozen.copy_to_table("trackers", source=rows())
+
+    copying = asyncio.create_task(copy())
+    await sending.wait()
+    change = asyncio.create_task(
+        postgresql.run(lambda _: steps.execute("UPDATE trackers SET expires_at = 2 WHERE tracker_id = 'held'"))
+    )
+
+    async def ended() -> bool:
+        assert not change.done()
+        return bool(await postgresql.read(lambda dialect: steps.fetch(dialect.end_frozen)))
+
+    await until(ended)
+    assert await change == 1
+    copying.cancel()
+    await asyncio.wait((copying,))
+    frozen.terminate()
+    assert await ids(postgresql) == ["held"]
