@@ -7,7 +7,7 @@ session ended.
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NoReturn, Protocol
 
 import grpc.aio
@@ -160,6 +160,20 @@ def _first_pause_s(welcome: agent_service_pb2.Welcome) -> float:
     return min(max(_FIRST_PAUSE_S, part_s), _LONGEST_PAUSE_S)
 
 
+async def _cancellable(work: Coroutine[Any, Any, NoReturn]) -> NoReturn:
+    """Reader or writer of a stream. Cancelling the one takes the stream away from the other, which then fails of that: it was cancelled, too.
+
+    A failure would hide from the group that it is to end, and the agent would begin another session instead.
+    """
+    try:
+        await work
+    except errors.ServiceError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError from None
+        raise
+
+
 class _Round:
     """One session after its welcome."""
 
@@ -185,8 +199,8 @@ class _Round:
         """Read and write until one of them fails."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._read(), name="session reader")
-                group.create_task(self._write(), name="session writer")
+                group.create_task(_cancellable(self._read()), name="session reader")
+                group.create_task(_cancellable(self._write()), name="session writer")
                 group.create_task(self._apply_again(), name="session assignments")
         except BaseExceptionGroup as failures:
             # Both may fail of the same broken stream; the first says why.

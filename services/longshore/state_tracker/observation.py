@@ -7,6 +7,7 @@ The table (also in docs/design/task-lifecycle.md), by what is stored and what is
     PENDING             merge containers   RUNNING            STOPPED
     RUNNING             ignored            merge containers   STOPPED
     STOPPED             ignored            ignored            `released` and late exit codes
+    STOPPED, released   ignored            ignored            ignored
 
 Everything moves forward only, so reports may be lost, doubled, late or out of order. `released` implies STOPPED. The first cause of
 a stop stays.
@@ -194,8 +195,11 @@ def _cause(stored: tasks.Observation | None, new: tuple[int, str] | None, now: i
 
 
 def _late(stored: tasks.Observation, reported: agent_service_pb2.TaskObservation) -> Change | None:
-    """A stopped task: the agent may still say that it is released, and with which codes its containers ended."""
-    if not (reported.released or reported.last_status == _STOPPED):
+    """A stopped task: the agent may still say that it is released, and until then with which codes its containers ended.
+
+    The release is the last that is told of a task, and told once: whoever follows the log gives back by it.
+    """
+    if stored.released or not (reported.released or reported.last_status == _STOPPED):
         return None
     body = stored.record()
     known = {container.name: container for container in body.containers}
@@ -211,8 +215,8 @@ def _late(stored: tasks.Observation, reported: agent_service_pb2.TaskObservation
         _absorb(there, container)
         there.last_status = task_pb2.CONTAINER_STATUS_STOPPED
         moved.append(there)
-    if moved or (reported.released and not stored.released):
-        return _released(stored, tuple(moved), released=stored.released or reported.released, body=body)
+    if moved or reported.released:
+        return _released(stored, tuple(moved), released=reported.released, body=body)
     return None
 
 

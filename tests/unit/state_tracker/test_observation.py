@@ -161,6 +161,14 @@ def test_a_lost_task_is_stopped_and_not_released_and_its_end_is_added_later() ->
     assert (ended.pending, ended.running) == (0, 0)
 
 
+def test_a_release_is_the_last_that_is_told_of_a_task() -> None:
+    """Whoever follows the log gives back by it: told twice, it would be given back twice."""
+    gone = reported(STOPPED, released=True)
+    late = reported(STOPPED, main(DOWN, exit_code=1), released=True)
+    assert after(gone) is not None
+    assert after(gone, late) == after(gone)
+
+
 def test_a_forced_end_releases_also_what_was_given_up() -> None:
     never = observation.end(None, FORCED, task=TASK, now=1)
     assert never is not None
