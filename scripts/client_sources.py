@@ -39,8 +39,8 @@ def _files() -> Mapping[str, str]:
         "go/service_config.json": policy,
         "go/reasons.go": _go(says),
         "typescript/src/reasons.ts": _typescript(says),
-        "java/src/main/resources/io/longshore/client/service-config.json": policy,
-        "java/src/main/java/io/longshore/client/Reason.java": _java(says),
+        "java/client/src/main/resources/io/longshore/client/service-config.json": policy,
+        "java/client/src/main/java/io/longshore/client/Reason.java": _java(says),
     }
 
 
@@ -59,14 +59,28 @@ def _java(says: Mapping[str, str]) -> str:
     return f"""// {NOTE}
 package io.longshore.client;
 
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
 /** The name of an error, as ECS names it. */
 public enum Reason {{
 {members};
+
+  private static final Map<String, Reason> BY_TEXT =
+      Arrays.stream(values()).collect(Collectors.toMap(Reason::toString, Function.identity()));
 
   private final String text;
 
   Reason(String text) {{
     this.text = text;
+  }}
+
+  /** The reason with a name as ECS spells it; empty where there is none. */
+  public static Optional<Reason> of(String text) {{
+    return Optional.ofNullable(BY_TEXT.get(text));
   }}
 
   /** The name as ECS spells it. */

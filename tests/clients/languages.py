@@ -74,6 +74,25 @@ TYPESCRIPT = Language(
         "measure": ["node", str(_SCRIPTS / "internal" / "measure.js")],
     },
 )
+_JAVA = ROOT / "clients" / "java" / "examples" / "target"
+_JVM = [
+    "java",
+    # Programs of a second or two: what a JVM does for those of an hour would only slow them down.
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-cp",
+    f"{_JAVA / 'classes'}:{_JAVA / 'lib'}/*",
+]
+JAVA = Language(
+    "java",
+    ("javac", "mvn"),
+    {
+        "story": [*_JVM, "io.longshore.examples.Story"],
+        "ten-lines": [*_JVM, "io.longshore.examples.TenLines"],
+        "cases": [*_JVM, "io.longshore.examples.internal.Cases"],
+        "measure": [*_JVM, "io.longshore.examples.internal.Measure"],
+    },
+)
 PYTHON = Language(
     "python",
     (),
@@ -84,7 +103,7 @@ PYTHON = Language(
     },
 )
 
-ALL = (PYTHON, GO, TYPESCRIPT)
+ALL = (PYTHON, GO, TYPESCRIPT, JAVA)
 
 
 def ids() -> list[str]:

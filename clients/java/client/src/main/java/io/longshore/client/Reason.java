@@ -1,6 +1,12 @@
 // Written by scripts/clients from protos/longshore/rpc/errors.py; do not edit.
 package io.longshore.client;
 
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
 /** The name of an error, as ECS names it. */
 public enum Reason {
   /** Overtaken by another: a newer session, epoch or revision. To be begun again from the start, not just repeated. */
@@ -74,10 +80,18 @@ public enum Reason {
   /** An update of the same resource is under way. */
   UPDATE_IN_PROGRESS_EXCEPTION("UpdateInProgressException");
 
+  private static final Map<String, Reason> BY_TEXT =
+      Arrays.stream(values()).collect(Collectors.toMap(Reason::toString, Function.identity()));
+
   private final String text;
 
   Reason(String text) {
     this.text = text;
+  }
+
+  /** The reason with a name as ECS spells it; empty where there is none. */
+  public static Optional<Reason> of(String text) {
+    return Optional.ofNullable(BY_TEXT.get(text));
   }
 
   /** The name as ECS spells it. */
