@@ -175,8 +175,13 @@ type TaskEvent struct {
 	StoppedReason string `protobuf:"bytes,11,opt,name=stopped_reason,json=stoppedReason,proto3" json:"stopped_reason,omitempty"`
 	// Containers that changed, each with its whole observation. Empty where none did.
 	Containers []*ContainerObservation `protobuf:"bytes,12,rep,name=containers,proto3" json:"containers,omitempty"`
-	// Whether the agent has confirmed that all of the task has stopped or never started: its resources are free.
-	Released      bool `protobuf:"varint,13,opt,name=released,proto3" json:"released,omitempty"`
+	// Whether the agent has confirmed that all of the task has stopped or never started, or it was stopped before it was
+	// placed: its resources are free.
+	Released bool `protobuf:"varint,13,opt,name=released,proto3" json:"released,omitempty"`
+	// For what it waits. Absent but where it began to wait for capacity, or somebody has looked again.
+	Waiting *TaskWaiting `protobuf:"bytes,14,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	// Whether this change gave it its instance, after it had waited. False for one that was placed when it was made.
+	Placed        bool `protobuf:"varint,15,opt,name=placed,proto3" json:"placed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -298,6 +303,20 @@ func (x *TaskEvent) GetContainers() []*ContainerObservation {
 func (x *TaskEvent) GetReleased() bool {
 	if x != nil {
 		return x.Released
+	}
+	return false
+}
+
+func (x *TaskEvent) GetWaiting() *TaskWaiting {
+	if x != nil {
+		return x.Waiting
+	}
+	return nil
+}
+
+func (x *TaskEvent) GetPlaced() bool {
+	if x != nil {
+		return x.Placed
 	}
 	return false
 }
@@ -624,7 +643,7 @@ const file_longshore_v1_event_proto_rawDesc = "" +
 	"\tprincipal\x18\x04 \x01(\tR\tprincipal\x12-\n" +
 	"\x04task\x18\x05 \x01(\v2\x17.longshore.v1.TaskEventH\x00R\x04task\x12U\n" +
 	"\x12container_instance\x18\x06 \x01(\v2$.longshore.v1.ContainerInstanceEventH\x00R\x11containerInstanceB\b\n" +
-	"\x06change\"\x9a\x04\n" +
+	"\x06change\"\xe7\x04\n" +
 	"\tTaskEvent\x12\x17\n" +
 	"\atask_id\x18\x01 \x01(\tR\x06taskId\x122\n" +
 	"\x15container_instance_id\x18\x02 \x01(\tR\x13containerInstanceId\x12\x16\n" +
@@ -643,7 +662,9 @@ const file_longshore_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"containers\x18\f \x03(\v2\".longshore.v1.ContainerObservationR\n" +
 	"containers\x12\x1a\n" +
-	"\breleased\x18\r \x01(\bR\breleased\"\xaf\x04\n" +
+	"\breleased\x18\r \x01(\bR\breleased\x123\n" +
+	"\awaiting\x18\x0e \x01(\v2\x19.longshore.v1.TaskWaitingR\awaiting\x12\x16\n" +
+	"\x06placed\x18\x0f \x01(\bR\x06placed\"\xaf\x04\n" +
 	"\x14ContainerObservation\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1d\n" +
 	"\n" +
@@ -701,10 +722,11 @@ var file_longshore_v1_event_proto_goTypes = []any{
 	(TaskStatus)(0),                // 6: longshore.v1.TaskStatus
 	(DesiredStatus)(0),             // 7: longshore.v1.DesiredStatus
 	(TaskStopCode)(0),              // 8: longshore.v1.TaskStopCode
-	(ContainerStatus)(0),           // 9: longshore.v1.ContainerStatus
-	(*NetworkBinding)(nil),         // 10: longshore.v1.NetworkBinding
-	(HealthStatus)(0),              // 11: longshore.v1.HealthStatus
-	(ContainerInstanceStatus)(0),   // 12: longshore.v1.ContainerInstanceStatus
+	(*TaskWaiting)(nil),            // 9: longshore.v1.TaskWaiting
+	(ContainerStatus)(0),           // 10: longshore.v1.ContainerStatus
+	(*NetworkBinding)(nil),         // 11: longshore.v1.NetworkBinding
+	(HealthStatus)(0),              // 12: longshore.v1.HealthStatus
+	(ContainerInstanceStatus)(0),   // 13: longshore.v1.ContainerInstanceStatus
 }
 var file_longshore_v1_event_proto_depIdxs = []int32{
 	5,  // 0: longshore.v1.Event.at:type_name -> google.protobuf.Timestamp
@@ -714,16 +736,17 @@ var file_longshore_v1_event_proto_depIdxs = []int32{
 	7,  // 4: longshore.v1.TaskEvent.desired_status:type_name -> longshore.v1.DesiredStatus
 	8,  // 5: longshore.v1.TaskEvent.stop_code:type_name -> longshore.v1.TaskStopCode
 	2,  // 6: longshore.v1.TaskEvent.containers:type_name -> longshore.v1.ContainerObservation
-	9,  // 7: longshore.v1.ContainerObservation.last_status:type_name -> longshore.v1.ContainerStatus
-	10, // 8: longshore.v1.ContainerObservation.network_bindings:type_name -> longshore.v1.NetworkBinding
-	11, // 9: longshore.v1.ContainerObservation.health_status:type_name -> longshore.v1.HealthStatus
-	3,  // 10: longshore.v1.ContainerObservation.pull_progress:type_name -> longshore.v1.PullProgress
-	12, // 11: longshore.v1.ContainerInstanceEvent.status:type_name -> longshore.v1.ContainerInstanceStatus
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	9,  // 7: longshore.v1.TaskEvent.waiting:type_name -> longshore.v1.TaskWaiting
+	10, // 8: longshore.v1.ContainerObservation.last_status:type_name -> longshore.v1.ContainerStatus
+	11, // 9: longshore.v1.ContainerObservation.network_bindings:type_name -> longshore.v1.NetworkBinding
+	12, // 10: longshore.v1.ContainerObservation.health_status:type_name -> longshore.v1.HealthStatus
+	3,  // 11: longshore.v1.ContainerObservation.pull_progress:type_name -> longshore.v1.PullProgress
+	13, // 12: longshore.v1.ContainerInstanceEvent.status:type_name -> longshore.v1.ContainerInstanceStatus
+	13, // [13:13] is the sub-list for method output_type
+	13, // [13:13] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_longshore_v1_event_proto_init() }

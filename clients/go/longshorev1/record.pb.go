@@ -178,6 +178,71 @@ func (x *TaskIntentRecord) GetContainerResources() []*ContainerResources {
 	return nil
 }
 
+// Body of a request whose tasks wait for capacity: what placement needs to know of it, so that any scheduler can go on.
+type WaitingRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The request, with the cluster's name and the revision that was resolved; without what the tasks' intents have
+	// already: count, client token, tags.
+	RunTask *RunTaskRequest `protobuf:"bytes,1,opt,name=run_task,json=runTask,proto3" json:"run_task,omitempty"`
+	// Principal that asked.
+	Principal string `protobuf:"bytes,2,opt,name=principal,proto3" json:"principal,omitempty"`
+	// Id of the request.
+	RequestId     string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitingRecord) Reset() {
+	*x = WaitingRecord{}
+	mi := &file_longshore_v1_record_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitingRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitingRecord) ProtoMessage() {}
+
+func (x *WaitingRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_longshore_v1_record_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitingRecord.ProtoReflect.Descriptor instead.
+func (*WaitingRecord) Descriptor() ([]byte, []int) {
+	return file_longshore_v1_record_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *WaitingRecord) GetRunTask() *RunTaskRequest {
+	if x != nil {
+		return x.RunTask
+	}
+	return nil
+}
+
+func (x *WaitingRecord) GetPrincipal() string {
+	if x != nil {
+		return x.Principal
+	}
+	return ""
+}
+
+func (x *WaitingRecord) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
 // A message of the event bus: what one commit changed in one cluster. A hint; the log is the truth.
 type Publication struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -198,7 +263,7 @@ type Publication struct {
 
 func (x *Publication) Reset() {
 	*x = Publication{}
-	mi := &file_longshore_v1_record_proto_msgTypes[1]
+	mi := &file_longshore_v1_record_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -210,7 +275,7 @@ func (x *Publication) String() string {
 func (*Publication) ProtoMessage() {}
 
 func (x *Publication) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_record_proto_msgTypes[1]
+	mi := &file_longshore_v1_record_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -223,7 +288,7 @@ func (x *Publication) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Publication.ProtoReflect.Descriptor instead.
 func (*Publication) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_record_proto_rawDescGZIP(), []int{1}
+	return file_longshore_v1_record_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Publication) GetCluster() string {
@@ -278,7 +343,7 @@ type PublishedAssignment struct {
 
 func (x *PublishedAssignment) Reset() {
 	*x = PublishedAssignment{}
-	mi := &file_longshore_v1_record_proto_msgTypes[2]
+	mi := &file_longshore_v1_record_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -290,7 +355,7 @@ func (x *PublishedAssignment) String() string {
 func (*PublishedAssignment) ProtoMessage() {}
 
 func (x *PublishedAssignment) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_record_proto_msgTypes[2]
+	mi := &file_longshore_v1_record_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -303,7 +368,7 @@ func (x *PublishedAssignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishedAssignment.ProtoReflect.Descriptor instead.
 func (*PublishedAssignment) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_record_proto_rawDescGZIP(), []int{2}
+	return file_longshore_v1_record_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *PublishedAssignment) GetContainerInstanceId() string {
@@ -349,7 +414,7 @@ type PageToken struct {
 
 func (x *PageToken) Reset() {
 	*x = PageToken{}
-	mi := &file_longshore_v1_record_proto_msgTypes[3]
+	mi := &file_longshore_v1_record_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -361,7 +426,7 @@ func (x *PageToken) String() string {
 func (*PageToken) ProtoMessage() {}
 
 func (x *PageToken) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_record_proto_msgTypes[3]
+	mi := &file_longshore_v1_record_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -374,7 +439,7 @@ func (x *PageToken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PageToken.ProtoReflect.Descriptor instead.
 func (*PageToken) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_record_proto_rawDescGZIP(), []int{3}
+	return file_longshore_v1_record_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *PageToken) GetOperation() string {
@@ -402,7 +467,7 @@ var File_longshore_v1_record_proto protoreflect.FileDescriptor
 
 const file_longshore_v1_record_proto_rawDesc = "" +
 	"\n" +
-	"\x19longshore/v1/record.proto\x12\flongshore.v1\x1a longshore/v1/agent_service.proto\x1a\x19longshore/v1/common.proto\x1a\x18longshore/v1/event.proto\x1a\x1alongshore/v1/options.proto\x1a\x17longshore/v1/task.proto\"\xfb\x04\n" +
+	"\x19longshore/v1/record.proto\x12\flongshore.v1\x1a longshore/v1/agent_service.proto\x1a\x19longshore/v1/common.proto\x1a\x18longshore/v1/event.proto\x1a\x1alongshore/v1/options.proto\x1a$longshore/v1/scheduler_service.proto\x1a\x17longshore/v1/task.proto\"\xfb\x04\n" +
 	"\x10TaskIntentRecord\x128\n" +
 	"\toverrides\x18\x01 \x01(\v2\x1a.longshore.v1.TaskOverrideR\toverrides\x12%\n" +
 	"\x04tags\x18\x02 \x03(\v2\x11.longshore.v1.TagR\x04tags\x12W\n" +
@@ -419,7 +484,12 @@ const file_longshore_v1_record_proto_rawDesc = "" +
 	" \x01(\tR\vreferenceId\x12)\n" +
 	"\x10platform_version\x18\v \x01(\tR\x0fplatformVersion\x124\n" +
 	"\x16capacity_provider_name\x18\f \x01(\tR\x14capacityProviderName\x12Q\n" +
-	"\x13container_resources\x18\r \x03(\v2 .longshore.v1.ContainerResourcesR\x12containerResources\"\xe8\x01\n" +
+	"\x13container_resources\x18\r \x03(\v2 .longshore.v1.ContainerResourcesR\x12containerResources\"\x8b\x01\n" +
+	"\rWaitingRecord\x12=\n" +
+	"\brun_task\x18\x01 \x01(\v2\x1c.longshore.v1.RunTaskRequestB\x04\x80\xe1\x18\x01R\arunTask\x12\x1c\n" +
+	"\tprincipal\x18\x02 \x01(\tR\tprincipal\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x03 \x01(\tR\trequestId\"\xe8\x01\n" +
 	"\vPublication\x12\x18\n" +
 	"\acluster\x18\x01 \x01(\tR\acluster\x12+\n" +
 	"\x11previous_sequence\x18\x02 \x01(\x03R\x10previousSequence\x12\x1a\n" +
@@ -449,32 +519,35 @@ func file_longshore_v1_record_proto_rawDescGZIP() []byte {
 	return file_longshore_v1_record_proto_rawDescData
 }
 
-var file_longshore_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_longshore_v1_record_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_longshore_v1_record_proto_goTypes = []any{
 	(*TaskIntentRecord)(nil),     // 0: longshore.v1.TaskIntentRecord
-	(*Publication)(nil),          // 1: longshore.v1.Publication
-	(*PublishedAssignment)(nil),  // 2: longshore.v1.PublishedAssignment
-	(*PageToken)(nil),            // 3: longshore.v1.PageToken
-	(*TaskOverride)(nil),         // 4: longshore.v1.TaskOverride
-	(*Tag)(nil),                  // 5: longshore.v1.Tag
-	(*NetworkConfiguration)(nil), // 6: longshore.v1.NetworkConfiguration
-	(LaunchType)(0),              // 7: longshore.v1.LaunchType
-	(*ContainerResources)(nil),   // 8: longshore.v1.ContainerResources
-	(*Event)(nil),                // 9: longshore.v1.Event
+	(*WaitingRecord)(nil),        // 1: longshore.v1.WaitingRecord
+	(*Publication)(nil),          // 2: longshore.v1.Publication
+	(*PublishedAssignment)(nil),  // 3: longshore.v1.PublishedAssignment
+	(*PageToken)(nil),            // 4: longshore.v1.PageToken
+	(*TaskOverride)(nil),         // 5: longshore.v1.TaskOverride
+	(*Tag)(nil),                  // 6: longshore.v1.Tag
+	(*NetworkConfiguration)(nil), // 7: longshore.v1.NetworkConfiguration
+	(LaunchType)(0),              // 8: longshore.v1.LaunchType
+	(*ContainerResources)(nil),   // 9: longshore.v1.ContainerResources
+	(*RunTaskRequest)(nil),       // 10: longshore.v1.RunTaskRequest
+	(*Event)(nil),                // 11: longshore.v1.Event
 }
 var file_longshore_v1_record_proto_depIdxs = []int32{
-	4, // 0: longshore.v1.TaskIntentRecord.overrides:type_name -> longshore.v1.TaskOverride
-	5, // 1: longshore.v1.TaskIntentRecord.tags:type_name -> longshore.v1.Tag
-	6, // 2: longshore.v1.TaskIntentRecord.network_configuration:type_name -> longshore.v1.NetworkConfiguration
-	7, // 3: longshore.v1.TaskIntentRecord.launch_type:type_name -> longshore.v1.LaunchType
-	8, // 4: longshore.v1.TaskIntentRecord.container_resources:type_name -> longshore.v1.ContainerResources
-	9, // 5: longshore.v1.Publication.events:type_name -> longshore.v1.Event
-	2, // 6: longshore.v1.Publication.assignments:type_name -> longshore.v1.PublishedAssignment
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	5,  // 0: longshore.v1.TaskIntentRecord.overrides:type_name -> longshore.v1.TaskOverride
+	6,  // 1: longshore.v1.TaskIntentRecord.tags:type_name -> longshore.v1.Tag
+	7,  // 2: longshore.v1.TaskIntentRecord.network_configuration:type_name -> longshore.v1.NetworkConfiguration
+	8,  // 3: longshore.v1.TaskIntentRecord.launch_type:type_name -> longshore.v1.LaunchType
+	9,  // 4: longshore.v1.TaskIntentRecord.container_resources:type_name -> longshore.v1.ContainerResources
+	10, // 5: longshore.v1.WaitingRecord.run_task:type_name -> longshore.v1.RunTaskRequest
+	11, // 6: longshore.v1.Publication.events:type_name -> longshore.v1.Event
+	3,  // 7: longshore.v1.Publication.assignments:type_name -> longshore.v1.PublishedAssignment
+	8,  // [8:8] is the sub-list for method output_type
+	8,  // [8:8] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_longshore_v1_record_proto_init() }
@@ -486,6 +559,7 @@ func file_longshore_v1_record_proto_init() {
 	file_longshore_v1_common_proto_init()
 	file_longshore_v1_event_proto_init()
 	file_longshore_v1_options_proto_init()
+	file_longshore_v1_scheduler_service_proto_init()
 	file_longshore_v1_task_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -493,7 +567,7 @@ func file_longshore_v1_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_longshore_v1_record_proto_rawDesc), len(file_longshore_v1_record_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -73,8 +73,11 @@ type RunTaskRequest struct {
 	ClientToken *string `protobuf:"bytes,18,opt,name=client_token,json=clientToken,proto3,oneof" json:"client_token,omitempty"`
 	// Volumes that the definition leaves to the run; refused. Written by the caller. Empty means none.
 	VolumeConfigurations []*TaskVolumeConfiguration `protobuf:"bytes,19,rep,name=volume_configurations,json=volumeConfigurations,proto3" json:"volume_configurations,omitempty"`
-	unknownFields        protoimpl.UnknownFields
-	sizeCache            protoimpl.SizeCache
+	// What finds no room waits for it instead of being refused. Written by the caller. Absent means that it is refused at
+	// once, as ECS does.
+	WaitForCapacity *WaitForCapacity `protobuf:"bytes,100,opt,name=wait_for_capacity,json=waitForCapacity,proto3,oneof" json:"wait_for_capacity,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *RunTaskRequest) Reset() {
@@ -240,10 +243,76 @@ func (x *RunTaskRequest) GetVolumeConfigurations() []*TaskVolumeConfiguration {
 	return nil
 }
 
+func (x *RunTaskRequest) GetWaitForCapacity() *WaitForCapacity {
+	if x != nil {
+		return x.WaitForCapacity
+	}
+	return nil
+}
+
+// Lets tasks that fit nowhere wait, PROVISIONING, until an instance takes them. They are placed the moment something
+// makes room, those with the lowest `since - priority * 60 s` first; StopTask takes a task out of the queue.
+type WaitForCapacity struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How long, in seconds, 1 to 604,800 (a week). A task that is not placed by then is STOPPED, TaskFailedToStart.
+	// Written by the caller. Absent means 600.
+	TimeoutSeconds *int32 `protobuf:"varint,1,opt,name=timeout_seconds,json=timeoutSeconds,proto3,oneof" json:"timeout_seconds,omitempty"`
+	// 0 to 100; each point counts for a minute of waiting, so that nobody is overtaken for ever. Written by the caller.
+	// Absent means 0.
+	Priority      *int32 `protobuf:"varint,2,opt,name=priority,proto3,oneof" json:"priority,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitForCapacity) Reset() {
+	*x = WaitForCapacity{}
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitForCapacity) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitForCapacity) ProtoMessage() {}
+
+func (x *WaitForCapacity) ProtoReflect() protoreflect.Message {
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitForCapacity.ProtoReflect.Descriptor instead.
+func (*WaitForCapacity) Descriptor() ([]byte, []int) {
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *WaitForCapacity) GetTimeoutSeconds() int32 {
+	if x != nil && x.TimeoutSeconds != nil {
+		return *x.TimeoutSeconds
+	}
+	return 0
+}
+
+func (x *WaitForCapacity) GetPriority() int32 {
+	if x != nil && x.Priority != nil {
+		return *x.Priority
+	}
+	return 0
+}
+
 // Answers RunTask.
 type RunTaskResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The tasks that were placed, PENDING. Written by the scheduler. Empty when none was.
+	// The tasks that were placed, PENDING, then those that wait for capacity, PROVISIONING. Written by the scheduler.
+	// Empty when there are none.
 	Tasks []*Task `protobuf:"bytes,1,rep,name=tasks,proto3" json:"tasks,omitempty"`
 	// Why the others were not, by instance, with the numbers in detail. Written by the scheduler. Empty when all were.
 	Failures []*Failure `protobuf:"bytes,2,rep,name=failures,proto3" json:"failures,omitempty"`
@@ -256,7 +325,7 @@ type RunTaskResponse struct {
 
 func (x *RunTaskResponse) Reset() {
 	*x = RunTaskResponse{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[1]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -268,7 +337,7 @@ func (x *RunTaskResponse) String() string {
 func (*RunTaskResponse) ProtoMessage() {}
 
 func (x *RunTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[1]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -281,7 +350,7 @@ func (x *RunTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunTaskResponse.ProtoReflect.Descriptor instead.
 func (*RunTaskResponse) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{1}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *RunTaskResponse) GetTasks() []*Task {
@@ -322,7 +391,7 @@ type RunTasksRequest struct {
 
 func (x *RunTasksRequest) Reset() {
 	*x = RunTasksRequest{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[2]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -334,7 +403,7 @@ func (x *RunTasksRequest) String() string {
 func (*RunTasksRequest) ProtoMessage() {}
 
 func (x *RunTasksRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[2]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -347,7 +416,7 @@ func (x *RunTasksRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunTasksRequest.ProtoReflect.Descriptor instead.
 func (*RunTasksRequest) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{2}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *RunTasksRequest) GetRunTask() *RunTaskRequest {
@@ -374,7 +443,8 @@ func (x *RunTasksRequest) GetClientToken() string {
 // Answers RunTasks.
 type RunTasksResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Ids of the tasks that were placed, PENDING. Written by the scheduler. Empty when none was.
+	// Ids of the tasks that were placed, PENDING, and of those that wait for capacity, PROVISIONING. Written by the
+	// scheduler. Empty when there are none.
 	TaskIds []string `protobuf:"bytes,1,rep,name=task_ids,json=taskIds,proto3" json:"task_ids,omitempty"`
 	// What makes such an id the ARN of its task, put before it. Written by the scheduler. Always present.
 	TaskArnPrefix *string `protobuf:"bytes,2,opt,name=task_arn_prefix,json=taskArnPrefix,proto3,oneof" json:"task_arn_prefix,omitempty"`
@@ -386,14 +456,16 @@ type RunTasksResponse struct {
 	Failures []*RunTasksFailure `protobuf:"bytes,5,rep,name=failures,proto3" json:"failures,omitempty"`
 	// Position in the cluster's event log just after the first commit that this answer reports. A WatchEvents that starts
 	// there misses nothing of what became of the tasks. Written by the scheduler. Empty when nothing was committed.
-	Cursor        *string `protobuf:"bytes,6,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
+	Cursor *string `protobuf:"bytes,6,opt,name=cursor,proto3,oneof" json:"cursor,omitempty"`
+	// How many of the tasks wait for capacity. Written by the scheduler. Absent means none.
+	Waiting       *int32 `protobuf:"varint,7,opt,name=waiting,proto3,oneof" json:"waiting,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RunTasksResponse) Reset() {
 	*x = RunTasksResponse{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[3]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -405,7 +477,7 @@ func (x *RunTasksResponse) String() string {
 func (*RunTasksResponse) ProtoMessage() {}
 
 func (x *RunTasksResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[3]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -418,7 +490,7 @@ func (x *RunTasksResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunTasksResponse.ProtoReflect.Descriptor instead.
 func (*RunTasksResponse) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{3}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *RunTasksResponse) GetTaskIds() []string {
@@ -463,6 +535,13 @@ func (x *RunTasksResponse) GetCursor() string {
 	return ""
 }
 
+func (x *RunTasksResponse) GetWaiting() int32 {
+	if x != nil && x.Waiting != nil {
+		return *x.Waiting
+	}
+	return 0
+}
+
 // Why some of many tasks could not be placed.
 type RunTasksFailure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -481,7 +560,7 @@ type RunTasksFailure struct {
 
 func (x *RunTasksFailure) Reset() {
 	*x = RunTasksFailure{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[4]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -493,7 +572,7 @@ func (x *RunTasksFailure) String() string {
 func (*RunTasksFailure) ProtoMessage() {}
 
 func (x *RunTasksFailure) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[4]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -506,7 +585,7 @@ func (x *RunTasksFailure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunTasksFailure.ProtoReflect.Descriptor instead.
 func (*RunTasksFailure) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{4}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RunTasksFailure) GetReason() string {
@@ -576,7 +655,7 @@ type StartTaskRequest struct {
 
 func (x *StartTaskRequest) Reset() {
 	*x = StartTaskRequest{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[5]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -588,7 +667,7 @@ func (x *StartTaskRequest) String() string {
 func (*StartTaskRequest) ProtoMessage() {}
 
 func (x *StartTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[5]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -601,7 +680,7 @@ func (x *StartTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartTaskRequest.ProtoReflect.Descriptor instead.
 func (*StartTaskRequest) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{5}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *StartTaskRequest) GetCluster() string {
@@ -711,7 +790,7 @@ type StartTaskResponse struct {
 
 func (x *StartTaskResponse) Reset() {
 	*x = StartTaskResponse{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[6]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -723,7 +802,7 @@ func (x *StartTaskResponse) String() string {
 func (*StartTaskResponse) ProtoMessage() {}
 
 func (x *StartTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[6]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -736,7 +815,7 @@ func (x *StartTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartTaskResponse.ProtoReflect.Descriptor instead.
 func (*StartTaskResponse) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{6}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *StartTaskResponse) GetTasks() []*Task {
@@ -774,7 +853,7 @@ type ExplainPlacementRequest struct {
 
 func (x *ExplainPlacementRequest) Reset() {
 	*x = ExplainPlacementRequest{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[7]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -786,7 +865,7 @@ func (x *ExplainPlacementRequest) String() string {
 func (*ExplainPlacementRequest) ProtoMessage() {}
 
 func (x *ExplainPlacementRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[7]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -799,7 +878,7 @@ func (x *ExplainPlacementRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainPlacementRequest.ProtoReflect.Descriptor instead.
 func (*ExplainPlacementRequest) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{7}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ExplainPlacementRequest) GetRunTask() *RunTaskRequest {
@@ -843,7 +922,7 @@ type ExplainPlacementResponse struct {
 
 func (x *ExplainPlacementResponse) Reset() {
 	*x = ExplainPlacementResponse{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[8]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -855,7 +934,7 @@ func (x *ExplainPlacementResponse) String() string {
 func (*ExplainPlacementResponse) ProtoMessage() {}
 
 func (x *ExplainPlacementResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[8]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -868,7 +947,7 @@ func (x *ExplainPlacementResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainPlacementResponse.ProtoReflect.Descriptor instead.
 func (*ExplainPlacementResponse) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{8}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ExplainPlacementResponse) GetSummary() string {
@@ -940,7 +1019,7 @@ type PlacementReason struct {
 
 func (x *PlacementReason) Reset() {
 	*x = PlacementReason{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[9]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -952,7 +1031,7 @@ func (x *PlacementReason) String() string {
 func (*PlacementReason) ProtoMessage() {}
 
 func (x *PlacementReason) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[9]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -965,7 +1044,7 @@ func (x *PlacementReason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementReason.ProtoReflect.Descriptor instead.
 func (*PlacementReason) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{9}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PlacementReason) GetReason() string {
@@ -1002,7 +1081,7 @@ type PlacementVerdict struct {
 
 func (x *PlacementVerdict) Reset() {
 	*x = PlacementVerdict{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[10]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1014,7 +1093,7 @@ func (x *PlacementVerdict) String() string {
 func (*PlacementVerdict) ProtoMessage() {}
 
 func (x *PlacementVerdict) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[10]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1027,7 +1106,7 @@ func (x *PlacementVerdict) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementVerdict.ProtoReflect.Descriptor instead.
 func (*PlacementVerdict) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{10}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PlacementVerdict) GetContainerInstanceArn() string {
@@ -1078,7 +1157,7 @@ type PlacementMiss struct {
 
 func (x *PlacementMiss) Reset() {
 	*x = PlacementMiss{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[11]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1090,7 +1169,7 @@ func (x *PlacementMiss) String() string {
 func (*PlacementMiss) ProtoMessage() {}
 
 func (x *PlacementMiss) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[11]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1103,7 +1182,7 @@ func (x *PlacementMiss) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementMiss.ProtoReflect.Descriptor instead.
 func (*PlacementMiss) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{11}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PlacementMiss) GetReason() string {
@@ -1136,7 +1215,7 @@ type StopTaskRequest struct {
 
 func (x *StopTaskRequest) Reset() {
 	*x = StopTaskRequest{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[12]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1148,7 +1227,7 @@ func (x *StopTaskRequest) String() string {
 func (*StopTaskRequest) ProtoMessage() {}
 
 func (x *StopTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[12]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1161,7 +1240,7 @@ func (x *StopTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopTaskRequest.ProtoReflect.Descriptor instead.
 func (*StopTaskRequest) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{12}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *StopTaskRequest) GetCluster() string {
@@ -1199,7 +1278,7 @@ type StopTaskResponse struct {
 
 func (x *StopTaskResponse) Reset() {
 	*x = StopTaskResponse{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[13]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1211,7 +1290,7 @@ func (x *StopTaskResponse) String() string {
 func (*StopTaskResponse) ProtoMessage() {}
 
 func (x *StopTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[13]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1224,7 +1303,7 @@ func (x *StopTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopTaskResponse.ProtoReflect.Descriptor instead.
 func (*StopTaskResponse) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{13}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *StopTaskResponse) GetTask() *Task {
@@ -1256,7 +1335,7 @@ type TagTaskRequest struct {
 
 func (x *TagTaskRequest) Reset() {
 	*x = TagTaskRequest{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[14]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1268,7 +1347,7 @@ func (x *TagTaskRequest) String() string {
 func (*TagTaskRequest) ProtoMessage() {}
 
 func (x *TagTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[14]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1281,7 +1360,7 @@ func (x *TagTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TagTaskRequest.ProtoReflect.Descriptor instead.
 func (*TagTaskRequest) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{14}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *TagTaskRequest) GetCluster() string {
@@ -1314,7 +1393,7 @@ type TagTaskResponse struct {
 
 func (x *TagTaskResponse) Reset() {
 	*x = TagTaskResponse{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[15]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1326,7 +1405,7 @@ func (x *TagTaskResponse) String() string {
 func (*TagTaskResponse) ProtoMessage() {}
 
 func (x *TagTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[15]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1339,7 +1418,7 @@ func (x *TagTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TagTaskResponse.ProtoReflect.Descriptor instead.
 func (*TagTaskResponse) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{15}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{16}
 }
 
 // Asks to remove tags from a task.
@@ -1357,7 +1436,7 @@ type UntagTaskRequest struct {
 
 func (x *UntagTaskRequest) Reset() {
 	*x = UntagTaskRequest{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[16]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1369,7 +1448,7 @@ func (x *UntagTaskRequest) String() string {
 func (*UntagTaskRequest) ProtoMessage() {}
 
 func (x *UntagTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[16]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1382,7 +1461,7 @@ func (x *UntagTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UntagTaskRequest.ProtoReflect.Descriptor instead.
 func (*UntagTaskRequest) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{16}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *UntagTaskRequest) GetCluster() string {
@@ -1415,7 +1494,7 @@ type UntagTaskResponse struct {
 
 func (x *UntagTaskResponse) Reset() {
 	*x = UntagTaskResponse{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[17]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1427,7 +1506,7 @@ func (x *UntagTaskResponse) String() string {
 func (*UntagTaskResponse) ProtoMessage() {}
 
 func (x *UntagTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[17]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1440,7 +1519,7 @@ func (x *UntagTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UntagTaskResponse.ProtoReflect.Descriptor instead.
 func (*UntagTaskResponse) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{17}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{18}
 }
 
 // Asks for the tags of a task.
@@ -1456,7 +1535,7 @@ type ListTagsForTaskRequest struct {
 
 func (x *ListTagsForTaskRequest) Reset() {
 	*x = ListTagsForTaskRequest{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[18]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1468,7 +1547,7 @@ func (x *ListTagsForTaskRequest) String() string {
 func (*ListTagsForTaskRequest) ProtoMessage() {}
 
 func (x *ListTagsForTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[18]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1481,7 +1560,7 @@ func (x *ListTagsForTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTagsForTaskRequest.ProtoReflect.Descriptor instead.
 func (*ListTagsForTaskRequest) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{18}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListTagsForTaskRequest) GetCluster() string {
@@ -1509,7 +1588,7 @@ type ListTagsForTaskResponse struct {
 
 func (x *ListTagsForTaskResponse) Reset() {
 	*x = ListTagsForTaskResponse{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[19]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1521,7 +1600,7 @@ func (x *ListTagsForTaskResponse) String() string {
 func (*ListTagsForTaskResponse) ProtoMessage() {}
 
 func (x *ListTagsForTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[19]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1534,7 +1613,7 @@ func (x *ListTagsForTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTagsForTaskResponse.ProtoReflect.Descriptor instead.
 func (*ListTagsForTaskResponse) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{19}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListTagsForTaskResponse) GetTags() []*Tag {
@@ -1555,7 +1634,7 @@ type DescribeLeadersRequest struct {
 
 func (x *DescribeLeadersRequest) Reset() {
 	*x = DescribeLeadersRequest{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[20]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1567,7 +1646,7 @@ func (x *DescribeLeadersRequest) String() string {
 func (*DescribeLeadersRequest) ProtoMessage() {}
 
 func (x *DescribeLeadersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[20]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1580,7 +1659,7 @@ func (x *DescribeLeadersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeLeadersRequest.ProtoReflect.Descriptor instead.
 func (*DescribeLeadersRequest) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{20}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DescribeLeadersRequest) GetClusters() []string {
@@ -1601,7 +1680,7 @@ type DescribeLeadersResponse struct {
 
 func (x *DescribeLeadersResponse) Reset() {
 	*x = DescribeLeadersResponse{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[21]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1613,7 +1692,7 @@ func (x *DescribeLeadersResponse) String() string {
 func (*DescribeLeadersResponse) ProtoMessage() {}
 
 func (x *DescribeLeadersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[21]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1626,7 +1705,7 @@ func (x *DescribeLeadersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeLeadersResponse.ProtoReflect.Descriptor instead.
 func (*DescribeLeadersResponse) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{21}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DescribeLeadersResponse) GetLeaders() []*Leader {
@@ -1655,7 +1734,7 @@ type Leader struct {
 
 func (x *Leader) Reset() {
 	*x = Leader{}
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[22]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1667,7 +1746,7 @@ func (x *Leader) String() string {
 func (*Leader) ProtoMessage() {}
 
 func (x *Leader) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[22]
+	mi := &file_longshore_v1_scheduler_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1680,7 +1759,7 @@ func (x *Leader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Leader.ProtoReflect.Descriptor instead.
 func (*Leader) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{22}
+	return file_longshore_v1_scheduler_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Leader) GetCluster() string {
@@ -1722,7 +1801,7 @@ var File_longshore_v1_scheduler_service_proto protoreflect.FileDescriptor
 
 const file_longshore_v1_scheduler_service_proto_rawDesc = "" +
 	"\n" +
-	"$longshore/v1/scheduler_service.proto\x12\flongshore.v1\x1a\x19longshore/v1/common.proto\x1a\x1alongshore/v1/options.proto\x1a\x17longshore/v1/task.proto\x1a\"longshore/v1/task_definition.proto\"\xe4\f\n" +
+	"$longshore/v1/scheduler_service.proto\x12\flongshore.v1\x1a\x19longshore/v1/common.proto\x1a\x1alongshore/v1/options.proto\x1a\x17longshore/v1/task.proto\x1a\"longshore/v1/task_definition.proto\"\xd0\r\n" +
 	"\x0eRunTaskRequest\x12\xad\x01\n" +
 	"\x1acapacity_provider_strategy\x18\x01 \x03(\v2*.longshore.v1.CapacityProviderStrategyItemBC\xa2\xe1\x18?it decides what the tasks show; they are placed on any instanceR\x18capacityProviderStrategy\x12\x1d\n" +
 	"\acluster\x18\x02 \x01(\tH\x00R\acluster\x88\x01\x01\x12\x19\n" +
@@ -1745,7 +1824,9 @@ const file_longshore_v1_scheduler_service_proto_rawDesc = "" +
 	"\x04tags\x18\x10 \x03(\v2\x11.longshore.v1.TagR\x04tags\x12,\n" +
 	"\x0ftask_definition\x18\x11 \x01(\tH\bR\x0etaskDefinition\x88\x01\x01\x12&\n" +
 	"\fclient_token\x18\x12 \x01(\tH\tR\vclientToken\x88\x01\x01\x12\x8a\x01\n" +
-	"\x15volume_configurations\x18\x13 \x03(\v2%.longshore.v1.TaskVolumeConfigurationB.\x88\xe1\x18\x03\xa2\xe1\x18&`volumeConfigurations` are EBS volumesR\x14volumeConfigurationsB\n" +
+	"\x15volume_configurations\x18\x13 \x03(\v2%.longshore.v1.TaskVolumeConfigurationB.\x88\xe1\x18\x03\xa2\xe1\x18&`volumeConfigurations` are EBS volumesR\x14volumeConfigurations\x12T\n" +
+	"\x11wait_for_capacity\x18d \x01(\v2\x1d.longshore.v1.WaitForCapacityB\x04\xf8\xe0\x18\x01H\n" +
+	"R\x0fwaitForCapacity\x88\x01\x01B\n" +
 	"\n" +
 	"\b_clusterB\b\n" +
 	"\x06_countB\x1a\n" +
@@ -1756,7 +1837,13 @@ const file_longshore_v1_scheduler_service_proto_rawDesc = "" +
 	"\r_reference_idB\r\n" +
 	"\v_started_byB\x12\n" +
 	"\x10_task_definitionB\x0f\n" +
-	"\r_client_token\"\x9c\x01\n" +
+	"\r_client_tokenB\x14\n" +
+	"\x12_wait_for_capacity\"\x81\x01\n" +
+	"\x0fWaitForCapacity\x12,\n" +
+	"\x0ftimeout_seconds\x18\x01 \x01(\x05H\x00R\x0etimeoutSeconds\x88\x01\x01\x12\x1f\n" +
+	"\bpriority\x18\x02 \x01(\x05H\x01R\bpriority\x88\x01\x01B\x12\n" +
+	"\x10_timeout_secondsB\v\n" +
+	"\t_priority\"\x9c\x01\n" +
 	"\x0fRunTaskResponse\x12(\n" +
 	"\x05tasks\x18\x01 \x03(\v2\x12.longshore.v1.TaskR\x05tasks\x121\n" +
 	"\bfailures\x18\x02 \x03(\v2\x15.longshore.v1.FailureR\bfailures\x12!\n" +
@@ -1767,18 +1854,21 @@ const file_longshore_v1_scheduler_service_proto_rawDesc = "" +
 	"\x05count\x18\x02 \x01(\x05H\x00R\x05count\x88\x01\x01\x12&\n" +
 	"\fclient_token\x18\x03 \x01(\tH\x01R\vclientToken\x88\x01\x01B\b\n" +
 	"\x06_countB\x0f\n" +
-	"\r_client_token\"\xcc\x02\n" +
+	"\r_client_token\"\xf7\x02\n" +
 	"\x10RunTasksResponse\x12\x19\n" +
 	"\btask_ids\x18\x01 \x03(\tR\ataskIds\x12+\n" +
 	"\x0ftask_arn_prefix\x18\x02 \x01(\tH\x00R\rtaskArnPrefix\x88\x01\x01\x123\n" +
 	"\x13task_definition_arn\x18\x03 \x01(\tH\x01R\x11taskDefinitionArn\x88\x01\x01\x12\x1f\n" +
 	"\bunplaced\x18\x04 \x01(\x05H\x02R\bunplaced\x88\x01\x01\x129\n" +
 	"\bfailures\x18\x05 \x03(\v2\x1d.longshore.v1.RunTasksFailureR\bfailures\x12\x1b\n" +
-	"\x06cursor\x18\x06 \x01(\tH\x03R\x06cursor\x88\x01\x01B\x12\n" +
+	"\x06cursor\x18\x06 \x01(\tH\x03R\x06cursor\x88\x01\x01\x12\x1d\n" +
+	"\awaiting\x18\a \x01(\x05H\x04R\awaiting\x88\x01\x01B\x12\n" +
 	"\x10_task_arn_prefixB\x16\n" +
 	"\x14_task_definition_arnB\v\n" +
 	"\t_unplacedB\t\n" +
-	"\a_cursor\"\xe8\x01\n" +
+	"\a_cursorB\n" +
+	"\n" +
+	"\b_waiting\"\xe8\x01\n" +
 	"\x0fRunTasksFailure\x12\x1b\n" +
 	"\x06reason\x18\x01 \x01(\tH\x00R\x06reason\x88\x01\x01\x12!\n" +
 	"\tinstances\x18\x02 \x01(\x05H\x01R\tinstances\x88\x01\x01\x129\n" +
@@ -1920,97 +2010,99 @@ func file_longshore_v1_scheduler_service_proto_rawDescGZIP() []byte {
 	return file_longshore_v1_scheduler_service_proto_rawDescData
 }
 
-var file_longshore_v1_scheduler_service_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_longshore_v1_scheduler_service_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_longshore_v1_scheduler_service_proto_goTypes = []any{
 	(*RunTaskRequest)(nil),               // 0: longshore.v1.RunTaskRequest
-	(*RunTaskResponse)(nil),              // 1: longshore.v1.RunTaskResponse
-	(*RunTasksRequest)(nil),              // 2: longshore.v1.RunTasksRequest
-	(*RunTasksResponse)(nil),             // 3: longshore.v1.RunTasksResponse
-	(*RunTasksFailure)(nil),              // 4: longshore.v1.RunTasksFailure
-	(*StartTaskRequest)(nil),             // 5: longshore.v1.StartTaskRequest
-	(*StartTaskResponse)(nil),            // 6: longshore.v1.StartTaskResponse
-	(*ExplainPlacementRequest)(nil),      // 7: longshore.v1.ExplainPlacementRequest
-	(*ExplainPlacementResponse)(nil),     // 8: longshore.v1.ExplainPlacementResponse
-	(*PlacementReason)(nil),              // 9: longshore.v1.PlacementReason
-	(*PlacementVerdict)(nil),             // 10: longshore.v1.PlacementVerdict
-	(*PlacementMiss)(nil),                // 11: longshore.v1.PlacementMiss
-	(*StopTaskRequest)(nil),              // 12: longshore.v1.StopTaskRequest
-	(*StopTaskResponse)(nil),             // 13: longshore.v1.StopTaskResponse
-	(*TagTaskRequest)(nil),               // 14: longshore.v1.TagTaskRequest
-	(*TagTaskResponse)(nil),              // 15: longshore.v1.TagTaskResponse
-	(*UntagTaskRequest)(nil),             // 16: longshore.v1.UntagTaskRequest
-	(*UntagTaskResponse)(nil),            // 17: longshore.v1.UntagTaskResponse
-	(*ListTagsForTaskRequest)(nil),       // 18: longshore.v1.ListTagsForTaskRequest
-	(*ListTagsForTaskResponse)(nil),      // 19: longshore.v1.ListTagsForTaskResponse
-	(*DescribeLeadersRequest)(nil),       // 20: longshore.v1.DescribeLeadersRequest
-	(*DescribeLeadersResponse)(nil),      // 21: longshore.v1.DescribeLeadersResponse
-	(*Leader)(nil),                       // 22: longshore.v1.Leader
-	(*CapacityProviderStrategyItem)(nil), // 23: longshore.v1.CapacityProviderStrategyItem
-	(LaunchType)(0),                      // 24: longshore.v1.LaunchType
-	(*NetworkConfiguration)(nil),         // 25: longshore.v1.NetworkConfiguration
-	(*TaskOverride)(nil),                 // 26: longshore.v1.TaskOverride
-	(*PlacementConstraint)(nil),          // 27: longshore.v1.PlacementConstraint
-	(*PlacementStrategy)(nil),            // 28: longshore.v1.PlacementStrategy
-	(PropagateTags)(0),                   // 29: longshore.v1.PropagateTags
-	(*Tag)(nil),                          // 30: longshore.v1.Tag
-	(*TaskVolumeConfiguration)(nil),      // 31: longshore.v1.TaskVolumeConfiguration
-	(*Task)(nil),                         // 32: longshore.v1.Task
-	(*Failure)(nil),                      // 33: longshore.v1.Failure
-	(*TaskDefinition)(nil),               // 34: longshore.v1.TaskDefinition
+	(*WaitForCapacity)(nil),              // 1: longshore.v1.WaitForCapacity
+	(*RunTaskResponse)(nil),              // 2: longshore.v1.RunTaskResponse
+	(*RunTasksRequest)(nil),              // 3: longshore.v1.RunTasksRequest
+	(*RunTasksResponse)(nil),             // 4: longshore.v1.RunTasksResponse
+	(*RunTasksFailure)(nil),              // 5: longshore.v1.RunTasksFailure
+	(*StartTaskRequest)(nil),             // 6: longshore.v1.StartTaskRequest
+	(*StartTaskResponse)(nil),            // 7: longshore.v1.StartTaskResponse
+	(*ExplainPlacementRequest)(nil),      // 8: longshore.v1.ExplainPlacementRequest
+	(*ExplainPlacementResponse)(nil),     // 9: longshore.v1.ExplainPlacementResponse
+	(*PlacementReason)(nil),              // 10: longshore.v1.PlacementReason
+	(*PlacementVerdict)(nil),             // 11: longshore.v1.PlacementVerdict
+	(*PlacementMiss)(nil),                // 12: longshore.v1.PlacementMiss
+	(*StopTaskRequest)(nil),              // 13: longshore.v1.StopTaskRequest
+	(*StopTaskResponse)(nil),             // 14: longshore.v1.StopTaskResponse
+	(*TagTaskRequest)(nil),               // 15: longshore.v1.TagTaskRequest
+	(*TagTaskResponse)(nil),              // 16: longshore.v1.TagTaskResponse
+	(*UntagTaskRequest)(nil),             // 17: longshore.v1.UntagTaskRequest
+	(*UntagTaskResponse)(nil),            // 18: longshore.v1.UntagTaskResponse
+	(*ListTagsForTaskRequest)(nil),       // 19: longshore.v1.ListTagsForTaskRequest
+	(*ListTagsForTaskResponse)(nil),      // 20: longshore.v1.ListTagsForTaskResponse
+	(*DescribeLeadersRequest)(nil),       // 21: longshore.v1.DescribeLeadersRequest
+	(*DescribeLeadersResponse)(nil),      // 22: longshore.v1.DescribeLeadersResponse
+	(*Leader)(nil),                       // 23: longshore.v1.Leader
+	(*CapacityProviderStrategyItem)(nil), // 24: longshore.v1.CapacityProviderStrategyItem
+	(LaunchType)(0),                      // 25: longshore.v1.LaunchType
+	(*NetworkConfiguration)(nil),         // 26: longshore.v1.NetworkConfiguration
+	(*TaskOverride)(nil),                 // 27: longshore.v1.TaskOverride
+	(*PlacementConstraint)(nil),          // 28: longshore.v1.PlacementConstraint
+	(*PlacementStrategy)(nil),            // 29: longshore.v1.PlacementStrategy
+	(PropagateTags)(0),                   // 30: longshore.v1.PropagateTags
+	(*Tag)(nil),                          // 31: longshore.v1.Tag
+	(*TaskVolumeConfiguration)(nil),      // 32: longshore.v1.TaskVolumeConfiguration
+	(*Task)(nil),                         // 33: longshore.v1.Task
+	(*Failure)(nil),                      // 34: longshore.v1.Failure
+	(*TaskDefinition)(nil),               // 35: longshore.v1.TaskDefinition
 }
 var file_longshore_v1_scheduler_service_proto_depIdxs = []int32{
-	23, // 0: longshore.v1.RunTaskRequest.capacity_provider_strategy:type_name -> longshore.v1.CapacityProviderStrategyItem
-	24, // 1: longshore.v1.RunTaskRequest.launch_type:type_name -> longshore.v1.LaunchType
-	25, // 2: longshore.v1.RunTaskRequest.network_configuration:type_name -> longshore.v1.NetworkConfiguration
-	26, // 3: longshore.v1.RunTaskRequest.overrides:type_name -> longshore.v1.TaskOverride
-	27, // 4: longshore.v1.RunTaskRequest.placement_constraints:type_name -> longshore.v1.PlacementConstraint
-	28, // 5: longshore.v1.RunTaskRequest.placement_strategy:type_name -> longshore.v1.PlacementStrategy
-	29, // 6: longshore.v1.RunTaskRequest.propagate_tags:type_name -> longshore.v1.PropagateTags
-	30, // 7: longshore.v1.RunTaskRequest.tags:type_name -> longshore.v1.Tag
-	31, // 8: longshore.v1.RunTaskRequest.volume_configurations:type_name -> longshore.v1.TaskVolumeConfiguration
-	32, // 9: longshore.v1.RunTaskResponse.tasks:type_name -> longshore.v1.Task
-	33, // 10: longshore.v1.RunTaskResponse.failures:type_name -> longshore.v1.Failure
-	0,  // 11: longshore.v1.RunTasksRequest.run_task:type_name -> longshore.v1.RunTaskRequest
-	4,  // 12: longshore.v1.RunTasksResponse.failures:type_name -> longshore.v1.RunTasksFailure
-	25, // 13: longshore.v1.StartTaskRequest.network_configuration:type_name -> longshore.v1.NetworkConfiguration
-	26, // 14: longshore.v1.StartTaskRequest.overrides:type_name -> longshore.v1.TaskOverride
-	29, // 15: longshore.v1.StartTaskRequest.propagate_tags:type_name -> longshore.v1.PropagateTags
-	30, // 16: longshore.v1.StartTaskRequest.tags:type_name -> longshore.v1.Tag
-	31, // 17: longshore.v1.StartTaskRequest.volume_configurations:type_name -> longshore.v1.TaskVolumeConfiguration
-	32, // 18: longshore.v1.StartTaskResponse.tasks:type_name -> longshore.v1.Task
-	33, // 19: longshore.v1.StartTaskResponse.failures:type_name -> longshore.v1.Failure
-	0,  // 20: longshore.v1.ExplainPlacementRequest.run_task:type_name -> longshore.v1.RunTaskRequest
-	34, // 21: longshore.v1.ExplainPlacementRequest.task_definition:type_name -> longshore.v1.TaskDefinition
-	9,  // 22: longshore.v1.ExplainPlacementResponse.reasons:type_name -> longshore.v1.PlacementReason
-	10, // 23: longshore.v1.ExplainPlacementResponse.verdicts:type_name -> longshore.v1.PlacementVerdict
-	11, // 24: longshore.v1.PlacementVerdict.misses:type_name -> longshore.v1.PlacementMiss
-	32, // 25: longshore.v1.StopTaskResponse.task:type_name -> longshore.v1.Task
-	30, // 26: longshore.v1.TagTaskRequest.tags:type_name -> longshore.v1.Tag
-	30, // 27: longshore.v1.ListTagsForTaskResponse.tags:type_name -> longshore.v1.Tag
-	22, // 28: longshore.v1.DescribeLeadersResponse.leaders:type_name -> longshore.v1.Leader
-	0,  // 29: longshore.v1.SchedulerService.RunTask:input_type -> longshore.v1.RunTaskRequest
-	2,  // 30: longshore.v1.SchedulerService.RunTasks:input_type -> longshore.v1.RunTasksRequest
-	5,  // 31: longshore.v1.SchedulerService.StartTask:input_type -> longshore.v1.StartTaskRequest
-	12, // 32: longshore.v1.SchedulerService.StopTask:input_type -> longshore.v1.StopTaskRequest
-	7,  // 33: longshore.v1.SchedulerService.ExplainPlacement:input_type -> longshore.v1.ExplainPlacementRequest
-	14, // 34: longshore.v1.SchedulerService.TagTask:input_type -> longshore.v1.TagTaskRequest
-	16, // 35: longshore.v1.SchedulerService.UntagTask:input_type -> longshore.v1.UntagTaskRequest
-	18, // 36: longshore.v1.SchedulerService.ListTagsForTask:input_type -> longshore.v1.ListTagsForTaskRequest
-	20, // 37: longshore.v1.SchedulerService.DescribeLeaders:input_type -> longshore.v1.DescribeLeadersRequest
-	1,  // 38: longshore.v1.SchedulerService.RunTask:output_type -> longshore.v1.RunTaskResponse
-	3,  // 39: longshore.v1.SchedulerService.RunTasks:output_type -> longshore.v1.RunTasksResponse
-	6,  // 40: longshore.v1.SchedulerService.StartTask:output_type -> longshore.v1.StartTaskResponse
-	13, // 41: longshore.v1.SchedulerService.StopTask:output_type -> longshore.v1.StopTaskResponse
-	8,  // 42: longshore.v1.SchedulerService.ExplainPlacement:output_type -> longshore.v1.ExplainPlacementResponse
-	15, // 43: longshore.v1.SchedulerService.TagTask:output_type -> longshore.v1.TagTaskResponse
-	17, // 44: longshore.v1.SchedulerService.UntagTask:output_type -> longshore.v1.UntagTaskResponse
-	19, // 45: longshore.v1.SchedulerService.ListTagsForTask:output_type -> longshore.v1.ListTagsForTaskResponse
-	21, // 46: longshore.v1.SchedulerService.DescribeLeaders:output_type -> longshore.v1.DescribeLeadersResponse
-	38, // [38:47] is the sub-list for method output_type
-	29, // [29:38] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	24, // 0: longshore.v1.RunTaskRequest.capacity_provider_strategy:type_name -> longshore.v1.CapacityProviderStrategyItem
+	25, // 1: longshore.v1.RunTaskRequest.launch_type:type_name -> longshore.v1.LaunchType
+	26, // 2: longshore.v1.RunTaskRequest.network_configuration:type_name -> longshore.v1.NetworkConfiguration
+	27, // 3: longshore.v1.RunTaskRequest.overrides:type_name -> longshore.v1.TaskOverride
+	28, // 4: longshore.v1.RunTaskRequest.placement_constraints:type_name -> longshore.v1.PlacementConstraint
+	29, // 5: longshore.v1.RunTaskRequest.placement_strategy:type_name -> longshore.v1.PlacementStrategy
+	30, // 6: longshore.v1.RunTaskRequest.propagate_tags:type_name -> longshore.v1.PropagateTags
+	31, // 7: longshore.v1.RunTaskRequest.tags:type_name -> longshore.v1.Tag
+	32, // 8: longshore.v1.RunTaskRequest.volume_configurations:type_name -> longshore.v1.TaskVolumeConfiguration
+	1,  // 9: longshore.v1.RunTaskRequest.wait_for_capacity:type_name -> longshore.v1.WaitForCapacity
+	33, // 10: longshore.v1.RunTaskResponse.tasks:type_name -> longshore.v1.Task
+	34, // 11: longshore.v1.RunTaskResponse.failures:type_name -> longshore.v1.Failure
+	0,  // 12: longshore.v1.RunTasksRequest.run_task:type_name -> longshore.v1.RunTaskRequest
+	5,  // 13: longshore.v1.RunTasksResponse.failures:type_name -> longshore.v1.RunTasksFailure
+	26, // 14: longshore.v1.StartTaskRequest.network_configuration:type_name -> longshore.v1.NetworkConfiguration
+	27, // 15: longshore.v1.StartTaskRequest.overrides:type_name -> longshore.v1.TaskOverride
+	30, // 16: longshore.v1.StartTaskRequest.propagate_tags:type_name -> longshore.v1.PropagateTags
+	31, // 17: longshore.v1.StartTaskRequest.tags:type_name -> longshore.v1.Tag
+	32, // 18: longshore.v1.StartTaskRequest.volume_configurations:type_name -> longshore.v1.TaskVolumeConfiguration
+	33, // 19: longshore.v1.StartTaskResponse.tasks:type_name -> longshore.v1.Task
+	34, // 20: longshore.v1.StartTaskResponse.failures:type_name -> longshore.v1.Failure
+	0,  // 21: longshore.v1.ExplainPlacementRequest.run_task:type_name -> longshore.v1.RunTaskRequest
+	35, // 22: longshore.v1.ExplainPlacementRequest.task_definition:type_name -> longshore.v1.TaskDefinition
+	10, // 23: longshore.v1.ExplainPlacementResponse.reasons:type_name -> longshore.v1.PlacementReason
+	11, // 24: longshore.v1.ExplainPlacementResponse.verdicts:type_name -> longshore.v1.PlacementVerdict
+	12, // 25: longshore.v1.PlacementVerdict.misses:type_name -> longshore.v1.PlacementMiss
+	33, // 26: longshore.v1.StopTaskResponse.task:type_name -> longshore.v1.Task
+	31, // 27: longshore.v1.TagTaskRequest.tags:type_name -> longshore.v1.Tag
+	31, // 28: longshore.v1.ListTagsForTaskResponse.tags:type_name -> longshore.v1.Tag
+	23, // 29: longshore.v1.DescribeLeadersResponse.leaders:type_name -> longshore.v1.Leader
+	0,  // 30: longshore.v1.SchedulerService.RunTask:input_type -> longshore.v1.RunTaskRequest
+	3,  // 31: longshore.v1.SchedulerService.RunTasks:input_type -> longshore.v1.RunTasksRequest
+	6,  // 32: longshore.v1.SchedulerService.StartTask:input_type -> longshore.v1.StartTaskRequest
+	13, // 33: longshore.v1.SchedulerService.StopTask:input_type -> longshore.v1.StopTaskRequest
+	8,  // 34: longshore.v1.SchedulerService.ExplainPlacement:input_type -> longshore.v1.ExplainPlacementRequest
+	15, // 35: longshore.v1.SchedulerService.TagTask:input_type -> longshore.v1.TagTaskRequest
+	17, // 36: longshore.v1.SchedulerService.UntagTask:input_type -> longshore.v1.UntagTaskRequest
+	19, // 37: longshore.v1.SchedulerService.ListTagsForTask:input_type -> longshore.v1.ListTagsForTaskRequest
+	21, // 38: longshore.v1.SchedulerService.DescribeLeaders:input_type -> longshore.v1.DescribeLeadersRequest
+	2,  // 39: longshore.v1.SchedulerService.RunTask:output_type -> longshore.v1.RunTaskResponse
+	4,  // 40: longshore.v1.SchedulerService.RunTasks:output_type -> longshore.v1.RunTasksResponse
+	7,  // 41: longshore.v1.SchedulerService.StartTask:output_type -> longshore.v1.StartTaskResponse
+	14, // 42: longshore.v1.SchedulerService.StopTask:output_type -> longshore.v1.StopTaskResponse
+	9,  // 43: longshore.v1.SchedulerService.ExplainPlacement:output_type -> longshore.v1.ExplainPlacementResponse
+	16, // 44: longshore.v1.SchedulerService.TagTask:output_type -> longshore.v1.TagTaskResponse
+	18, // 45: longshore.v1.SchedulerService.UntagTask:output_type -> longshore.v1.UntagTaskResponse
+	20, // 46: longshore.v1.SchedulerService.ListTagsForTask:output_type -> longshore.v1.ListTagsForTaskResponse
+	22, // 47: longshore.v1.SchedulerService.DescribeLeaders:output_type -> longshore.v1.DescribeLeadersResponse
+	39, // [39:48] is the sub-list for method output_type
+	30, // [30:39] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_longshore_v1_scheduler_service_proto_init() }
@@ -2029,19 +2121,20 @@ func file_longshore_v1_scheduler_service_proto_init() {
 	file_longshore_v1_scheduler_service_proto_msgTypes[4].OneofWrappers = []any{}
 	file_longshore_v1_scheduler_service_proto_msgTypes[5].OneofWrappers = []any{}
 	file_longshore_v1_scheduler_service_proto_msgTypes[6].OneofWrappers = []any{}
-	file_longshore_v1_scheduler_service_proto_msgTypes[12].OneofWrappers = []any{}
+	file_longshore_v1_scheduler_service_proto_msgTypes[7].OneofWrappers = []any{}
 	file_longshore_v1_scheduler_service_proto_msgTypes[13].OneofWrappers = []any{}
 	file_longshore_v1_scheduler_service_proto_msgTypes[14].OneofWrappers = []any{}
-	file_longshore_v1_scheduler_service_proto_msgTypes[16].OneofWrappers = []any{}
-	file_longshore_v1_scheduler_service_proto_msgTypes[18].OneofWrappers = []any{}
-	file_longshore_v1_scheduler_service_proto_msgTypes[22].OneofWrappers = []any{}
+	file_longshore_v1_scheduler_service_proto_msgTypes[15].OneofWrappers = []any{}
+	file_longshore_v1_scheduler_service_proto_msgTypes[17].OneofWrappers = []any{}
+	file_longshore_v1_scheduler_service_proto_msgTypes[19].OneofWrappers = []any{}
+	file_longshore_v1_scheduler_service_proto_msgTypes[23].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_longshore_v1_scheduler_service_proto_rawDesc), len(file_longshore_v1_scheduler_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -44,7 +44,7 @@ type SchedulerServiceClient interface {
 	// Places tasks on instances that fit and answers them; those that fit nowhere are failures in the answer, each with
 	// an instance and its reason. ClusterNotFoundException, ClientException for an unknown or inactive task definition,
 	// ConflictException for a client token of another request, InvalidParameterException where the cluster has no
-	// instance, UnsupportedFeatureException, RESOURCE_EXHAUSTED while too many tasks wait for placement.
+	// instance, UnsupportedFeatureException, RESOURCE_EXHAUSTED while too many tasks wait for placement or for capacity.
 	RunTask(ctx context.Context, in *RunTaskRequest, opts ...grpc.CallOption) (*RunTaskResponse, error)
 	// RunTask for up to 10,000 tasks, answered with their ids. They are committed by the thousand, each thousand whole
 	// or not at all; the first that falls short is the last that is tried. Under a client token a repetition gets the
@@ -180,7 +180,7 @@ type SchedulerServiceServer interface {
 	// Places tasks on instances that fit and answers them; those that fit nowhere are failures in the answer, each with
 	// an instance and its reason. ClusterNotFoundException, ClientException for an unknown or inactive task definition,
 	// ConflictException for a client token of another request, InvalidParameterException where the cluster has no
-	// instance, UnsupportedFeatureException, RESOURCE_EXHAUSTED while too many tasks wait for placement.
+	// instance, UnsupportedFeatureException, RESOURCE_EXHAUSTED while too many tasks wait for placement or for capacity.
 	RunTask(context.Context, *RunTaskRequest) (*RunTaskResponse, error)
 	// RunTask for up to 10,000 tasks, answered with their ids. They are committed by the thousand, each thousand whole
 	// or not at all; the first that falls short is the last that is tried. Under a client token a repetition gets the

@@ -686,7 +686,8 @@ type Task struct {
 	Connectivity Connectivity `protobuf:"varint,6,opt,name=connectivity,proto3,enum=longshore.v1.Connectivity" json:"connectivity,omitempty"`
 	// When it was last connected. Written by the state-tracker. Absent before the first contact.
 	ConnectivityAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=connectivity_at,json=connectivityAt,proto3" json:"connectivity_at,omitempty"`
-	// ARN of the instance it is placed on. Written by the scheduler. Never empty for a task that was placed.
+	// ARN of the instance it is placed on. Written by the scheduler. Empty while it waits for capacity, and where it was
+	// stopped before it was placed.
 	ContainerInstanceArn *string `protobuf:"bytes,8,opt,name=container_instance_arn,json=containerInstanceArn,proto3,oneof" json:"container_instance_arn,omitempty"`
 	// Its containers, in the definition's order, each with what is known of it. Written by the state-tracker. Never
 	// empty.
@@ -694,7 +695,8 @@ type Task struct {
 	// CPU units of the whole task, in decimal (`256`): overrides first, then definition, else the sum of its containers'.
 	// Written by the scheduler. Never empty.
 	Cpu *string `protobuf:"bytes,10,opt,name=cpu,proto3,oneof" json:"cpu,omitempty"`
-	// When it was placed and became PENDING, by the database's clock. Written by the scheduler. Never absent.
+	// When it was placed and became PENDING, or began to wait for capacity, by the database's clock. Written by the
+	// scheduler. Never absent.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// What it should be, RUNNING or STOPPED; it never goes back. Written by the scheduler, and shown STOPPED as soon as a
 	// cause of its end is observed.
@@ -767,8 +769,10 @@ type Task struct {
 	FargateEphemeralStorage *TaskEphemeralStorage `protobuf:"bytes,37,opt,name=fargate_ephemeral_storage,json=fargateEphemeralStorage,proto3" json:"fargate_ephemeral_storage,omitempty"`
 	// Isolation mode of the definition. Never written here: a definition that gives one is refused. Always absent.
 	TrustedExecutionSummary *TrustedExecutionSummary `protobuf:"bytes,38,opt,name=trusted_execution_summary,json=trustedExecutionSummary,proto3" json:"trusted_execution_summary,omitempty"`
-	unknownFields           protoimpl.UnknownFields
-	sizeCache               protoimpl.SizeCache
+	// For what it waits, and how long yet. Written by the scheduler. Absent but while it waits for capacity.
+	Waiting       *TaskWaiting `protobuf:"bytes,100,opt,name=waiting,proto3,oneof" json:"waiting,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Task) Reset() {
@@ -1067,6 +1071,106 @@ func (x *Task) GetTrustedExecutionSummary() *TrustedExecutionSummary {
 	return nil
 }
 
+func (x *Task) GetWaiting() *TaskWaiting {
+	if x != nil {
+		return x.Waiting
+	}
+	return nil
+}
+
+// The place of a task in its cluster's queue for capacity.
+type TaskWaiting struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tasks of the cluster that are ahead of it, and itself: 1 is the next. Written by the scheduler. Absent in the
+	// answer to RunTask and in events, where nobody has counted.
+	Position *int32 `protobuf:"varint,1,opt,name=position,proto3,oneof" json:"position,omitempty"`
+	// Tasks of the cluster that wait. Written by the scheduler. Absent where position is.
+	QueueLength *int32 `protobuf:"varint,2,opt,name=queue_length,json=queueLength,proto3,oneof" json:"queue_length,omitempty"`
+	// Since when it waits, by the database's clock. Written by the scheduler. Never absent.
+	Since *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	// When it is STOPPED unless it was placed before, by the database's clock. Written by the scheduler. Never absent.
+	Deadline *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=deadline,proto3" json:"deadline,omitempty"`
+	// Its priority. Written by the scheduler from the request. Zero means none.
+	Priority *int32 `protobuf:"varint,5,opt,name=priority,proto3,oneof" json:"priority,omitempty"`
+	// Why no instance takes it, the nearest one with its numbers, as a sentence. Written by the scheduler when it last
+	// looked. Never empty.
+	Reason        *string `protobuf:"bytes,6,opt,name=reason,proto3,oneof" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TaskWaiting) Reset() {
+	*x = TaskWaiting{}
+	mi := &file_longshore_v1_task_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TaskWaiting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TaskWaiting) ProtoMessage() {}
+
+func (x *TaskWaiting) ProtoReflect() protoreflect.Message {
+	mi := &file_longshore_v1_task_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TaskWaiting.ProtoReflect.Descriptor instead.
+func (*TaskWaiting) Descriptor() ([]byte, []int) {
+	return file_longshore_v1_task_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *TaskWaiting) GetPosition() int32 {
+	if x != nil && x.Position != nil {
+		return *x.Position
+	}
+	return 0
+}
+
+func (x *TaskWaiting) GetQueueLength() int32 {
+	if x != nil && x.QueueLength != nil {
+		return *x.QueueLength
+	}
+	return 0
+}
+
+func (x *TaskWaiting) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *TaskWaiting) GetDeadline() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Deadline
+	}
+	return nil
+}
+
+func (x *TaskWaiting) GetPriority() int32 {
+	if x != nil && x.Priority != nil {
+		return *x.Priority
+	}
+	return 0
+}
+
+func (x *TaskWaiting) GetReason() string {
+	if x != nil && x.Reason != nil {
+		return *x.Reason
+	}
+	return ""
+}
+
 // One container of a task, as last reported. Written by the state-tracker from the agent's reports and the definition.
 type Container struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1121,7 +1225,7 @@ type Container struct {
 
 func (x *Container) Reset() {
 	*x = Container{}
-	mi := &file_longshore_v1_task_proto_msgTypes[1]
+	mi := &file_longshore_v1_task_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1133,7 +1237,7 @@ func (x *Container) String() string {
 func (*Container) ProtoMessage() {}
 
 func (x *Container) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_task_proto_msgTypes[1]
+	mi := &file_longshore_v1_task_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1146,7 +1250,7 @@ func (x *Container) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Container.ProtoReflect.Descriptor instead.
 func (*Container) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_task_proto_rawDescGZIP(), []int{1}
+	return file_longshore_v1_task_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Container) GetContainerArn() string {
@@ -1318,7 +1422,7 @@ type NetworkBinding struct {
 
 func (x *NetworkBinding) Reset() {
 	*x = NetworkBinding{}
-	mi := &file_longshore_v1_task_proto_msgTypes[2]
+	mi := &file_longshore_v1_task_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1330,7 +1434,7 @@ func (x *NetworkBinding) String() string {
 func (*NetworkBinding) ProtoMessage() {}
 
 func (x *NetworkBinding) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_task_proto_msgTypes[2]
+	mi := &file_longshore_v1_task_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1343,7 +1447,7 @@ func (x *NetworkBinding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NetworkBinding.ProtoReflect.Descriptor instead.
 func (*NetworkBinding) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_task_proto_rawDescGZIP(), []int{2}
+	return file_longshore_v1_task_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *NetworkBinding) GetBindIp() string {
@@ -1404,7 +1508,7 @@ type NetworkInterface struct {
 
 func (x *NetworkInterface) Reset() {
 	*x = NetworkInterface{}
-	mi := &file_longshore_v1_task_proto_msgTypes[3]
+	mi := &file_longshore_v1_task_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1416,7 +1520,7 @@ func (x *NetworkInterface) String() string {
 func (*NetworkInterface) ProtoMessage() {}
 
 func (x *NetworkInterface) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_task_proto_msgTypes[3]
+	mi := &file_longshore_v1_task_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1429,7 +1533,7 @@ func (x *NetworkInterface) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NetworkInterface.ProtoReflect.Descriptor instead.
 func (*NetworkInterface) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_task_proto_rawDescGZIP(), []int{3}
+	return file_longshore_v1_task_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *NetworkInterface) GetAttachmentId() string {
@@ -1470,7 +1574,7 @@ type ManagedAgent struct {
 
 func (x *ManagedAgent) Reset() {
 	*x = ManagedAgent{}
-	mi := &file_longshore_v1_task_proto_msgTypes[4]
+	mi := &file_longshore_v1_task_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1482,7 +1586,7 @@ func (x *ManagedAgent) String() string {
 func (*ManagedAgent) ProtoMessage() {}
 
 func (x *ManagedAgent) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_task_proto_msgTypes[4]
+	mi := &file_longshore_v1_task_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1495,7 +1599,7 @@ func (x *ManagedAgent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ManagedAgent.ProtoReflect.Descriptor instead.
 func (*ManagedAgent) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_task_proto_rawDescGZIP(), []int{4}
+	return file_longshore_v1_task_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ManagedAgent) GetLastStartedAt() *timestamppb.Timestamp {
@@ -1539,7 +1643,7 @@ type TaskEphemeralStorage struct {
 
 func (x *TaskEphemeralStorage) Reset() {
 	*x = TaskEphemeralStorage{}
-	mi := &file_longshore_v1_task_proto_msgTypes[5]
+	mi := &file_longshore_v1_task_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1551,7 +1655,7 @@ func (x *TaskEphemeralStorage) String() string {
 func (*TaskEphemeralStorage) ProtoMessage() {}
 
 func (x *TaskEphemeralStorage) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_task_proto_msgTypes[5]
+	mi := &file_longshore_v1_task_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1564,7 +1668,7 @@ func (x *TaskEphemeralStorage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskEphemeralStorage.ProtoReflect.Descriptor instead.
 func (*TaskEphemeralStorage) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_task_proto_rawDescGZIP(), []int{5}
+	return file_longshore_v1_task_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *TaskEphemeralStorage) GetSizeInGiB() int32 {
@@ -1594,7 +1698,7 @@ type TrustedExecutionSummary struct {
 
 func (x *TrustedExecutionSummary) Reset() {
 	*x = TrustedExecutionSummary{}
-	mi := &file_longshore_v1_task_proto_msgTypes[6]
+	mi := &file_longshore_v1_task_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1606,7 +1710,7 @@ func (x *TrustedExecutionSummary) String() string {
 func (*TrustedExecutionSummary) ProtoMessage() {}
 
 func (x *TrustedExecutionSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_task_proto_msgTypes[6]
+	mi := &file_longshore_v1_task_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1619,7 +1723,7 @@ func (x *TrustedExecutionSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TrustedExecutionSummary.ProtoReflect.Descriptor instead.
 func (*TrustedExecutionSummary) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_task_proto_rawDescGZIP(), []int{6}
+	return file_longshore_v1_task_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *TrustedExecutionSummary) GetIsolationMode() IsolationMode {
@@ -1660,7 +1764,7 @@ type TaskOverride struct {
 
 func (x *TaskOverride) Reset() {
 	*x = TaskOverride{}
-	mi := &file_longshore_v1_task_proto_msgTypes[7]
+	mi := &file_longshore_v1_task_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1672,7 +1776,7 @@ func (x *TaskOverride) String() string {
 func (*TaskOverride) ProtoMessage() {}
 
 func (x *TaskOverride) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_task_proto_msgTypes[7]
+	mi := &file_longshore_v1_task_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1685,7 +1789,7 @@ func (x *TaskOverride) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskOverride.ProtoReflect.Descriptor instead.
 func (*TaskOverride) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_task_proto_rawDescGZIP(), []int{7}
+	return file_longshore_v1_task_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *TaskOverride) GetContainerOverrides() []*ContainerOverride {
@@ -1763,7 +1867,7 @@ type ContainerOverride struct {
 
 func (x *ContainerOverride) Reset() {
 	*x = ContainerOverride{}
-	mi := &file_longshore_v1_task_proto_msgTypes[8]
+	mi := &file_longshore_v1_task_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1775,7 +1879,7 @@ func (x *ContainerOverride) String() string {
 func (*ContainerOverride) ProtoMessage() {}
 
 func (x *ContainerOverride) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_task_proto_msgTypes[8]
+	mi := &file_longshore_v1_task_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1788,7 +1892,7 @@ func (x *ContainerOverride) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ContainerOverride.ProtoReflect.Descriptor instead.
 func (*ContainerOverride) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_task_proto_rawDescGZIP(), []int{8}
+	return file_longshore_v1_task_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ContainerOverride) GetName() string {
@@ -1860,7 +1964,7 @@ type InferenceAcceleratorOverride struct {
 
 func (x *InferenceAcceleratorOverride) Reset() {
 	*x = InferenceAcceleratorOverride{}
-	mi := &file_longshore_v1_task_proto_msgTypes[9]
+	mi := &file_longshore_v1_task_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1872,7 +1976,7 @@ func (x *InferenceAcceleratorOverride) String() string {
 func (*InferenceAcceleratorOverride) ProtoMessage() {}
 
 func (x *InferenceAcceleratorOverride) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_task_proto_msgTypes[9]
+	mi := &file_longshore_v1_task_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1885,7 +1989,7 @@ func (x *InferenceAcceleratorOverride) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InferenceAcceleratorOverride.ProtoReflect.Descriptor instead.
 func (*InferenceAcceleratorOverride) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_task_proto_rawDescGZIP(), []int{9}
+	return file_longshore_v1_task_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *InferenceAcceleratorOverride) GetDeviceName() string {
@@ -1916,7 +2020,7 @@ type PlacementConstraint struct {
 
 func (x *PlacementConstraint) Reset() {
 	*x = PlacementConstraint{}
-	mi := &file_longshore_v1_task_proto_msgTypes[10]
+	mi := &file_longshore_v1_task_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1928,7 +2032,7 @@ func (x *PlacementConstraint) String() string {
 func (*PlacementConstraint) ProtoMessage() {}
 
 func (x *PlacementConstraint) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_task_proto_msgTypes[10]
+	mi := &file_longshore_v1_task_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1941,7 +2045,7 @@ func (x *PlacementConstraint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementConstraint.ProtoReflect.Descriptor instead.
 func (*PlacementConstraint) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_task_proto_rawDescGZIP(), []int{10}
+	return file_longshore_v1_task_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PlacementConstraint) GetType() PlacementConstraintType {
@@ -1972,7 +2076,7 @@ type PlacementStrategy struct {
 
 func (x *PlacementStrategy) Reset() {
 	*x = PlacementStrategy{}
-	mi := &file_longshore_v1_task_proto_msgTypes[11]
+	mi := &file_longshore_v1_task_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1984,7 +2088,7 @@ func (x *PlacementStrategy) String() string {
 func (*PlacementStrategy) ProtoMessage() {}
 
 func (x *PlacementStrategy) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_task_proto_msgTypes[11]
+	mi := &file_longshore_v1_task_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1997,7 +2101,7 @@ func (x *PlacementStrategy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlacementStrategy.ProtoReflect.Descriptor instead.
 func (*PlacementStrategy) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_task_proto_rawDescGZIP(), []int{11}
+	return file_longshore_v1_task_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PlacementStrategy) GetType() PlacementStrategyType {
@@ -2027,7 +2131,7 @@ type TaskVolumeConfiguration struct {
 
 func (x *TaskVolumeConfiguration) Reset() {
 	*x = TaskVolumeConfiguration{}
-	mi := &file_longshore_v1_task_proto_msgTypes[12]
+	mi := &file_longshore_v1_task_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2039,7 +2143,7 @@ func (x *TaskVolumeConfiguration) String() string {
 func (*TaskVolumeConfiguration) ProtoMessage() {}
 
 func (x *TaskVolumeConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_task_proto_msgTypes[12]
+	mi := &file_longshore_v1_task_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2052,7 +2156,7 @@ func (x *TaskVolumeConfiguration) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskVolumeConfiguration.ProtoReflect.Descriptor instead.
 func (*TaskVolumeConfiguration) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_task_proto_rawDescGZIP(), []int{12}
+	return file_longshore_v1_task_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *TaskVolumeConfiguration) GetName() string {
@@ -2102,7 +2206,7 @@ type TaskManagedEBSVolumeConfiguration struct {
 
 func (x *TaskManagedEBSVolumeConfiguration) Reset() {
 	*x = TaskManagedEBSVolumeConfiguration{}
-	mi := &file_longshore_v1_task_proto_msgTypes[13]
+	mi := &file_longshore_v1_task_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2114,7 +2218,7 @@ func (x *TaskManagedEBSVolumeConfiguration) String() string {
 func (*TaskManagedEBSVolumeConfiguration) ProtoMessage() {}
 
 func (x *TaskManagedEBSVolumeConfiguration) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_task_proto_msgTypes[13]
+	mi := &file_longshore_v1_task_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2127,7 +2231,7 @@ func (x *TaskManagedEBSVolumeConfiguration) ProtoReflect() protoreflect.Message 
 
 // Deprecated: Use TaskManagedEBSVolumeConfiguration.ProtoReflect.Descriptor instead.
 func (*TaskManagedEBSVolumeConfiguration) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_task_proto_rawDescGZIP(), []int{13}
+	return file_longshore_v1_task_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *TaskManagedEBSVolumeConfiguration) GetEncrypted() bool {
@@ -2229,7 +2333,7 @@ type EBSTagSpecification struct {
 
 func (x *EBSTagSpecification) Reset() {
 	*x = EBSTagSpecification{}
-	mi := &file_longshore_v1_task_proto_msgTypes[14]
+	mi := &file_longshore_v1_task_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2241,7 +2345,7 @@ func (x *EBSTagSpecification) String() string {
 func (*EBSTagSpecification) ProtoMessage() {}
 
 func (x *EBSTagSpecification) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_task_proto_msgTypes[14]
+	mi := &file_longshore_v1_task_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2254,7 +2358,7 @@ func (x *EBSTagSpecification) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EBSTagSpecification.ProtoReflect.Descriptor instead.
 func (*EBSTagSpecification) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_task_proto_rawDescGZIP(), []int{14}
+	return file_longshore_v1_task_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *EBSTagSpecification) GetResourceType() EBSResourceType {
@@ -2289,7 +2393,7 @@ type TaskManagedEBSVolumeTerminationPolicy struct {
 
 func (x *TaskManagedEBSVolumeTerminationPolicy) Reset() {
 	*x = TaskManagedEBSVolumeTerminationPolicy{}
-	mi := &file_longshore_v1_task_proto_msgTypes[15]
+	mi := &file_longshore_v1_task_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2301,7 +2405,7 @@ func (x *TaskManagedEBSVolumeTerminationPolicy) String() string {
 func (*TaskManagedEBSVolumeTerminationPolicy) ProtoMessage() {}
 
 func (x *TaskManagedEBSVolumeTerminationPolicy) ProtoReflect() protoreflect.Message {
-	mi := &file_longshore_v1_task_proto_msgTypes[15]
+	mi := &file_longshore_v1_task_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2314,7 +2418,7 @@ func (x *TaskManagedEBSVolumeTerminationPolicy) ProtoReflect() protoreflect.Mess
 
 // Deprecated: Use TaskManagedEBSVolumeTerminationPolicy.ProtoReflect.Descriptor instead.
 func (*TaskManagedEBSVolumeTerminationPolicy) Descriptor() ([]byte, []int) {
-	return file_longshore_v1_task_proto_rawDescGZIP(), []int{15}
+	return file_longshore_v1_task_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *TaskManagedEBSVolumeTerminationPolicy) GetDeleteOnTermination() bool {
@@ -2328,7 +2432,7 @@ var File_longshore_v1_task_proto protoreflect.FileDescriptor
 
 const file_longshore_v1_task_proto_rawDesc = "" +
 	"\n" +
-	"\x17longshore/v1/task.proto\x12\flongshore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19longshore/v1/common.proto\x1a\x1alongshore/v1/options.proto\x1a\"longshore/v1/task_definition.proto\"\xf6\x13\n" +
+	"\x17longshore/v1/task.proto\x12\flongshore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19longshore/v1/common.proto\x1a\x1alongshore/v1/options.proto\x1a\"longshore/v1/task_definition.proto\"\xc2\x14\n" +
 	"\x04Task\x12:\n" +
 	"\vattachments\x18\x01 \x03(\v2\x18.longshore.v1.AttachmentR\vattachments\x127\n" +
 	"\n" +
@@ -2381,7 +2485,8 @@ const file_longshore_v1_task_proto_rawDesc = "" +
 	"\aversion\x18# \x01(\x03H\x0eR\aversion\x88\x01\x01\x12l\n" +
 	"\x11ephemeral_storage\x18$ \x01(\v2\x1e.longshore.v1.EphemeralStorageB\x1f\x88\xe1\x18\x05\xa2\xe1\x18\x17ECS fills it on FargateR\x10ephemeralStorage\x12\x7f\n" +
 	"\x19fargate_ephemeral_storage\x18% \x01(\v2\".longshore.v1.TaskEphemeralStorageB\x1f\x88\xe1\x18\x05\xa2\xe1\x18\x17ECS fills it on FargateR\x17fargateEphemeralStorage\x12g\n" +
-	"\x19trusted_execution_summary\x18& \x01(\v2%.longshore.v1.TrustedExecutionSummaryB\x04\x88\xe1\x18\x05R\x17trustedExecutionSummaryB\x14\n" +
+	"\x19trusted_execution_summary\x18& \x01(\v2%.longshore.v1.TrustedExecutionSummaryB\x04\x88\xe1\x18\x05R\x17trustedExecutionSummary\x12>\n" +
+	"\awaiting\x18d \x01(\v2\x19.longshore.v1.TaskWaitingB\x04\xf8\xe0\x18\x01H\x0fR\awaiting\x88\x01\x01B\x14\n" +
 	"\x12_availability_zoneB\x19\n" +
 	"\x17_capacity_provider_nameB\x0e\n" +
 	"\f_cluster_arnB\x19\n" +
@@ -2397,7 +2502,20 @@ const file_longshore_v1_task_proto_rawDesc = "" +
 	"\t_task_arnB\x16\n" +
 	"\x14_task_definition_arnB\n" +
 	"\n" +
-	"\b_version\"\xbf\t\n" +
+	"\b_versionB\n" +
+	"\n" +
+	"\b_waiting\"\xb4\x02\n" +
+	"\vTaskWaiting\x12\x1f\n" +
+	"\bposition\x18\x01 \x01(\x05H\x00R\bposition\x88\x01\x01\x12&\n" +
+	"\fqueue_length\x18\x02 \x01(\x05H\x01R\vqueueLength\x88\x01\x01\x120\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x126\n" +
+	"\bdeadline\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline\x12\x1f\n" +
+	"\bpriority\x18\x05 \x01(\x05H\x02R\bpriority\x88\x01\x01\x12\x1b\n" +
+	"\x06reason\x18\x06 \x01(\tH\x03R\x06reason\x88\x01\x01B\v\n" +
+	"\t_positionB\x0f\n" +
+	"\r_queue_lengthB\v\n" +
+	"\t_priorityB\t\n" +
+	"\a_reason\"\xbf\t\n" +
 	"\tContainer\x12(\n" +
 	"\rcontainer_arn\x18\x01 \x01(\tH\x00R\fcontainerArn\x88\x01\x01\x12\x1e\n" +
 	"\btask_arn\x18\x02 \x01(\tH\x01R\ataskArn\x88\x01\x01\x12\x17\n" +
@@ -2634,7 +2752,7 @@ func file_longshore_v1_task_proto_rawDescGZIP() []byte {
 }
 
 var file_longshore_v1_task_proto_enumTypes = make([]protoimpl.EnumInfo, 11)
-var file_longshore_v1_task_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_longshore_v1_task_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_longshore_v1_task_proto_goTypes = []any{
 	(Connectivity)(0),                             // 0: longshore.v1.Connectivity
 	(DesiredStatus)(0),                            // 1: longshore.v1.DesiredStatus
@@ -2648,95 +2766,99 @@ var file_longshore_v1_task_proto_goTypes = []any{
 	(TaskFilesystemType)(0),                       // 9: longshore.v1.TaskFilesystemType
 	(EBSResourceType)(0),                          // 10: longshore.v1.EBSResourceType
 	(*Task)(nil),                                  // 11: longshore.v1.Task
-	(*Container)(nil),                             // 12: longshore.v1.Container
-	(*NetworkBinding)(nil),                        // 13: longshore.v1.NetworkBinding
-	(*NetworkInterface)(nil),                      // 14: longshore.v1.NetworkInterface
-	(*ManagedAgent)(nil),                          // 15: longshore.v1.ManagedAgent
-	(*TaskEphemeralStorage)(nil),                  // 16: longshore.v1.TaskEphemeralStorage
-	(*TrustedExecutionSummary)(nil),               // 17: longshore.v1.TrustedExecutionSummary
-	(*TaskOverride)(nil),                          // 18: longshore.v1.TaskOverride
-	(*ContainerOverride)(nil),                     // 19: longshore.v1.ContainerOverride
-	(*InferenceAcceleratorOverride)(nil),          // 20: longshore.v1.InferenceAcceleratorOverride
-	(*PlacementConstraint)(nil),                   // 21: longshore.v1.PlacementConstraint
-	(*PlacementStrategy)(nil),                     // 22: longshore.v1.PlacementStrategy
-	(*TaskVolumeConfiguration)(nil),               // 23: longshore.v1.TaskVolumeConfiguration
-	(*TaskManagedEBSVolumeConfiguration)(nil),     // 24: longshore.v1.TaskManagedEBSVolumeConfiguration
-	(*EBSTagSpecification)(nil),                   // 25: longshore.v1.EBSTagSpecification
-	(*TaskManagedEBSVolumeTerminationPolicy)(nil), // 26: longshore.v1.TaskManagedEBSVolumeTerminationPolicy
-	(*Attachment)(nil),                            // 27: longshore.v1.Attachment
-	(*Attribute)(nil),                             // 28: longshore.v1.Attribute
-	(*timestamppb.Timestamp)(nil),                 // 29: google.protobuf.Timestamp
-	(HealthStatus)(0),                             // 30: longshore.v1.HealthStatus
-	(*InferenceAccelerator)(nil),                  // 31: longshore.v1.InferenceAccelerator
-	(LaunchType)(0),                               // 32: longshore.v1.LaunchType
-	(*Tag)(nil),                                   // 33: longshore.v1.Tag
-	(*EphemeralStorage)(nil),                      // 34: longshore.v1.EphemeralStorage
-	(*SharingStrategy)(nil),                       // 35: longshore.v1.SharingStrategy
-	(TransportProtocol)(0),                        // 36: longshore.v1.TransportProtocol
-	(IsolationMode)(0),                            // 37: longshore.v1.IsolationMode
-	(*StringList)(nil),                            // 38: longshore.v1.StringList
-	(*KeyValuePair)(nil),                          // 39: longshore.v1.KeyValuePair
-	(*EnvironmentFile)(nil),                       // 40: longshore.v1.EnvironmentFile
-	(*ResourceRequirement)(nil),                   // 41: longshore.v1.ResourceRequirement
-	(PropagateTags)(0),                            // 42: longshore.v1.PropagateTags
+	(*TaskWaiting)(nil),                           // 12: longshore.v1.TaskWaiting
+	(*Container)(nil),                             // 13: longshore.v1.Container
+	(*NetworkBinding)(nil),                        // 14: longshore.v1.NetworkBinding
+	(*NetworkInterface)(nil),                      // 15: longshore.v1.NetworkInterface
+	(*ManagedAgent)(nil),                          // 16: longshore.v1.ManagedAgent
+	(*TaskEphemeralStorage)(nil),                  // 17: longshore.v1.TaskEphemeralStorage
+	(*TrustedExecutionSummary)(nil),               // 18: longshore.v1.TrustedExecutionSummary
+	(*TaskOverride)(nil),                          // 19: longshore.v1.TaskOverride
+	(*ContainerOverride)(nil),                     // 20: longshore.v1.ContainerOverride
+	(*InferenceAcceleratorOverride)(nil),          // 21: longshore.v1.InferenceAcceleratorOverride
+	(*PlacementConstraint)(nil),                   // 22: longshore.v1.PlacementConstraint
+	(*PlacementStrategy)(nil),                     // 23: longshore.v1.PlacementStrategy
+	(*TaskVolumeConfiguration)(nil),               // 24: longshore.v1.TaskVolumeConfiguration
+	(*TaskManagedEBSVolumeConfiguration)(nil),     // 25: longshore.v1.TaskManagedEBSVolumeConfiguration
+	(*EBSTagSpecification)(nil),                   // 26: longshore.v1.EBSTagSpecification
+	(*TaskManagedEBSVolumeTerminationPolicy)(nil), // 27: longshore.v1.TaskManagedEBSVolumeTerminationPolicy
+	(*Attachment)(nil),                            // 28: longshore.v1.Attachment
+	(*Attribute)(nil),                             // 29: longshore.v1.Attribute
+	(*timestamppb.Timestamp)(nil),                 // 30: google.protobuf.Timestamp
+	(HealthStatus)(0),                             // 31: longshore.v1.HealthStatus
+	(*InferenceAccelerator)(nil),                  // 32: longshore.v1.InferenceAccelerator
+	(LaunchType)(0),                               // 33: longshore.v1.LaunchType
+	(*Tag)(nil),                                   // 34: longshore.v1.Tag
+	(*EphemeralStorage)(nil),                      // 35: longshore.v1.EphemeralStorage
+	(*SharingStrategy)(nil),                       // 36: longshore.v1.SharingStrategy
+	(TransportProtocol)(0),                        // 37: longshore.v1.TransportProtocol
+	(IsolationMode)(0),                            // 38: longshore.v1.IsolationMode
+	(*StringList)(nil),                            // 39: longshore.v1.StringList
+	(*KeyValuePair)(nil),                          // 40: longshore.v1.KeyValuePair
+	(*EnvironmentFile)(nil),                       // 41: longshore.v1.EnvironmentFile
+	(*ResourceRequirement)(nil),                   // 42: longshore.v1.ResourceRequirement
+	(PropagateTags)(0),                            // 43: longshore.v1.PropagateTags
 }
 var file_longshore_v1_task_proto_depIdxs = []int32{
-	27, // 0: longshore.v1.Task.attachments:type_name -> longshore.v1.Attachment
-	28, // 1: longshore.v1.Task.attributes:type_name -> longshore.v1.Attribute
+	28, // 0: longshore.v1.Task.attachments:type_name -> longshore.v1.Attachment
+	29, // 1: longshore.v1.Task.attributes:type_name -> longshore.v1.Attribute
 	0,  // 2: longshore.v1.Task.connectivity:type_name -> longshore.v1.Connectivity
-	29, // 3: longshore.v1.Task.connectivity_at:type_name -> google.protobuf.Timestamp
-	12, // 4: longshore.v1.Task.containers:type_name -> longshore.v1.Container
-	29, // 5: longshore.v1.Task.created_at:type_name -> google.protobuf.Timestamp
+	30, // 3: longshore.v1.Task.connectivity_at:type_name -> google.protobuf.Timestamp
+	13, // 4: longshore.v1.Task.containers:type_name -> longshore.v1.Container
+	30, // 5: longshore.v1.Task.created_at:type_name -> google.protobuf.Timestamp
 	1,  // 6: longshore.v1.Task.desired_status:type_name -> longshore.v1.DesiredStatus
-	29, // 7: longshore.v1.Task.execution_stopped_at:type_name -> google.protobuf.Timestamp
-	30, // 8: longshore.v1.Task.health_status:type_name -> longshore.v1.HealthStatus
-	31, // 9: longshore.v1.Task.inference_accelerators:type_name -> longshore.v1.InferenceAccelerator
+	30, // 7: longshore.v1.Task.execution_stopped_at:type_name -> google.protobuf.Timestamp
+	31, // 8: longshore.v1.Task.health_status:type_name -> longshore.v1.HealthStatus
+	32, // 9: longshore.v1.Task.inference_accelerators:type_name -> longshore.v1.InferenceAccelerator
 	2,  // 10: longshore.v1.Task.last_status:type_name -> longshore.v1.TaskStatus
-	32, // 11: longshore.v1.Task.launch_type:type_name -> longshore.v1.LaunchType
-	18, // 12: longshore.v1.Task.overrides:type_name -> longshore.v1.TaskOverride
-	29, // 13: longshore.v1.Task.pull_started_at:type_name -> google.protobuf.Timestamp
-	29, // 14: longshore.v1.Task.pull_stopped_at:type_name -> google.protobuf.Timestamp
-	29, // 15: longshore.v1.Task.started_at:type_name -> google.protobuf.Timestamp
+	33, // 11: longshore.v1.Task.launch_type:type_name -> longshore.v1.LaunchType
+	19, // 12: longshore.v1.Task.overrides:type_name -> longshore.v1.TaskOverride
+	30, // 13: longshore.v1.Task.pull_started_at:type_name -> google.protobuf.Timestamp
+	30, // 14: longshore.v1.Task.pull_stopped_at:type_name -> google.protobuf.Timestamp
+	30, // 15: longshore.v1.Task.started_at:type_name -> google.protobuf.Timestamp
 	3,  // 16: longshore.v1.Task.stop_code:type_name -> longshore.v1.TaskStopCode
-	29, // 17: longshore.v1.Task.stopped_at:type_name -> google.protobuf.Timestamp
-	29, // 18: longshore.v1.Task.stopping_at:type_name -> google.protobuf.Timestamp
-	33, // 19: longshore.v1.Task.tags:type_name -> longshore.v1.Tag
-	34, // 20: longshore.v1.Task.ephemeral_storage:type_name -> longshore.v1.EphemeralStorage
-	16, // 21: longshore.v1.Task.fargate_ephemeral_storage:type_name -> longshore.v1.TaskEphemeralStorage
-	17, // 22: longshore.v1.Task.trusted_execution_summary:type_name -> longshore.v1.TrustedExecutionSummary
-	4,  // 23: longshore.v1.Container.last_status:type_name -> longshore.v1.ContainerStatus
-	13, // 24: longshore.v1.Container.network_bindings:type_name -> longshore.v1.NetworkBinding
-	14, // 25: longshore.v1.Container.network_interfaces:type_name -> longshore.v1.NetworkInterface
-	30, // 26: longshore.v1.Container.health_status:type_name -> longshore.v1.HealthStatus
-	15, // 27: longshore.v1.Container.managed_agents:type_name -> longshore.v1.ManagedAgent
-	35, // 28: longshore.v1.Container.gpu_sharing_strategy:type_name -> longshore.v1.SharingStrategy
-	36, // 29: longshore.v1.NetworkBinding.protocol:type_name -> longshore.v1.TransportProtocol
-	29, // 30: longshore.v1.ManagedAgent.last_started_at:type_name -> google.protobuf.Timestamp
-	5,  // 31: longshore.v1.ManagedAgent.name:type_name -> longshore.v1.ManagedAgentName
-	4,  // 32: longshore.v1.ManagedAgent.last_status:type_name -> longshore.v1.ContainerStatus
-	37, // 33: longshore.v1.TrustedExecutionSummary.isolation_mode:type_name -> longshore.v1.IsolationMode
-	6,  // 34: longshore.v1.TrustedExecutionSummary.attestation_policy_status:type_name -> longshore.v1.AttestationPolicyStatus
-	19, // 35: longshore.v1.TaskOverride.container_overrides:type_name -> longshore.v1.ContainerOverride
-	20, // 36: longshore.v1.TaskOverride.inference_accelerator_overrides:type_name -> longshore.v1.InferenceAcceleratorOverride
-	34, // 37: longshore.v1.TaskOverride.ephemeral_storage:type_name -> longshore.v1.EphemeralStorage
-	38, // 38: longshore.v1.ContainerOverride.command:type_name -> longshore.v1.StringList
-	39, // 39: longshore.v1.ContainerOverride.environment:type_name -> longshore.v1.KeyValuePair
-	40, // 40: longshore.v1.ContainerOverride.environment_files:type_name -> longshore.v1.EnvironmentFile
-	41, // 41: longshore.v1.ContainerOverride.resource_requirements:type_name -> longshore.v1.ResourceRequirement
-	7,  // 42: longshore.v1.PlacementConstraint.type:type_name -> longshore.v1.PlacementConstraintType
-	8,  // 43: longshore.v1.PlacementStrategy.type:type_name -> longshore.v1.PlacementStrategyType
-	24, // 44: longshore.v1.TaskVolumeConfiguration.managed_ebs_volume:type_name -> longshore.v1.TaskManagedEBSVolumeConfiguration
-	25, // 45: longshore.v1.TaskManagedEBSVolumeConfiguration.tag_specifications:type_name -> longshore.v1.EBSTagSpecification
-	26, // 46: longshore.v1.TaskManagedEBSVolumeConfiguration.termination_policy:type_name -> longshore.v1.TaskManagedEBSVolumeTerminationPolicy
-	9,  // 47: longshore.v1.TaskManagedEBSVolumeConfiguration.filesystem_type:type_name -> longshore.v1.TaskFilesystemType
-	10, // 48: longshore.v1.EBSTagSpecification.resource_type:type_name -> longshore.v1.EBSResourceType
-	33, // 49: longshore.v1.EBSTagSpecification.tags:type_name -> longshore.v1.Tag
-	42, // 50: longshore.v1.EBSTagSpecification.propagate_tags:type_name -> longshore.v1.PropagateTags
-	51, // [51:51] is the sub-list for method output_type
-	51, // [51:51] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	30, // 17: longshore.v1.Task.stopped_at:type_name -> google.protobuf.Timestamp
+	30, // 18: longshore.v1.Task.stopping_at:type_name -> google.protobuf.Timestamp
+	34, // 19: longshore.v1.Task.tags:type_name -> longshore.v1.Tag
+	35, // 20: longshore.v1.Task.ephemeral_storage:type_name -> longshore.v1.EphemeralStorage
+	17, // 21: longshore.v1.Task.fargate_ephemeral_storage:type_name -> longshore.v1.TaskEphemeralStorage
+	18, // 22: longshore.v1.Task.trusted_execution_summary:type_name -> longshore.v1.TrustedExecutionSummary
+	12, // 23: longshore.v1.Task.waiting:type_name -> longshore.v1.TaskWaiting
+	30, // 24: longshore.v1.TaskWaiting.since:type_name -> google.protobuf.Timestamp
+	30, // 25: longshore.v1.TaskWaiting.deadline:type_name -> google.protobuf.Timestamp
+	4,  // 26: longshore.v1.Container.last_status:type_name -> longshore.v1.ContainerStatus
+	14, // 27: longshore.v1.Container.network_bindings:type_name -> longshore.v1.NetworkBinding
+	15, // 28: longshore.v1.Container.network_interfaces:type_name -> longshore.v1.NetworkInterface
+	31, // 29: longshore.v1.Container.health_status:type_name -> longshore.v1.HealthStatus
+	16, // 30: longshore.v1.Container.managed_agents:type_name -> longshore.v1.ManagedAgent
+	36, // 31: longshore.v1.Container.gpu_sharing_strategy:type_name -> longshore.v1.SharingStrategy
+	37, // 32: longshore.v1.NetworkBinding.protocol:type_name -> longshore.v1.TransportProtocol
+	30, // 33: longshore.v1.ManagedAgent.last_started_at:type_name -> google.protobuf.Timestamp
+	5,  // 34: longshore.v1.ManagedAgent.name:type_name -> longshore.v1.ManagedAgentName
+	4,  // 35: longshore.v1.ManagedAgent.last_status:type_name -> longshore.v1.ContainerStatus
+	38, // 36: longshore.v1.TrustedExecutionSummary.isolation_mode:type_name -> longshore.v1.IsolationMode
+	6,  // 37: longshore.v1.TrustedExecutionSummary.attestation_policy_status:type_name -> longshore.v1.AttestationPolicyStatus
+	20, // 38: longshore.v1.TaskOverride.container_overrides:type_name -> longshore.v1.ContainerOverride
+	21, // 39: longshore.v1.TaskOverride.inference_accelerator_overrides:type_name -> longshore.v1.InferenceAcceleratorOverride
+	35, // 40: longshore.v1.TaskOverride.ephemeral_storage:type_name -> longshore.v1.EphemeralStorage
+	39, // 41: longshore.v1.ContainerOverride.command:type_name -> longshore.v1.StringList
+	40, // 42: longshore.v1.ContainerOverride.environment:type_name -> longshore.v1.KeyValuePair
+	41, // 43: longshore.v1.ContainerOverride.environment_files:type_name -> longshore.v1.EnvironmentFile
+	42, // 44: longshore.v1.ContainerOverride.resource_requirements:type_name -> longshore.v1.ResourceRequirement
+	7,  // 45: longshore.v1.PlacementConstraint.type:type_name -> longshore.v1.PlacementConstraintType
+	8,  // 46: longshore.v1.PlacementStrategy.type:type_name -> longshore.v1.PlacementStrategyType
+	25, // 47: longshore.v1.TaskVolumeConfiguration.managed_ebs_volume:type_name -> longshore.v1.TaskManagedEBSVolumeConfiguration
+	26, // 48: longshore.v1.TaskManagedEBSVolumeConfiguration.tag_specifications:type_name -> longshore.v1.EBSTagSpecification
+	27, // 49: longshore.v1.TaskManagedEBSVolumeConfiguration.termination_policy:type_name -> longshore.v1.TaskManagedEBSVolumeTerminationPolicy
+	9,  // 50: longshore.v1.TaskManagedEBSVolumeConfiguration.filesystem_type:type_name -> longshore.v1.TaskFilesystemType
+	10, // 51: longshore.v1.EBSTagSpecification.resource_type:type_name -> longshore.v1.EBSResourceType
+	34, // 52: longshore.v1.EBSTagSpecification.tags:type_name -> longshore.v1.Tag
+	43, // 53: longshore.v1.EBSTagSpecification.propagate_tags:type_name -> longshore.v1.PropagateTags
+	54, // [54:54] is the sub-list for method output_type
+	54, // [54:54] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_longshore_v1_task_proto_init() }
@@ -2753,21 +2875,22 @@ func file_longshore_v1_task_proto_init() {
 	file_longshore_v1_task_proto_msgTypes[3].OneofWrappers = []any{}
 	file_longshore_v1_task_proto_msgTypes[4].OneofWrappers = []any{}
 	file_longshore_v1_task_proto_msgTypes[5].OneofWrappers = []any{}
-	file_longshore_v1_task_proto_msgTypes[7].OneofWrappers = []any{}
+	file_longshore_v1_task_proto_msgTypes[6].OneofWrappers = []any{}
 	file_longshore_v1_task_proto_msgTypes[8].OneofWrappers = []any{}
 	file_longshore_v1_task_proto_msgTypes[9].OneofWrappers = []any{}
 	file_longshore_v1_task_proto_msgTypes[10].OneofWrappers = []any{}
 	file_longshore_v1_task_proto_msgTypes[11].OneofWrappers = []any{}
 	file_longshore_v1_task_proto_msgTypes[12].OneofWrappers = []any{}
 	file_longshore_v1_task_proto_msgTypes[13].OneofWrappers = []any{}
-	file_longshore_v1_task_proto_msgTypes[15].OneofWrappers = []any{}
+	file_longshore_v1_task_proto_msgTypes[14].OneofWrappers = []any{}
+	file_longshore_v1_task_proto_msgTypes[16].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_longshore_v1_task_proto_rawDesc), len(file_longshore_v1_task_proto_rawDesc)),
 			NumEnums:      11,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -93,6 +93,8 @@ class TaskEvent(_message.Message):
     STOPPED_REASON_FIELD_NUMBER: _builtins.int
     CONTAINERS_FIELD_NUMBER: _builtins.int
     RELEASED_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    PLACED_FIELD_NUMBER: _builtins.int
     task_id: _builtins.str
     """Id of the task, 32 hex digits."""
     container_instance_id: _builtins.str
@@ -116,10 +118,18 @@ class TaskEvent(_message.Message):
     stopped_reason: _builtins.str
     """Why it stopped, as a sentence. Empty while no cause is known."""
     released: _builtins.bool
-    """Whether the agent has confirmed that all of the task has stopped or never started: its resources are free."""
+    """Whether the agent has confirmed that all of the task has stopped or never started, or it was stopped before it was
+    placed: its resources are free.
+    """
+    placed: _builtins.bool
+    """Whether this change gave it its instance, after it had waited. False for one that was placed when it was made."""
     @_builtins.property
     def containers(self) -> _containers.RepeatedCompositeFieldContainer[Global___ContainerObservation]:
         """Containers that changed, each with its whole observation. Empty where none did."""
+
+    @_builtins.property
+    def waiting(self) -> _task_pb2.TaskWaiting:
+        """For what it waits. Absent but where it began to wait for capacity, or somebody has looked again."""
 
     def __init__(
         self,
@@ -137,10 +147,12 @@ class TaskEvent(_message.Message):
         stopped_reason: _builtins.str = ...,
         containers: _abc.Iterable[Global___ContainerObservation] | None = ...,
         released: _builtins.bool = ...,
+        waiting: _task_pb2.TaskWaiting | None = ...,
+        placed: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["container_instance_id", b"container_instance_id", "containers", b"containers", "desired_status", b"desired_status", "family", b"family", "group", b"group", "last_status", b"last_status", "released", b"released", "revision", b"revision", "started_by", b"started_by", "stop_code", b"stop_code", "stopped_reason", b"stopped_reason", "task_id", b"task_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["container_instance_id", b"container_instance_id", "containers", b"containers", "desired_status", b"desired_status", "family", b"family", "group", b"group", "last_status", b"last_status", "placed", b"placed", "released", b"released", "revision", b"revision", "started_by", b"started_by", "stop_code", b"stop_code", "stopped_reason", b"stopped_reason", "task_id", b"task_id", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,10 +26,11 @@ from longshore.v1 import agent_service_pb2 as longshore_dot_v1_dot_agent__servic
 from longshore.v1 import common_pb2 as longshore_dot_v1_dot_common__pb2
 from longshore.v1 import event_pb2 as longshore_dot_v1_dot_event__pb2
 from longshore.v1 import options_pb2 as longshore_dot_v1_dot_options__pb2
+from longshore.v1 import scheduler_service_pb2 as longshore_dot_v1_dot_scheduler__service__pb2
 from longshore.v1 import task_pb2 as longshore_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19longshore/v1/record.proto\x12\x0clongshore.v1\x1a longshore/v1/agent_service.proto\x1a\x19longshore/v1/common.proto\x1a\x18longshore/v1/event.proto\x1a\x1alongshore/v1/options.proto\x1a\x17longshore/v1/task.proto\"\xc7\x03\n\x10TaskIntentRecord\x12-\n\toverrides\x18\x01 \x01(\x0b\x32\x1a.longshore.v1.TaskOverride\x12\x1f\n\x04tags\x18\x02 \x03(\x0b\x32\x11.longshore.v1.Tag\x12\x41\n\x15network_configuration\x18\x03 \x01(\x0b\x32\".longshore.v1.NetworkConfiguration\x12-\n\x0blaunch_type\x18\x04 \x01(\x0e\x32\x18.longshore.v1.LaunchType\x12\x1e\n\x16\x65nable_execute_command\x18\x05 \x01(\x08\x12\x0b\n\x03\x63pu\x18\x06 \x01(\t\x12\x0e\n\x06memory\x18\x07 \x01(\t\x12\x11\n\tprincipal\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x14\n\x0creference_id\x18\n \x01(\t\x12\x18\n\x10platform_version\x18\x0b \x01(\t\x12\x1e\n\x16\x63\x61pacity_provider_name\x18\x0c \x01(\t\x12=\n\x13\x63ontainer_resources\x18\r \x03(\x0b\x32 .longshore.v1.ContainerResources\"\xae\x01\n\x0bPublication\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\x19\n\x11previous_sequence\x18\x02 \x01(\x03\x12\x10\n\x08sequence\x18\x03 \x01(\x03\x12#\n\x06\x65vents\x18\x04 \x03(\x0b\x32\x13.longshore.v1.Event\x12<\n\x0b\x61ssignments\x18\x05 \x03(\x0b\x32!.longshore.v1.PublishedAssignmentB\x04\x80\xe1\x18\x01\"t\n\x13PublishedAssignment\x12\x1d\n\x15\x63ontainer_instance_id\x18\x01 \x01(\t\x12\x15\n\rbase_revision\x18\x02 \x01(\x03\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x15\n\x07payload\x18\x04 \x01(\x0c\x42\x04\x80\xe1\x18\x01\"A\n\tPageToken\x12\x11\n\toperation\x18\x01 \x01(\t\x12\x0f\n\x07\x66ilters\x18\x02 \x01(\x0c\x12\x10\n\x08last_key\x18\x03 \x03(\tB\xc2\x01\n\x0fio.longshore.v1B\x0bRecordProtoP\x01ZIgithub.com/longshore-project/longshore/clients/go/longshorev1;longshorev1\xaa\x02\x0cLongshore.V1\xba\x02\x0bLongshoreV1\xca\x02\x0cLongshore\\V1\xe2\x02\x18Longshore\\V1\\GPBMetadata\xea\x02\rLongshore::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19longshore/v1/record.proto\x12\x0clongshore.v1\x1a longshore/v1/agent_service.proto\x1a\x19longshore/v1/common.proto\x1a\x18longshore/v1/event.proto\x1a\x1alongshore/v1/options.proto\x1a$longshore/v1/scheduler_service.proto\x1a\x17longshore/v1/task.proto\"\xc7\x03\n\x10TaskIntentRecord\x12-\n\toverrides\x18\x01 \x01(\x0b\x32\x1a.longshore.v1.TaskOverride\x12\x1f\n\x04tags\x18\x02 \x03(\x0b\x32\x11.longshore.v1.Tag\x12\x41\n\x15network_configuration\x18\x03 \x01(\x0b\x32\".longshore.v1.NetworkConfiguration\x12-\n\x0blaunch_type\x18\x04 \x01(\x0e\x32\x18.longshore.v1.LaunchType\x12\x1e\n\x16\x65nable_execute_command\x18\x05 \x01(\x08\x12\x0b\n\x03\x63pu\x18\x06 \x01(\t\x12\x0e\n\x06memory\x18\x07 \x01(\t\x12\x11\n\tprincipal\x18\x08 \x01(\t\x12\x12\n\nrequest_id\x18\t \x01(\t\x12\x14\n\x0creference_id\x18\n \x01(\t\x12\x18\n\x10platform_version\x18\x0b \x01(\t\x12\x1e\n\x16\x63\x61pacity_provider_name\x18\x0c \x01(\t\x12=\n\x13\x63ontainer_resources\x18\r \x03(\x0b\x32 .longshore.v1.ContainerResources\"l\n\rWaitingRecord\x12\x34\n\x08run_task\x18\x01 \x01(\x0b\x32\x1c.longshore.v1.RunTaskRequestB\x04\x80\xe1\x18\x01\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"\xae\x01\n\x0bPublication\x12\x0f\n\x07\x63luster\x18\x01 \x01(\t\x12\x19\n\x11previous_sequence\x18\x02 \x01(\x03\x12\x10\n\x08sequence\x18\x03 \x01(\x03\x12#\n\x06\x65vents\x18\x04 \x03(\x0b\x32\x13.longshore.v1.Event\x12<\n\x0b\x61ssignments\x18\x05 \x03(\x0b\x32!.longshore.v1.PublishedAssignmentB\x04\x80\xe1\x18\x01\"t\n\x13PublishedAssignment\x12\x1d\n\x15\x63ontainer_instance_id\x18\x01 \x01(\t\x12\x15\n\rbase_revision\x18\x02 \x01(\x03\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12\x15\n\x07payload\x18\x04 \x01(\x0c\x42\x04\x80\xe1\x18\x01\"A\n\tPageToken\x12\x11\n\toperation\x18\x01 \x01(\t\x12\x0f\n\x07\x66ilters\x18\x02 \x01(\x0c\x12\x10\n\x08last_key\x18\x03 \x03(\tB\xc2\x01\n\x0fio.longshore.v1B\x0bRecordProtoP\x01ZIgithub.com/longshore-project/longshore/clients/go/longshorev1;longshorev1\xaa\x02\x0cLongshore.V1\xba\x02\x0bLongshoreV1\xca\x02\x0cLongshore\\V1\xe2\x02\x18Longshore\\V1\\GPBMetadata\xea\x02\rLongshore::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,16 +38,20 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'longshore.v1.record_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017io.longshore.v1B\013RecordProtoP\001ZIgithub.com/longshore-project/longshore/clients/go/longshorev1;longshorev1\252\002\014Longshore.V1\272\002\013LongshoreV1\312\002\014Longshore\\V1\342\002\030Longshore\\V1\\GPBMetadata\352\002\rLongshore::V1'
+  _globals['_WAITINGRECORD'].fields_by_name['run_task']._loaded_options = None
+  _globals['_WAITINGRECORD'].fields_by_name['run_task']._serialized_options = b'\200\341\030\001'
   _globals['_PUBLICATION'].fields_by_name['assignments']._loaded_options = None
   _globals['_PUBLICATION'].fields_by_name['assignments']._serialized_options = b'\200\341\030\001'
   _globals['_PUBLISHEDASSIGNMENT'].fields_by_name['payload']._loaded_options = None
   _globals['_PUBLISHEDASSIGNMENT'].fields_by_name['payload']._serialized_options = b'\200\341\030\001'
-  _globals['_TASKINTENTRECORD']._serialized_start=184
-  _globals['_TASKINTENTRECORD']._serialized_end=639
-  _globals['_PUBLICATION']._serialized_start=642
-  _globals['_PUBLICATION']._serialized_end=816
-  _globals['_PUBLISHEDASSIGNMENT']._serialized_start=818
-  _globals['_PUBLISHEDASSIGNMENT']._serialized_end=934
-  _globals['_PAGETOKEN']._serialized_start=936
-  _globals['_PAGETOKEN']._serialized_end=1001
+  _globals['_TASKINTENTRECORD']._serialized_start=222
+  _globals['_TASKINTENTRECORD']._serialized_end=677
+  _globals['_WAITINGRECORD']._serialized_start=679
+  _globals['_WAITINGRECORD']._serialized_end=787
+  _globals['_PUBLICATION']._serialized_start=790
+  _globals['_PUBLICATION']._serialized_end=964
+  _globals['_PUBLISHEDASSIGNMENT']._serialized_start=966
+  _globals['_PUBLISHEDASSIGNMENT']._serialized_end=1082
+  _globals['_PAGETOKEN']._serialized_start=1084
+  _globals['_PAGETOKEN']._serialized_end=1149
 # @@protoc_insertion_point(module_scope)

@@ -10,6 +10,7 @@ from google.protobuf.internal import containers as _containers
 from longshore.v1 import agent_service_pb2 as _agent_service_pb2
 from longshore.v1 import common_pb2 as _common_pb2
 from longshore.v1 import event_pb2 as _event_pb2
+from longshore.v1 import scheduler_service_pb2 as _scheduler_service_pb2
 from longshore.v1 import task_pb2 as _task_pb2
 import builtins as _builtins
 import sys
@@ -101,6 +102,40 @@ class TaskIntentRecord(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TaskIntentRecord: _TypeAlias = TaskIntentRecord  # noqa: Y015
+
+@_typing.final
+class WaitingRecord(_message.Message):
+    """Body of a request whose tasks wait for capacity: what placement needs to know of it, so that any scheduler can go on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_TASK_FIELD_NUMBER: _builtins.int
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    principal: _builtins.str
+    """Principal that asked."""
+    request_id: _builtins.str
+    """Id of the request."""
+    @_builtins.property
+    def run_task(self) -> _scheduler_service_pb2.RunTaskRequest:
+        """The request, with the cluster's name and the revision that was resolved; without what the tasks' intents have
+        already: count, client token, tags.
+        """
+
+    def __init__(
+        self,
+        *,
+        run_task: _scheduler_service_pb2.RunTaskRequest | None = ...,
+        principal: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["run_task", b"run_task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["principal", b"principal", "request_id", b"request_id", "run_task", b"run_task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitingRecord: _TypeAlias = WaitingRecord  # noqa: Y015
 
 @_typing.final
 class Publication(_message.Message):

@@ -49,6 +49,7 @@ class RunTaskRequest(_message.Message):
     TASK_DEFINITION_FIELD_NUMBER: _builtins.int
     CLIENT_TOKEN_FIELD_NUMBER: _builtins.int
     VOLUME_CONFIGURATIONS_FIELD_NUMBER: _builtins.int
+    WAIT_FOR_CAPACITY_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """Short name or ARN of the cluster. Written by the caller. Empty means `default`."""
     count: _builtins.int
@@ -115,6 +116,12 @@ class RunTaskRequest(_message.Message):
     def volume_configurations(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.TaskVolumeConfiguration]:
         """Volumes that the definition leaves to the run; refused. Written by the caller. Empty means none."""
 
+    @_builtins.property
+    def wait_for_capacity(self) -> Global___WaitForCapacity:
+        """What finds no room waits for it instead of being refused. Written by the caller. Absent means that it is refused at
+        once, as ECS does.
+        """
+
     def __init__(
         self,
         *,
@@ -137,10 +144,11 @@ class RunTaskRequest(_message.Message):
         task_definition: _builtins.str | None = ...,
         client_token: _builtins.str | None = ...,
         volume_configurations: _abc.Iterable[_task_pb2.TaskVolumeConfiguration] | None = ...,
+        wait_for_capacity: Global___WaitForCapacity | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_token", b"_client_token", "_cluster", b"_cluster", "_count", b"_count", "_enable_ecs_managed_tags", b"_enable_ecs_managed_tags", "_enable_execute_command", b"_enable_execute_command", "_group", b"_group", "_platform_version", b"_platform_version", "_reference_id", b"_reference_id", "_started_by", b"_started_by", "_task_definition", b"_task_definition", "client_token", b"client_token", "cluster", b"cluster", "count", b"count", "enable_ecs_managed_tags", b"enable_ecs_managed_tags", "enable_execute_command", b"enable_execute_command", "group", b"group", "network_configuration", b"network_configuration", "overrides", b"overrides", "platform_version", b"platform_version", "reference_id", b"reference_id", "started_by", b"started_by", "task_definition", b"task_definition"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_client_token", b"_client_token", "_cluster", b"_cluster", "_count", b"_count", "_enable_ecs_managed_tags", b"_enable_ecs_managed_tags", "_enable_execute_command", b"_enable_execute_command", "_group", b"_group", "_platform_version", b"_platform_version", "_reference_id", b"_reference_id", "_started_by", b"_started_by", "_task_definition", b"_task_definition", "_wait_for_capacity", b"_wait_for_capacity", "client_token", b"client_token", "cluster", b"cluster", "count", b"count", "enable_ecs_managed_tags", b"enable_ecs_managed_tags", "enable_execute_command", b"enable_execute_command", "group", b"group", "network_configuration", b"network_configuration", "overrides", b"overrides", "platform_version", b"platform_version", "reference_id", b"reference_id", "started_by", b"started_by", "task_definition", b"task_definition", "wait_for_capacity", b"wait_for_capacity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_token", b"_client_token", "_cluster", b"_cluster", "_count", b"_count", "_enable_ecs_managed_tags", b"_enable_ecs_managed_tags", "_enable_execute_command", b"_enable_execute_command", "_group", b"_group", "_platform_version", b"_platform_version", "_reference_id", b"_reference_id", "_started_by", b"_started_by", "_task_definition", b"_task_definition", "capacity_provider_strategy", b"capacity_provider_strategy", "client_token", b"client_token", "cluster", b"cluster", "count", b"count", "enable_ecs_managed_tags", b"enable_ecs_managed_tags", "enable_execute_command", b"enable_execute_command", "group", b"group", "launch_type", b"launch_type", "network_configuration", b"network_configuration", "overrides", b"overrides", "placement_constraints", b"placement_constraints", "placement_strategy", b"placement_strategy", "platform_version", b"platform_version", "propagate_tags", b"propagate_tags", "reference_id", b"reference_id", "started_by", b"started_by", "tags", b"tags", "task_definition", b"task_definition", "volume_configurations", b"volume_configurations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_client_token", b"_client_token", "_cluster", b"_cluster", "_count", b"_count", "_enable_ecs_managed_tags", b"_enable_ecs_managed_tags", "_enable_execute_command", b"_enable_execute_command", "_group", b"_group", "_platform_version", b"_platform_version", "_reference_id", b"_reference_id", "_started_by", b"_started_by", "_task_definition", b"_task_definition", "_wait_for_capacity", b"_wait_for_capacity", "capacity_provider_strategy", b"capacity_provider_strategy", "client_token", b"client_token", "cluster", b"cluster", "count", b"count", "enable_ecs_managed_tags", b"enable_ecs_managed_tags", "enable_execute_command", b"enable_execute_command", "group", b"group", "launch_type", b"launch_type", "network_configuration", b"network_configuration", "overrides", b"overrides", "placement_constraints", b"placement_constraints", "placement_strategy", b"placement_strategy", "platform_version", b"platform_version", "propagate_tags", b"propagate_tags", "reference_id", b"reference_id", "started_by", b"started_by", "tags", b"tags", "task_definition", b"task_definition", "volume_configurations", b"volume_configurations", "wait_for_capacity", b"wait_for_capacity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__client_token: _TypeAlias = _typing.Literal["client_token"]  # noqa: Y015
     _WhichOneofArgType__client_token: _TypeAlias = _typing.Literal["_client_token", b"_client_token"]  # noqa: Y015
@@ -162,6 +170,8 @@ class RunTaskRequest(_message.Message):
     _WhichOneofArgType__started_by: _TypeAlias = _typing.Literal["_started_by", b"_started_by"]  # noqa: Y015
     _WhichOneofReturnType__task_definition: _TypeAlias = _typing.Literal["task_definition"]  # noqa: Y015
     _WhichOneofArgType__task_definition: _TypeAlias = _typing.Literal["_task_definition", b"_task_definition"]  # noqa: Y015
+    _WhichOneofReturnType__wait_for_capacity: _TypeAlias = _typing.Literal["wait_for_capacity"]  # noqa: Y015
+    _WhichOneofArgType__wait_for_capacity: _TypeAlias = _typing.Literal["_wait_for_capacity", b"_wait_for_capacity"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__client_token) -> _WhichOneofReturnType__client_token | None: ...
     @_typing.overload
@@ -182,8 +192,49 @@ class RunTaskRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__started_by) -> _WhichOneofReturnType__started_by | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__task_definition) -> _WhichOneofReturnType__task_definition | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__wait_for_capacity) -> _WhichOneofReturnType__wait_for_capacity | None: ...
 
 Global___RunTaskRequest: _TypeAlias = RunTaskRequest  # noqa: Y015
+
+@_typing.final
+class WaitForCapacity(_message.Message):
+    """Lets tasks that fit nowhere wait, PROVISIONING, until an instance takes them. They are placed the moment something
+    makes room, those with the lowest `since - priority * 60 s` first; StopTask takes a task out of the queue.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIMEOUT_SECONDS_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    timeout_seconds: _builtins.int
+    """How long, in seconds, 1 to 604,800 (a week). A task that is not placed by then is STOPPED, TaskFailedToStart.
+    Written by the caller. Absent means 600.
+    """
+    priority: _builtins.int
+    """0 to 100; each point counts for a minute of waiting, so that nobody is overtaken for ever. Written by the caller.
+    Absent means 0.
+    """
+    def __init__(
+        self,
+        *,
+        timeout_seconds: _builtins.int | None = ...,
+        priority: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "_timeout_seconds", b"_timeout_seconds", "priority", b"priority", "timeout_seconds", b"timeout_seconds"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_priority", b"_priority", "_timeout_seconds", b"_timeout_seconds", "priority", b"priority", "timeout_seconds", b"timeout_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
+    _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
+    _WhichOneofReturnType__timeout_seconds: _TypeAlias = _typing.Literal["timeout_seconds"]  # noqa: Y015
+    _WhichOneofArgType__timeout_seconds: _TypeAlias = _typing.Literal["_timeout_seconds", b"_timeout_seconds"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__priority) -> _WhichOneofReturnType__priority | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__timeout_seconds) -> _WhichOneofReturnType__timeout_seconds | None: ...
+
+Global___WaitForCapacity: _TypeAlias = WaitForCapacity  # noqa: Y015
 
 @_typing.final
 class RunTaskResponse(_message.Message):
@@ -200,7 +251,9 @@ class RunTaskResponse(_message.Message):
     """
     @_builtins.property
     def tasks(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Task]:
-        """The tasks that were placed, PENDING. Written by the scheduler. Empty when none was."""
+        """The tasks that were placed, PENDING, then those that wait for capacity, PROVISIONING. Written by the scheduler.
+        Empty when there are none.
+        """
 
     @_builtins.property
     def failures(self) -> _containers.RepeatedCompositeFieldContainer[_common_pb2.Failure]:
@@ -278,6 +331,7 @@ class RunTasksResponse(_message.Message):
     UNPLACED_FIELD_NUMBER: _builtins.int
     FAILURES_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
     task_arn_prefix: _builtins.str
     """What makes such an id the ARN of its task, put before it. Written by the scheduler. Always present."""
     task_definition_arn: _builtins.str
@@ -288,9 +342,13 @@ class RunTasksResponse(_message.Message):
     """Position in the cluster's event log just after the first commit that this answer reports. A WatchEvents that starts
     there misses nothing of what became of the tasks. Written by the scheduler. Empty when nothing was committed.
     """
+    waiting: _builtins.int
+    """How many of the tasks wait for capacity. Written by the scheduler. Absent means none."""
     @_builtins.property
     def task_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ids of the tasks that were placed, PENDING. Written by the scheduler. Empty when none was."""
+        """Ids of the tasks that were placed, PENDING, and of those that wait for capacity, PROVISIONING. Written by the
+        scheduler. Empty when there are none.
+        """
 
     @_builtins.property
     def failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunTasksFailure]:
@@ -305,10 +363,11 @@ class RunTasksResponse(_message.Message):
         unplaced: _builtins.int | None = ...,
         failures: _abc.Iterable[Global___RunTasksFailure] | None = ...,
         cursor: _builtins.str | None = ...,
+        waiting: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_cursor", b"_cursor", "_task_arn_prefix", b"_task_arn_prefix", "_task_definition_arn", b"_task_definition_arn", "_unplaced", b"_unplaced", "cursor", b"cursor", "task_arn_prefix", b"task_arn_prefix", "task_definition_arn", b"task_definition_arn", "unplaced", b"unplaced"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cursor", b"_cursor", "_task_arn_prefix", b"_task_arn_prefix", "_task_definition_arn", b"_task_definition_arn", "_unplaced", b"_unplaced", "_waiting", b"_waiting", "cursor", b"cursor", "task_arn_prefix", b"task_arn_prefix", "task_definition_arn", b"task_definition_arn", "unplaced", b"unplaced", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cursor", b"_cursor", "_task_arn_prefix", b"_task_arn_prefix", "_task_definition_arn", b"_task_definition_arn", "_unplaced", b"_unplaced", "cursor", b"cursor", "failures", b"failures", "task_arn_prefix", b"task_arn_prefix", "task_definition_arn", b"task_definition_arn", "task_ids", b"task_ids", "unplaced", b"unplaced"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cursor", b"_cursor", "_task_arn_prefix", b"_task_arn_prefix", "_task_definition_arn", b"_task_definition_arn", "_unplaced", b"_unplaced", "_waiting", b"_waiting", "cursor", b"cursor", "failures", b"failures", "task_arn_prefix", b"task_arn_prefix", "task_definition_arn", b"task_definition_arn", "task_ids", b"task_ids", "unplaced", b"unplaced", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cursor: _TypeAlias = _typing.Literal["cursor"]  # noqa: Y015
     _WhichOneofArgType__cursor: _TypeAlias = _typing.Literal["_cursor", b"_cursor"]  # noqa: Y015
@@ -318,6 +377,8 @@ class RunTasksResponse(_message.Message):
     _WhichOneofArgType__task_definition_arn: _TypeAlias = _typing.Literal["_task_definition_arn", b"_task_definition_arn"]  # noqa: Y015
     _WhichOneofReturnType__unplaced: _TypeAlias = _typing.Literal["unplaced"]  # noqa: Y015
     _WhichOneofArgType__unplaced: _TypeAlias = _typing.Literal["_unplaced", b"_unplaced"]  # noqa: Y015
+    _WhichOneofReturnType__waiting: _TypeAlias = _typing.Literal["waiting"]  # noqa: Y015
+    _WhichOneofArgType__waiting: _TypeAlias = _typing.Literal["_waiting", b"_waiting"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__cursor) -> _WhichOneofReturnType__cursor | None: ...
     @_typing.overload
@@ -326,6 +387,8 @@ class RunTasksResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__task_definition_arn) -> _WhichOneofReturnType__task_definition_arn | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__unplaced) -> _WhichOneofReturnType__unplaced | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__waiting) -> _WhichOneofReturnType__waiting | None: ...
 
 Global___RunTasksResponse: _TypeAlias = RunTasksResponse  # noqa: Y015
 

@@ -92,7 +92,7 @@ class SchedulerServiceServicer:
         """Places tasks on instances that fit and answers them; those that fit nowhere are failures in the answer, each with
         an instance and its reason. ClusterNotFoundException, ClientException for an unknown or inactive task definition,
         ConflictException for a client token of another request, InvalidParameterException where the cluster has no
-        instance, UnsupportedFeatureException, RESOURCE_EXHAUSTED while too many tasks wait for placement.
+        instance, UnsupportedFeatureException, RESOURCE_EXHAUSTED while too many tasks wait for placement or for capacity.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

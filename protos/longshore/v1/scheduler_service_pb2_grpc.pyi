@@ -42,7 +42,7 @@ class SchedulerServiceStub:
     """Places tasks on instances that fit and answers them; those that fit nowhere are failures in the answer, each with
     an instance and its reason. ClusterNotFoundException, ClientException for an unknown or inactive task definition,
     ConflictException for a client token of another request, InvalidParameterException where the cluster has no
-    instance, UnsupportedFeatureException, RESOURCE_EXHAUSTED while too many tasks wait for placement.
+    instance, UnsupportedFeatureException, RESOURCE_EXHAUSTED while too many tasks wait for placement or for capacity.
     """
     RunTasks: _grpc.UnaryUnaryMultiCallable[_scheduler_service_pb2.RunTasksRequest, _scheduler_service_pb2.RunTasksResponse]
     """RunTask for up to 10,000 tasks, answered with their ids. They are committed by the thousand, each thousand whole
@@ -84,7 +84,7 @@ class SchedulerServiceAsyncStub(SchedulerServiceStub):
     """Places tasks on instances that fit and answers them; those that fit nowhere are failures in the answer, each with
     an instance and its reason. ClusterNotFoundException, ClientException for an unknown or inactive task definition,
     ConflictException for a client token of another request, InvalidParameterException where the cluster has no
-    instance, UnsupportedFeatureException, RESOURCE_EXHAUSTED while too many tasks wait for placement.
+    instance, UnsupportedFeatureException, RESOURCE_EXHAUSTED while too many tasks wait for placement or for capacity.
     """
     RunTasks: _aio.UnaryUnaryMultiCallable[_scheduler_service_pb2.RunTasksRequest, _scheduler_service_pb2.RunTasksResponse]  # type: ignore[assignment]
     """RunTask for up to 10,000 tasks, answered with their ids. They are committed by the thousand, each thousand whole
@@ -129,7 +129,7 @@ class SchedulerServiceServicer(metaclass=_abc_1.ABCMeta):
         """Places tasks on instances that fit and answers them; those that fit nowhere are failures in the answer, each with
         an instance and its reason. ClusterNotFoundException, ClientException for an unknown or inactive task definition,
         ConflictException for a client token of another request, InvalidParameterException where the cluster has no
-        instance, UnsupportedFeatureException, RESOURCE_EXHAUSTED while too many tasks wait for placement.
+        instance, UnsupportedFeatureException, RESOURCE_EXHAUSTED while too many tasks wait for placement or for capacity.
         """
 
     @_abc_1.abstractmethod

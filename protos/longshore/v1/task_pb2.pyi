@@ -390,6 +390,7 @@ class Task(_message.Message):
     EPHEMERAL_STORAGE_FIELD_NUMBER: _builtins.int
     FARGATE_EPHEMERAL_STORAGE_FIELD_NUMBER: _builtins.int
     TRUSTED_EXECUTION_SUMMARY_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
     availability_zone: _builtins.str
     """Zone of its instance, by the attribute `ecs.availability-zone`. Written by the scheduler. Empty where the instance
     has none.
@@ -405,7 +406,9 @@ class Task(_message.Message):
     the first contact.
     """
     container_instance_arn: _builtins.str
-    """ARN of the instance it is placed on. Written by the scheduler. Never empty for a task that was placed."""
+    """ARN of the instance it is placed on. Written by the scheduler. Empty while it waits for capacity, and where it was
+    stopped before it was placed.
+    """
     cpu: _builtins.str
     """CPU units of the whole task, in decimal (`256`): overrides first, then definition, else the sum of its containers'.
     Written by the scheduler. Never empty.
@@ -482,7 +485,9 @@ class Task(_message.Message):
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was placed and became PENDING, by the database's clock. Written by the scheduler. Never absent."""
+        """When it was placed and became PENDING, or began to wait for capacity, by the database's clock. Written by the
+        scheduler. Never absent.
+        """
 
     @_builtins.property
     def execution_stopped_at(self) -> _timestamp_pb2.Timestamp:
@@ -546,6 +551,10 @@ class Task(_message.Message):
     def trusted_execution_summary(self) -> Global___TrustedExecutionSummary:
         """Isolation mode of the definition. Never written here: a definition that gives one is refused. Always absent."""
 
+    @_builtins.property
+    def waiting(self) -> Global___TaskWaiting:
+        """For what it waits, and how long yet. Written by the scheduler. Absent but while it waits for capacity."""
+
     def __init__(
         self,
         *,
@@ -587,10 +596,11 @@ class Task(_message.Message):
         ephemeral_storage: _task_definition_pb2.EphemeralStorage | None = ...,
         fargate_ephemeral_storage: Global___TaskEphemeralStorage | None = ...,
         trusted_execution_summary: Global___TrustedExecutionSummary | None = ...,
+        waiting: Global___TaskWaiting | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_availability_zone", b"_availability_zone", "_capacity_provider_name", b"_capacity_provider_name", "_cluster_arn", b"_cluster_arn", "_container_instance_arn", b"_container_instance_arn", "_cpu", b"_cpu", "_enable_execute_command", b"_enable_execute_command", "_group", b"_group", "_memory", b"_memory", "_platform_family", b"_platform_family", "_platform_version", b"_platform_version", "_started_by", b"_started_by", "_stopped_reason", b"_stopped_reason", "_task_arn", b"_task_arn", "_task_definition_arn", b"_task_definition_arn", "_version", b"_version", "availability_zone", b"availability_zone", "capacity_provider_name", b"capacity_provider_name", "cluster_arn", b"cluster_arn", "connectivity_at", b"connectivity_at", "container_instance_arn", b"container_instance_arn", "cpu", b"cpu", "created_at", b"created_at", "enable_execute_command", b"enable_execute_command", "ephemeral_storage", b"ephemeral_storage", "execution_stopped_at", b"execution_stopped_at", "fargate_ephemeral_storage", b"fargate_ephemeral_storage", "group", b"group", "memory", b"memory", "overrides", b"overrides", "platform_family", b"platform_family", "platform_version", b"platform_version", "pull_started_at", b"pull_started_at", "pull_stopped_at", b"pull_stopped_at", "started_at", b"started_at", "started_by", b"started_by", "stopped_at", b"stopped_at", "stopped_reason", b"stopped_reason", "stopping_at", b"stopping_at", "task_arn", b"task_arn", "task_definition_arn", b"task_definition_arn", "trusted_execution_summary", b"trusted_execution_summary", "version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_availability_zone", b"_availability_zone", "_capacity_provider_name", b"_capacity_provider_name", "_cluster_arn", b"_cluster_arn", "_container_instance_arn", b"_container_instance_arn", "_cpu", b"_cpu", "_enable_execute_command", b"_enable_execute_command", "_group", b"_group", "_memory", b"_memory", "_platform_family", b"_platform_family", "_platform_version", b"_platform_version", "_started_by", b"_started_by", "_stopped_reason", b"_stopped_reason", "_task_arn", b"_task_arn", "_task_definition_arn", b"_task_definition_arn", "_version", b"_version", "_waiting", b"_waiting", "availability_zone", b"availability_zone", "capacity_provider_name", b"capacity_provider_name", "cluster_arn", b"cluster_arn", "connectivity_at", b"connectivity_at", "container_instance_arn", b"container_instance_arn", "cpu", b"cpu", "created_at", b"created_at", "enable_execute_command", b"enable_execute_command", "ephemeral_storage", b"ephemeral_storage", "execution_stopped_at", b"execution_stopped_at", "fargate_ephemeral_storage", b"fargate_ephemeral_storage", "group", b"group", "memory", b"memory", "overrides", b"overrides", "platform_family", b"platform_family", "platform_version", b"platform_version", "pull_started_at", b"pull_started_at", "pull_stopped_at", b"pull_stopped_at", "started_at", b"started_at", "started_by", b"started_by", "stopped_at", b"stopped_at", "stopped_reason", b"stopped_reason", "stopping_at", b"stopping_at", "task_arn", b"task_arn", "task_definition_arn", b"task_definition_arn", "trusted_execution_summary", b"trusted_execution_summary", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_availability_zone", b"_availability_zone", "_capacity_provider_name", b"_capacity_provider_name", "_cluster_arn", b"_cluster_arn", "_container_instance_arn", b"_container_instance_arn", "_cpu", b"_cpu", "_enable_execute_command", b"_enable_execute_command", "_group", b"_group", "_memory", b"_memory", "_platform_family", b"_platform_family", "_platform_version", b"_platform_version", "_started_by", b"_started_by", "_stopped_reason", b"_stopped_reason", "_task_arn", b"_task_arn", "_task_definition_arn", b"_task_definition_arn", "_version", b"_version", "attachments", b"attachments", "attributes", b"attributes", "availability_zone", b"availability_zone", "capacity_provider_name", b"capacity_provider_name", "cluster_arn", b"cluster_arn", "connectivity", b"connectivity", "connectivity_at", b"connectivity_at", "container_instance_arn", b"container_instance_arn", "containers", b"containers", "cpu", b"cpu", "created_at", b"created_at", "desired_status", b"desired_status", "enable_execute_command", b"enable_execute_command", "ephemeral_storage", b"ephemeral_storage", "execution_stopped_at", b"execution_stopped_at", "fargate_ephemeral_storage", b"fargate_ephemeral_storage", "group", b"group", "health_status", b"health_status", "inference_accelerators", b"inference_accelerators", "last_status", b"last_status", "launch_type", b"launch_type", "memory", b"memory", "overrides", b"overrides", "platform_family", b"platform_family", "platform_version", b"platform_version", "pull_started_at", b"pull_started_at", "pull_stopped_at", b"pull_stopped_at", "started_at", b"started_at", "started_by", b"started_by", "stop_code", b"stop_code", "stopped_at", b"stopped_at", "stopped_reason", b"stopped_reason", "stopping_at", b"stopping_at", "tags", b"tags", "task_arn", b"task_arn", "task_definition_arn", b"task_definition_arn", "trusted_execution_summary", b"trusted_execution_summary", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_availability_zone", b"_availability_zone", "_capacity_provider_name", b"_capacity_provider_name", "_cluster_arn", b"_cluster_arn", "_container_instance_arn", b"_container_instance_arn", "_cpu", b"_cpu", "_enable_execute_command", b"_enable_execute_command", "_group", b"_group", "_memory", b"_memory", "_platform_family", b"_platform_family", "_platform_version", b"_platform_version", "_started_by", b"_started_by", "_stopped_reason", b"_stopped_reason", "_task_arn", b"_task_arn", "_task_definition_arn", b"_task_definition_arn", "_version", b"_version", "_waiting", b"_waiting", "attachments", b"attachments", "attributes", b"attributes", "availability_zone", b"availability_zone", "capacity_provider_name", b"capacity_provider_name", "cluster_arn", b"cluster_arn", "connectivity", b"connectivity", "connectivity_at", b"connectivity_at", "container_instance_arn", b"container_instance_arn", "containers", b"containers", "cpu", b"cpu", "created_at", b"created_at", "desired_status", b"desired_status", "enable_execute_command", b"enable_execute_command", "ephemeral_storage", b"ephemeral_storage", "execution_stopped_at", b"execution_stopped_at", "fargate_ephemeral_storage", b"fargate_ephemeral_storage", "group", b"group", "health_status", b"health_status", "inference_accelerators", b"inference_accelerators", "last_status", b"last_status", "launch_type", b"launch_type", "memory", b"memory", "overrides", b"overrides", "platform_family", b"platform_family", "platform_version", b"platform_version", "pull_started_at", b"pull_started_at", "pull_stopped_at", b"pull_stopped_at", "started_at", b"started_at", "started_by", b"started_by", "stop_code", b"stop_code", "stopped_at", b"stopped_at", "stopped_reason", b"stopped_reason", "stopping_at", b"stopping_at", "tags", b"tags", "task_arn", b"task_arn", "task_definition_arn", b"task_definition_arn", "trusted_execution_summary", b"trusted_execution_summary", "version", b"version", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__availability_zone: _TypeAlias = _typing.Literal["availability_zone"]  # noqa: Y015
     _WhichOneofArgType__availability_zone: _TypeAlias = _typing.Literal["_availability_zone", b"_availability_zone"]  # noqa: Y015
@@ -622,6 +632,8 @@ class Task(_message.Message):
     _WhichOneofArgType__task_definition_arn: _TypeAlias = _typing.Literal["_task_definition_arn", b"_task_definition_arn"]  # noqa: Y015
     _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
     _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
+    _WhichOneofReturnType__waiting: _TypeAlias = _typing.Literal["waiting"]  # noqa: Y015
+    _WhichOneofArgType__waiting: _TypeAlias = _typing.Literal["_waiting", b"_waiting"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__availability_zone) -> _WhichOneofReturnType__availability_zone | None: ...
     @_typing.overload
@@ -652,8 +664,75 @@ class Task(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__task_definition_arn) -> _WhichOneofReturnType__task_definition_arn | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__version) -> _WhichOneofReturnType__version | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__waiting) -> _WhichOneofReturnType__waiting | None: ...
 
 Global___Task: _TypeAlias = Task  # noqa: Y015
+
+@_typing.final
+class TaskWaiting(_message.Message):
+    """The place of a task in its cluster's queue for capacity."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    QUEUE_LENGTH_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    DEADLINE_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """Tasks of the cluster that are ahead of it, and itself: 1 is the next. Written by the scheduler. Absent in the
+    answer to RunTask and in events, where nobody has counted.
+    """
+    queue_length: _builtins.int
+    """Tasks of the cluster that wait. Written by the scheduler. Absent where position is."""
+    priority: _builtins.int
+    """Its priority. Written by the scheduler from the request. Zero means none."""
+    reason: _builtins.str
+    """Why no instance takes it, the nearest one with its numbers, as a sentence. Written by the scheduler when it last
+    looked. Never empty.
+    """
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when it waits, by the database's clock. Written by the scheduler. Never absent."""
+
+    @_builtins.property
+    def deadline(self) -> _timestamp_pb2.Timestamp:
+        """When it is STOPPED unless it was placed before, by the database's clock. Written by the scheduler. Never absent."""
+
+    def __init__(
+        self,
+        *,
+        position: _builtins.int | None = ...,
+        queue_length: _builtins.int | None = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        deadline: _timestamp_pb2.Timestamp | None = ...,
+        priority: _builtins.int | None = ...,
+        reason: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_position", b"_position", "_priority", b"_priority", "_queue_length", b"_queue_length", "_reason", b"_reason", "deadline", b"deadline", "position", b"position", "priority", b"priority", "queue_length", b"queue_length", "reason", b"reason", "since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_position", b"_position", "_priority", b"_priority", "_queue_length", b"_queue_length", "_reason", b"_reason", "deadline", b"deadline", "position", b"position", "priority", b"priority", "queue_length", b"queue_length", "reason", b"reason", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__position: _TypeAlias = _typing.Literal["position"]  # noqa: Y015
+    _WhichOneofArgType__position: _TypeAlias = _typing.Literal["_position", b"_position"]  # noqa: Y015
+    _WhichOneofReturnType__priority: _TypeAlias = _typing.Literal["priority"]  # noqa: Y015
+    _WhichOneofArgType__priority: _TypeAlias = _typing.Literal["_priority", b"_priority"]  # noqa: Y015
+    _WhichOneofReturnType__queue_length: _TypeAlias = _typing.Literal["queue_length"]  # noqa: Y015
+    _WhichOneofArgType__queue_length: _TypeAlias = _typing.Literal["_queue_length", b"_queue_length"]  # noqa: Y015
+    _WhichOneofReturnType__reason: _TypeAlias = _typing.Literal["reason"]  # noqa: Y015
+    _WhichOneofArgType__reason: _TypeAlias = _typing.Literal["_reason", b"_reason"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__position) -> _WhichOneofReturnType__position | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__priority) -> _WhichOneofReturnType__priority | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__queue_length) -> _WhichOneofReturnType__queue_length | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reason) -> _WhichOneofReturnType__reason | None: ...
+
+Global___TaskWaiting: _TypeAlias = TaskWaiting  # noqa: Y015
 
 @_typing.final
 class Container(_message.Message):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from longshore.registry import cluster_changes, tagging
 from longshore.rpc import errors
-from longshore.storage import clusters, log, steps
+from longshore.storage import clusters, log, steps, waiting
 from longshore.storage.dialect import Dialect
 from longshore.v1 import cluster_pb2, common_pb2
 
@@ -106,6 +106,11 @@ def delete(dialect: Dialect, name: str) -> steps.Step[Counted]:
             cluster=name,
             pending_tasks=counts.pending,
             running_tasks=counts.running,
+        )
+    waits = (yield from waiting.counts(dialect, (name,))).get(name, 0)
+    if waits:
+        raise errors.ClusterContainsTasksException(
+            "The Cluster cannot be deleted while Tasks are active.", cluster=name, waiting_tasks=waits
         )
     record = cluster.record()
     record.ClearField("tags")

@@ -6,7 +6,7 @@ from typing import TypeAlias
 from longshore.events import cursor
 from longshore.rpc import arns
 from longshore.scheduler import asked, instances, refusals, work
-from longshore.storage import tasks
+from longshore.storage import tasks, waiting
 from longshore.v1 import common_pb2, scheduler_service_pb2
 from longshore.views import task as task_view
 
@@ -57,8 +57,9 @@ def respond(
     refused: Iterable[refusals.Refusal],
     hosts: Mapping[str, task_view.Host],
     sequence: int | None,
+    reason: str = "",
 ) -> PlacingResponse:
-    """The answer. `sequence`: the log's after the commit; None where nothing was committed."""
+    """The answer. `reason`: why those that wait do. `sequence`: the log's after the commit; None where nothing was committed."""
     response = _RESPONSES[wanted.asked.operation]()
     if sequence is not None:
         response.cursor = cursor.encode(wanted.asked.cluster, sequence)
@@ -72,11 +73,21 @@ def respond(
             host=hosts.get(intent.instance_id),
             place=wanted.place,
             tags=True,
+            waits=_place(wanted, intent, reason),
         )
         for intent in intents
     )
     response.failures.extend(_failure(refusal, wanted.asked.cluster, wanted.place) for refusal in refused)
     return response
+
+
+def _place(wanted: work.Wanted, intent: tasks.Intent, reason: str) -> waiting.Place | None:
+    """What a task that waits shows of it."""
+    wait = wanted.asked.wait
+    if wait is None or not intent.waits:
+        return None
+    deadline = intent.created_at + wait.timeout_s * 1_000_000
+    return waiting.Place(intent.created_at, deadline, wait.priority, reason)
 
 
 def _fill(
@@ -89,7 +100,10 @@ def _fill(
     cluster, place = wanted.asked.cluster, wanted.place
     response.task_arn_prefix = place.task(cluster, "")
     response.task_definition_arn = place.task_definition(wanted.revision.family, wanted.revision.revision)
-    response.task_ids.extend(intent.task_id for intent in intents)
+    made = list(intents)
+    response.task_ids.extend(intent.task_id for intent in made)
+    if waits := sum(intent.waits for intent in made):
+        response.waiting = waits
     by_reason: dict[str, scheduler_service_pb2.RunTasksFailure] = {}
     for refusal in refused:
         if refusal.reason not in by_reason:

@@ -30,6 +30,20 @@ _KINDS = {
 }
 
 
+WAIT_S = 600
+"""Seconds that tasks wait for capacity where a request that lets them names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """How long tasks may wait for capacity, and how much they matter."""
+
+    timeout_s: int
+    priority: int
+    request: scheduler_service_pb2.RunTaskRequest
+    """As it came: what is stored of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A request for tasks. `revision` is None where the latest is meant; `targets` are instance ids, for StartTask."""
@@ -58,6 +72,9 @@ class Asked:
     token: str
     record: record_pb2.TaskIntentRecord
     """What is stored of the request as it is; `body` completes it."""
+
+    wait: Wait | None = None
+    """None: what finds no room is refused."""
 
     settles: bool = False
     """Whether its token remembers that nothing could be placed: it is part of a request of which another part was."""
@@ -89,6 +106,7 @@ def of_run_task(request: scheduler_service_pb2.RunTaskRequest, *, place: arns.Pl
             strategies.Strategy(_KINDS[strategy.type], strategy.field) for strategy in request.placement_strategy
         ),
         token=request.client_token,
+        wait=_wait(request),
     )
 
 
@@ -110,6 +128,13 @@ def of_start_task(request: scheduler_service_pb2.StartTaskRequest, *, place: arn
     if len(set(targets)) != len(targets):
         raise errors.InvalidParameterException("containerInstances names a container instance twice.")
     return dataclasses.replace(asked, count=len(targets), targets=targets)
+
+
+def _wait(request: scheduler_service_pb2.RunTaskRequest) -> Wait | None:
+    if not request.HasField("wait_for_capacity"):
+        return None
+    given = request.wait_for_capacity
+    return Wait(given.timeout_seconds if given.HasField("timeout_seconds") else WAIT_S, given.priority, request)
 
 
 def _common(operation: str, request: _Placing, place: arns.Place) -> Asked:

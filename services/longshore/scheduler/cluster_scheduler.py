@@ -23,6 +23,9 @@ from longshore.scheduler import (
     standbys,
     standing,
     view,
+    waiting,
+    waiting_rows,
+    waitlist,
     work,
 )
 from longshore.storage import errors as storage_errors
@@ -150,7 +153,12 @@ class ClusterScheduler:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch_deposed(), name="deposed")
                 group.create_task(self._watch_leaving(), name="leaving")
-                live = await self._load()
+                live, loaded = await self._load()
+                queue = waitlist.Waitlist[work.Wanted](live.snapshot, self._around.random)
+                around = self._around
+                waits = waiting.Waiting(
+                    waiting.Means(around.database, around.bus, self.fence, live, around.measured), queue, loaded
+                )
                 self._live = live
                 self._seeing.set()
                 if not self._asked_to_leave.is_set():
@@ -158,7 +166,8 @@ class ClusterScheduler:
                 group.create_task(live.follow(), name="follow")
                 group.create_task(live.read_on(), name="read membership")
                 group.create_task(live.settler.run(), name="settle")
-                group.create_task(rounds.Rounds(self.fence, self._around, self._queue, live).run(), name="place")
+                group.create_task(rounds.Rounds(self.fence, around, self._queue, live, waits).run(), name="place")
+                group.create_task(waits.run(), name="fill")
         except* jobs.Left:
             ended = standing.Change.RELEASED
         except* leadership.Deposed:
@@ -188,7 +197,7 @@ class ClusterScheduler:
         if self._live is None:
             raise jobs.Left
 
-    async def _load(self) -> live_view.LiveView:
+    async def _load(self) -> tuple[live_view.LiveView, waiting_rows.Loaded]:
         database = self._around.database
         standby, self._standby = self._standby, None
         taken = await standby.take() if standby is not None else None
@@ -196,7 +205,19 @@ class ClusterScheduler:
         if taken is None:
             taken = await self._read_anew()
         _log.info("view_loaded", cluster=self.fence.cluster, epoch=self.fence.epoch, position=taken.position, warm=warm)
-        return live_view.LiveView(database, self._around.bus, self.fence, taken)
+        # No leader but this one changes the queue from now on, so it need not be of the same moment as the view.
+        queued = await self._read_queue()
+        return live_view.LiveView(database, self._around.bus, self.fence, taken), queued
+
+    async def _read_queue(self) -> waiting_rows.Loaded:
+        database, cluster = self._around.database, self.fence.cluster
+        pauses = backoff.Backoff(first=FIRST_PAUSE_S, cap=LONGEST_PAUSE_S)
+        while True:
+            try:
+                return await database.read(lambda dialect: waiting_rows.load(dialect, cluster))
+            except storage_errors.Unavailable as error:
+                _log.warning("queue_not_read", cluster=cluster, error=str(error))
+                await pauses.sleep()
 
     async def _read_anew(self) -> view.Taken:
         database, cluster = self._around.database, self.fence.cluster

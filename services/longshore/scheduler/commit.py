@@ -20,12 +20,16 @@ from longshore.scheduler import (
     snapshot,
     stops,
     tokens,
+    waiting_record,
+    waiting_rows,
     work,
 )
 from longshore.storage import clusters, definitions, held, log, ports, steps, tasks
 from longshore.storage.dialect import Dialect
 from longshore.v1 import event_pb2, record_pb2, task_definition_pb2, task_pb2
 from longshore.views import visible
+
+_MICROSECONDS = 1_000_000
 
 _values = operator.attrgetter(*tasks.INTENT_COLUMNS)
 
@@ -64,13 +68,15 @@ def commit(dialect: Dialect, batch: work.Batch) -> steps.Step[work.Outcome]:
     }
     answers = yield from _remember_answers(dialect, batch.cluster, verdict.kept, intents, now)
     stopping = yield from stops.lock(dialect, batch.cluster, batch.stops)
-    raised = yield from _raise_assignments(dialect, batch, intents, stopping.acting)
+    raised = yield from raise_assignments(dialect, batch.cluster, batch.holder, intents, stopping.acting)
     intents = {number: _numbered(group, raised) for number, group in intents.items()}
     yield from steps.insert_many(
         "task_intents", tasks.INTENT_COLUMNS, [_row(intent) for group in intents.values() for intent in group]
     )
-    stopped = yield from stops.write(stopping, raised, now)
-    head, events = yield from _tell(dialect, batch, verdict.kept, intents, stopped)
+    stopped = yield from stops.write(dialect, stopping, raised, now)
+    waiting = waiting_requests(verdict.kept, intents, now)
+    yield from waiting_rows.insert(batch.cluster, list(waiting.values()))
+    head, events = yield from _tell(dialect, batch, verdict.kept, intents, stopped, waiting)
     return work.Outcome(
         head=head,
         intents=intents,
@@ -84,7 +90,29 @@ def commit(dialect: Dialect, batch: work.Batch) -> steps.Step[work.Outcome]:
         events=events,
         changed=verdict.changed,
         seen=verdict.seen,
+        waiting=waiting,
     )
+
+
+def waiting_requests(
+    kept: Iterable[work.Decided], intents: Mapping[int, tuple[tasks.Intent, ...]], now: int
+) -> dict[int, waiting_rows.Request]:
+    """What waits for capacity of new requests, by their numbers."""
+    found: dict[int, waiting_rows.Request] = {}
+    for decided in kept:
+        wait = decided.wanted.asked.wait
+        ids = tuple(intent.task_id for intent in intents[decided.number] if not intent.instance_id)
+        if ids and wait is not None:
+            found[decided.number] = waiting_rows.Request(
+                request_key=ids[0],
+                priority=wait.priority,
+                since=now,
+                deadline=now + wait.timeout_s * _MICROSECONDS,
+                reason=decided.reason,
+                body=waiting_record.pack(decided.wanted, wait),
+                tasks=ids,
+            )
+    return found
 
 
 def still_fits(
@@ -136,22 +164,28 @@ def _check_membership(dialect: Dialect, batch: work.Batch, verdict: _Verdict) ->
 def _check_ports(dialect: Dialect, verdict: _Verdict) -> steps.Step[None]:
     """Set aside what wants a static port that an agent has reported as taken, and the view may not have heard of yet."""
     concerned = {slot.instance_id for decided in verdict.kept if decided.wanted.needs.ports for slot in decided.slots}
-    if not concerned:
-        return
+    taken = yield from ports_taken(dialect, sorted(concerned))
+    for decided in verdict.kept:
+        wanted = decided.wanted.needs.ports
+        if any(not taken.get(slot.instance_id, frozenset()).isdisjoint(wanted) for slot in decided.slots):
+            verdict.behind.add(decided.number)
+    verdict.deferred |= verdict.behind
+    verdict.drop()
+
+
+def ports_taken(dialect: Dialect, instance_ids: Sequence[str]) -> steps.Step[dict[str, set[int]]]:
+    """The host ports that the agents of instances have reported as taken, in the table as it is now."""
+    if not instance_ids:
+        return {}
     rows = yield from steps.fetch(
         f"SELECT instance_id, ports FROM task_observations WHERE {dialect.member('instance_id', 1)}"  # noqa: S608 - the dialect's own
         " AND released = 0 AND ports <> ''",
-        sorted(concerned),
+        list(instance_ids),
     )
     taken: dict[str, set[int]] = {}
     for row in rows:
         taken.setdefault(row["instance_id"], set()).update(ports.from_column(row["ports"]))
-    for decided in verdict.kept:
-        wanted = decided.wanted.needs.ports
-        if any(not taken.get(slot.instance_id, set()).isdisjoint(wanted) for slot in decided.slots):
-            verdict.behind.add(decided.number)
-    verdict.deferred |= verdict.behind
-    verdict.drop()
+    return taken
 
 
 def _check_cluster(dialect: Dialect, cluster: str, verdict: _Verdict) -> steps.Step[None]:
@@ -211,14 +245,14 @@ def _intents(cluster: str, decided: work.Decided, providers: Sequence[str], now:
             cpu=wanted.needs.cpu,
             memory=wanted.needs.memory,
             ports=taken,
-            body=wanted.body + _own(providers[index] if providers else "", slot.given),
+            body=wanted.body + own_part(providers[index] if providers else "", slot.given),
             resources=held.to_column(resources.amounts(slot.given)),
         )
         for index, slot in enumerate(decided.slots)
     )
 
 
-def _own(provider: str, given: Sequence[resources.Given]) -> bytes:
+def own_part(provider: str, given: Sequence[resources.Given]) -> bytes:
     """The part of a record that differs among a request's tasks: serialised messages that follow each other are one."""
     if not provider and not given:
         return b""
@@ -231,9 +265,12 @@ def _own(provider: str, given: Sequence[resources.Given]) -> bytes:
 
 
 def _numbered(group: Iterable[tasks.Intent], raised: Mapping[str, work.Raised]) -> tuple[tasks.Intent, ...]:
-    """The intents with the revision of the assignment that carries them."""
+    """The intents with the revision of the assignment that carries them; of those that wait none does."""
     return tuple(
-        dataclasses.replace(intent, assignment_revision=raised[intent.instance_id].revision) for intent in group
+        dataclasses.replace(intent, assignment_revision=raised[intent.instance_id].revision)
+        if intent.instance_id
+        else intent
+        for intent in group
     )
 
 
@@ -268,18 +305,20 @@ def _remember_answers(
     return answers
 
 
-def _raise_assignments(
+def raise_assignments(
     dialect: Dialect,
-    batch: work.Batch,
+    cluster: str,
+    holder: str,
     intents: Mapping[int, tuple[tasks.Intent, ...]],
     stopping: Iterable[tasks.Intent],
 ) -> steps.Step[dict[str, work.Raised]]:
-    """Move the assignment of each instance concerned by one, however many tasks it gets or loses."""
-    lineage = leadership.lineage(batch.holder)
+    """Move the assignment of each instance concerned by one, however many tasks it gets or loses; tasks that wait concern none."""
+    lineage = leadership.lineage(holder)
     placed: dict[str, int] = {intent.instance_id: 0 for intent in stopping}
     for group in intents.values():
         for intent in group:
             placed[intent.instance_id] = placed.get(intent.instance_id, 0) + 1
+    placed.pop("", None)
     if not placed:
         return {}
     rows = yield from steps.fetch(
@@ -305,7 +344,7 @@ def _raise_assignments(
     yield from steps.insert_many(
         "assignments",
         ("instance_id", "cluster", "revision", "placed", "lineage"),
-        [(instance_id, batch.cluster, 1, placed[instance_id], lineage) for instance_id in new],
+        [(instance_id, cluster, 1, placed[instance_id], lineage) for instance_id in new],
     )
     return raised | {instance_id: work.Raised(0, 1) for instance_id in new}
 
@@ -316,28 +355,39 @@ def _tell(
     kept: Sequence[work.Decided],
     intents: Mapping[int, tuple[tasks.Intent, ...]],
     stopped: Mapping[str, tasks.Intent],
+    waiting: Mapping[int, waiting_rows.Request],
 ) -> steps.Step[tuple[log.Head | None, tuple[event_pb2.Event, ...]]]:
     """Take the log's head, build the events, append them. The last steps before the commit."""
+    places = {number: request.place for number, request in waiting.items()}
     events = [
-        _event(decided.wanted.cause, visible.task_event(intent, None))
+        event_of(
+            decided.wanted.cause,
+            visible.task_event(intent, None, place=None if intent.instance_id else places.get(decided.number)),
+        )
         for decided in kept
         for intent in intents[decided.number]
     ]
-    placed = len(events)
-    if not placed and not stopped:
+    made = len(events)
+    if not made and not stopped:
         return None, ()
-    head = yield from log.take(dialect, batch.cluster, placed + len(stopped), log.Counts(pending=placed))
+    placed = made - sum(len(request.tasks) for request in waiting.values())
+    unplaced = sum(
+        not intent.instance_id for intent in stopped.values()
+    )  # their end is the request's; no agent tells of it
+    counts = log.Counts(pending=placed, stopped=unplaced)
+    head = yield from log.take(dialect, batch.cluster, made + len(stopped), counts)
     if stopped:
         causes = {stop.task_id: stop.cause for stop in reversed(batch.stops)}
         # Only now, with the head locked: whoever moves an observation needs the head as well.
         observed = yield from tasks.observations(dialect, sorted(stopped))
         events += [
-            _event(causes[task_id], visible.task_event(intent, observed.get(task_id)))
+            event_of(causes[task_id], visible.task_event(intent, observed.get(task_id)))
             for task_id, intent in sorted(stopped.items())
         ]
     yield from log.append(batch.cluster, head, events)
     return head, tuple(events)
 
 
-def _event(cause: work.Cause, change: event_pb2.TaskEvent) -> event_pb2.Event:
+def event_of(cause: work.Cause, change: event_pb2.TaskEvent) -> event_pb2.Event:
+    """A task's event, with who caused it."""
     return event_pb2.Event(request_id=cause.request_id, principal=cause.principal, task=change)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from longshore.metrics import loop_blocks
 from longshore.rpc import errors, ids
-from longshore.scheduler import answers, asked, instances, jobs, metrics, placement, refusals, snapshot, work
+from longshore.scheduler import answers, asked, instances, jobs, metrics, placement, refusals, snapshot, waiting, work
 from longshore.storage import tasks
 from longshore.views import task as task_view
 
@@ -43,7 +43,9 @@ class Decider:
         new_ids: ids.Sequence,
         now_us: Callable[[], int],
         measured: metrics.Metrics,
+        waits: waiting.Waiting,
     ) -> None:
+        self._waits = waits
         self._base = base
         self._random = random
         self._ids = new_ids
@@ -70,8 +72,10 @@ class Decider:
     def take_back(self, one: work.Decided) -> None:
         """Give back what was reserved for a request that was not committed."""
         load = one.wanted.load()
-        for slot in one.slots:
+        placed = [slot for slot in one.slots if slot.instance_id]
+        for slot in placed:
             self._base.give_back(slot.instance_id, one.wanted.load(slot.given) if slot.given else load)
+        self._waits.gained([slot.instance_id for slot in placed])
 
     def _decide_one(self, placing: placement.Placement, job: jobs.PlacementJob, decided: Decided) -> None:
         request = job.wanted.request()
@@ -80,16 +84,41 @@ class Decider:
         if short and not job.caught_up:
             placing.undo(request, decision)
             decided.aside.append(job)
+        elif short and job.wanted.asked.wait is not None:
+            self._let_wait(placing, job, decision, decided)
         elif decision.instances or job.wanted.asked.settles:
             self._plan(job, decision, decided)
         else:
             self._refuse(job, decision.refused)
 
-    def _plan(self, job: jobs.PlacementJob, decision: placement.Decision, decided: Decided) -> None:
+    def _let_wait(
+        self, placing: placement.Placement, job: jobs.PlacementJob, decision: placement.Decision, decided: Decided
+    ) -> None:
+        """Place what fits; the rest waits, where there is room in the queue."""
+        short = job.size - len(decision.instances)
+        request = job.wanted.request()
+        try:
+            self._waits.check_room(short)
+        except errors.ResourceExhausted as full:
+            placing.undo(request, decision)
+            jobs.fail(job, full)
+            return
+        self._count(decision.refused)
+        reason = self._waits.why(waiting.one_task(job.wanted))
+        self._plan(job, placement.Decision(decision.instances, (), decision.given), decided, short, reason)
+
+    def _plan(
+        self,
+        job: jobs.PlacementJob,
+        decision: placement.Decision,
+        decided: Decided,
+        waiting_tasks: int = 0,
+        reason: str = "",
+    ) -> None:
         number = len(decided.placements)
-        task_ids = self._ids.batch(self._now_us(), len(decision.instances))
-        given = decision.given or ((),) * len(decision.instances)
-        slots = tuple(map(work.Slot, task_ids, decision.instances, given))
+        task_ids = self._ids.batch(self._now_us(), len(decision.instances) + waiting_tasks)
+        given = (*(decision.given or ((),) * len(decision.instances)), *((),) * waiting_tasks)
+        slots = tuple(map(work.Slot, task_ids, (*decision.instances, *("",) * waiting_tasks), given))
         hosts = {
             instance_id: answers.host_of(fact)
             for instance_id in decision.instances
@@ -97,8 +126,8 @@ class Decider:
         }
         answer = None
         if job.wanted.claim is not None:
-            answer = _answer(job.wanted, decision.refused, hosts)
-        decided.placements.append(work.Decided(number, job.wanted, slots, decision.refused, answer))
+            answer = _answer(job.wanted, decision.refused, hosts, reason)
+        decided.placements.append(work.Decided(number, job.wanted, slots, decision.refused, answer, reason))
         decided.asking[number] = job
         decided.hosts[number] = hosts
         self._count(decision.refused)
@@ -111,7 +140,7 @@ class Decider:
             jobs.finish(job, jobs.Placed(refused=tuple(refused)))
 
     def _footing(self, placements: Iterable[work.Decided]) -> work.Footing:
-        concerned = {slot.instance_id for one in placements for slot in one.slots}
+        concerned = {slot.instance_id for one in placements for slot in one.slots if slot.instance_id}
         return work.Footing(
             self._base.seen,
             {instance_id: self._base.reserved(self._base.rows[instance_id]) for instance_id in concerned},
@@ -123,12 +152,12 @@ class Decider:
 
 
 def _answer(
-    wanted: work.Wanted, refused: Sequence[refusals.Refusal], hosts: dict[str, task_view.Host]
+    wanted: work.Wanted, refused: Sequence[refusals.Refusal], hosts: dict[str, task_view.Host], reason: str
 ) -> Callable[[tuple[tasks.Intent, ...], int], bytes]:
     """What a token remembers, once the intents are known."""
 
     def render(intents: tuple[tasks.Intent, ...], sequence: int) -> bytes:
-        return answers.respond(wanted, intents, refused, hosts, sequence).SerializeToString()
+        return answers.respond(wanted, intents, refused, hosts, sequence, reason).SerializeToString()
 
     return render
 

@@ -32,10 +32,12 @@ def heard(publication: record_pb2.Publication) -> Heard:
 
 
 def _task(found: Heard, task: event_pb2.TaskEvent) -> None:
+    if not task.container_instance_id:
+        return  # it waits for capacity, or was stopped while it did: it holds nothing
     if task.released:
         found.released.append(task.task_id)
         return
-    if task.version == 1 and task.container_instance_id:
+    if task.version == 1 or task.placed:
         found.placed.append(task.task_id)
     if task.containers:
         # In the log's order, so nothing of a task comes after its release but what says so.

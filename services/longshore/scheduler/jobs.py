@@ -29,6 +29,8 @@ class Placed:
     hosts: Mapping[str, task_view.Host] = field(default_factory=dict)
     sequence: int | None = None
     answer: bytes | None = None
+    reason: str = ""
+    """Why those that wait for capacity do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,18 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from longshore.rpc import loops
-from longshore.scheduler import cluster_scheduler, leadership, peers, presence, rounds, settling, spread, standbys
+from longshore.rpc import backoff, loops
+from longshore.scheduler import (
+    cluster_scheduler,
+    leadership,
+    peers,
+    presence,
+    rounds,
+    settling,
+    spread,
+    standbys,
+    waiting_rows,
+)
 from longshore.storage import errors, steps
 from longshore.storage.dialect import Dialect
 
@@ -141,6 +151,7 @@ class Leaders:
         """
         candidate = await self._candidacy
         if candidate.alone:
+            await self._lead_waiting()
             await asyncio.Event().wait()
         while True:
             pause_s = self._random.uniform(0.5, 1.5) * self._standby_interval_s
@@ -239,6 +250,20 @@ class Leaders:
         held = [spread.Held(one.cluster, one.holder) for one in leases]
         to = {gift.cluster: gift.to for gift in spread.shares(candidate.holder, members, held)}
         await asyncio.gather(*(self._hand_over(candidate, cluster, to.get(cluster, "")) for cluster in list(self._led)))
+
+    async def _lead_waiting(self) -> None:
+        """Take the clusters in which tasks wait for capacity: nobody may ask for one before something becomes free there."""
+        pauses = backoff.Backoff(first=0.05, cap=1.0, source=self._random)
+        while True:
+            try:
+                for cluster in await self._around.database.read(lambda _: waiting_rows.clusters_waiting()):
+                    if cluster not in self._led:
+                        await self._look(cluster)
+            except errors.Unavailable as error:
+                _log.warning("waiting_not_read", error=str(error))
+                await pauses.sleep()
+            else:
+                return
 
     async def release(self) -> None:
         """Let every lease go; the loops must have ended."""

@@ -5,13 +5,14 @@ with everything; instances are taken in under `lock`, which the loop holds while
 """
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from longshore.events import bus as buses
 from longshore.events import tail
 from longshore.rpc import backoff
-from longshore.scheduler import following, settling, snapshot, view
+from longshore.scheduler import following, instances, settling, snapshot, view
 from longshore.storage import errors
 from longshore.storage.database import Database
 from longshore.v1 import record_pb2
@@ -24,6 +25,10 @@ LONGEST_PAUSE_S = 1.0
 
 CATCH_UP_TIMEOUT_S = 5.0
 """How long a refusal may wait for certainty; then it is UNAVAILABLE instead."""
+
+
+def _unheard(_: Sequence[object]) -> None:
+    """Nobody wants to know."""
 
 
 class LiveView:
@@ -40,6 +45,10 @@ class LiveView:
         self._cluster = fence.cluster
         self._tail = tail.LogTail(database, bus, fence.cluster, taken.position)
         self._heard = asyncio.Event()
+        self.gained: Callable[[Sequence[str]], None] = _unheard
+        """Told of instances on which something was given back, by id."""
+        self.changed: Callable[[Sequence[instances.Instance]], None] = _unheard
+        """Told of instances that have come or changed, once they are in the snapshot."""
 
     @property
     def position(self) -> int:
@@ -73,6 +82,7 @@ class LiveView:
         news = await self._database.read(lambda dialect: view.refresh(dialect, self._cluster, seen, asked))
         async with self.lock:
             view.take_in(self.snapshot, news.facts, news.seen)
+            self.changed(news.facts)
         return news
 
     async def catch_up(self, asked: view.Question = view.NOTHING_ELSE) -> view.News:
@@ -99,3 +109,4 @@ class LiveView:
     def _give_back(self, held: view.Held) -> None:
         self.snapshot.give_back(held.instance_id, held.load)
         self.snapshot.forget(held.task_id)
+        self.gained([held.instance_id])

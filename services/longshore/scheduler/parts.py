@@ -66,8 +66,10 @@ def add(whole: scheduler_service_pb2.RunTasksResponse, answer: answers.PlacingRe
     """Take the answer of a part into that of the whole, whose cursor is the first part's; gives how many tasks the part has."""
     if not isinstance(answer, scheduler_service_pb2.RunTasksResponse):
         raise TypeError("a part is answered as the whole is")
-    cursor = whole.cursor
+    cursor, waiting = whole.cursor, whole.waiting + answer.waiting
     whole.MergeFrom(answer)
+    if waiting:
+        whole.waiting = waiting
     if cursor:
         whole.cursor = cursor
     return len(answer.task_ids)

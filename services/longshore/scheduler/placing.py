@@ -166,7 +166,7 @@ def _ready(
 
 def _answer(ready: work.Wanted, placed: jobs.Placed) -> answers.PlacingResponse:
     if placed.answer is None:
-        return answers.respond(ready, placed.intents, placed.refused, placed.hosts, placed.sequence)
+        return answers.respond(ready, placed.intents, placed.refused, placed.hosts, placed.sequence, placed.reason)
     response = answers.parse(ready.asked.operation, placed.answer)
     if placed.sequence is not None:
         response.cursor = cursor.encode(ready.asked.cluster, placed.sequence)

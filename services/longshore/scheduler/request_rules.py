@@ -33,6 +33,9 @@ MAX_OVERRIDES = 8192
 MAX_REFERENCE = 1024
 MAX_SUBNETS = 16
 MAX_SECURITY_GROUPS = 5
+MAX_WAIT_S = 7 * 86_400
+"""Seconds that tasks may wait for capacity: a week."""
+MAX_PRIORITY = 100
 MAX_SHOWN = 200
 """Characters of an expression that a refusal repeats."""
 
@@ -256,6 +259,16 @@ def _strategies(request: scheduler_service_pb2.RunTaskRequest) -> Iterator[Fault
             yield Fault(fault)
 
 
+def _wait(request: scheduler_service_pb2.RunTaskRequest) -> Iterator[Fault]:
+    given = request.wait_for_capacity
+    if given.HasField("timeout_seconds") and not 1 <= given.timeout_seconds <= MAX_WAIT_S:
+        yield Fault(
+            f"waitForCapacity.timeoutSeconds is {given.timeout_seconds}; it must be between 1 and {MAX_WAIT_S}."
+        )
+    if not 0 <= given.priority <= MAX_PRIORITY:
+        yield Fault(f"waitForCapacity.priority is {given.priority}; it must be between 0 and {MAX_PRIORITY}.")
+
+
 # ------------------------------------------------------------------------------------------- rules of RunTasks
 
 
@@ -289,6 +302,6 @@ _COMMON: tuple[Rule, ...] = (
     _volumes,
     _overrides,
 )
-RUN_TASK_RULES: tuple[Rule, ...] = (_count, _token, _launch, _constraints, _strategies, *_COMMON)
+RUN_TASK_RULES: tuple[Rule, ...] = (_count, _token, _launch, _constraints, _strategies, _wait, *_COMMON)
 RUN_TASKS_RULES: tuple[Rule, ...] = (_many, _token)
 START_TASK_RULES: tuple[Rule, ...] = (_targets, *_COMMON)

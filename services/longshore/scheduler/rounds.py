@@ -25,6 +25,7 @@ from longshore.scheduler import (
     resolving,
     settling,
     view,
+    waiting,
     work,
 )
 from longshore.storage import errors as storage_errors
@@ -61,18 +62,25 @@ class Rounds:
     """The rounds on one view. `run` is the only coroutine that decides and commits for the cluster."""
 
     def __init__(
-        self, fence: settling.Fence, around: Surroundings, queue: jobs.Queue, live: live_view.LiveView
+        self,
+        fence: settling.Fence,
+        around: Surroundings,
+        queue: jobs.Queue,
+        live: live_view.LiveView,
+        waits: waiting.Waiting,
     ) -> None:
         self._fence = fence
         self._around = around
         self._queue = queue
         self._live = live
+        self._waits = waits
         self._decider = deciding.Decider(
             live.snapshot,
             random=around.random,
             new_ids=around.new_ids,
             now_us=around.now_us,
             measured=around.measured,
+            waits=waits,
         )
 
     async def run(self) -> None:
@@ -91,6 +99,7 @@ class Rounds:
             for asking in placing:
                 asking.taken = clock()
             async with self._live.lock:
+                self._waits.look()  # what has become free belongs to those who wait, before anybody else is decided
                 current = await self._decider.decide(placing)
             if current.placements or stopping:
                 await self._commit(current, stopping)
@@ -133,6 +142,8 @@ class Rounds:
         committed_at = clock()
         async with self._live.lock:
             view.take_in(self._live.snapshot, outcome.changed, outcome.seen)
+            self._live.changed(outcome.changed)
+        self._waits.committed(batch.placements, batch.stops, outcome)
         await self._publish(batch, outcome)
         published_at = clock()
         behind = self._answer(current, outcome)
@@ -174,6 +185,7 @@ class Rounds:
                         hosts=current.hosts[one.number],
                         sequence=outcome.head.sequence if outcome.head is not None else None,
                         answer=outcome.answers.get(one.number),
+                        reason=one.reason,
                     ),
                 )
                 continue
@@ -300,9 +312,12 @@ class Rounds:
                     refused=one.refused,
                     hosts=current.hosts[one.number],
                     sequence=position,
+                    reason=one.reason,
                 ),
             )
         self._queue.put_back(stopping)  # to stop a task twice is to stop it once
+        if any(intents[one.number] and not slot.instance_id for one in current.placements for slot in one.slots):
+            raise settling.SettlingUnknown("tasks began to wait by a commit of which nobody heard")
 
     def _measure(
         self,

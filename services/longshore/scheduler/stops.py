@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from longshore.scheduler import work
+from longshore.scheduler import waiting_rows, work
 from longshore.storage import steps, tasks
 from longshore.storage.dialect import Dialect
 from longshore.v1 import task_pb2
@@ -39,8 +39,10 @@ def lock(dialect: Dialect, cluster: str, requested: Sequence[work.Stop]) -> step
     return Stopping(frozenset(found), acting, requests)
 
 
-def write(stopping: Stopping, raised: Mapping[str, work.Raised], now: int) -> steps.Step[dict[str, tasks.Intent]]:
-    """Move the locked intents; gives them as they are then."""
+def write(
+    dialect: Dialect, stopping: Stopping, raised: Mapping[str, work.Raised], now: int
+) -> steps.Step[dict[str, tasks.Intent]]:
+    """Move the locked intents; gives them as they are then. Those that were never placed are history at once."""
     moved = {
         intent.task_id: dataclasses.replace(
             intent,
@@ -49,18 +51,42 @@ def write(stopping: Stopping, raised: Mapping[str, work.Raised], now: int) -> st
             stopped_reason=stopping.requests[intent.task_id].reason,
             stopping_at=now,
             revision=intent.revision + 1,
-            assignment_revision=raised[intent.instance_id].revision,
+            assignment_revision=raised[intent.instance_id].revision if intent.instance_id else 0,
+            settled=not intent.instance_id,
         )
         for intent in stopping.acting
     }
-    columns = ("desired_status", "stop_code", "stopped_reason", "stopping_at", "revision", "assignment_revision")
+    yield from write_stopped(moved)
+    yield from waiting_rows.remove(dialect, [task_id for task_id, intent in moved.items() if not intent.instance_id])
+    return moved
+
+
+def write_stopped(moved: Mapping[str, tasks.Intent]) -> steps.Step[None]:
+    """Write intents that have moved to STOPPED."""
+    columns = (
+        "desired_status",
+        "stop_code",
+        "stopped_reason",
+        "stopping_at",
+        "revision",
+        "assignment_revision",
+        "settled",
+    )
     yield from steps.update_many(
         "task_intents",
         ("task_id",),
         columns,
-        [(task_id, *(getattr(intent, column) for column in columns)) for task_id, intent in moved.items()],
+        [
+            (
+                task_id,
+                *(
+                    int(getattr(intent, column)) if column == "settled" else getattr(intent, column)
+                    for column in columns
+                ),
+            )
+            for task_id, intent in moved.items()
+        ],
     )
-    return moved
 
 
 def _runs(halves: tasks.Halves) -> bool:

@@ -72,7 +72,7 @@ def load(cluster: str) -> steps.Step[Loaded]:
         cluster,
         _GONE,
     )
-    reserved = yield from _held("cluster = $1 AND settled = 0", cluster)
+    reserved = yield from _held("cluster = $1 AND settled = 0 AND instance_id <> ''", cluster)
     observed = yield from steps.fetch(
         "SELECT instance_id, task_id, ports, CASE WHEN ports IS NULL THEN body END AS body FROM task_observations"
         " WHERE cluster = $1 AND released = 0 AND (ports IS NULL OR ports <> '')",

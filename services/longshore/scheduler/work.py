@@ -5,7 +5,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from longshore.rpc import arns, errors
-from longshore.scheduler import asked, instances, placement, refusals, requirements, resources, snapshot, tokens
+from longshore.scheduler import (
+    asked,
+    instances,
+    placement,
+    refusals,
+    requirements,
+    resources,
+    snapshot,
+    tokens,
+    waiting_rows,
+)
 from longshore.storage import definitions, log, tasks
 from longshore.v1 import event_pb2, task_definition_pb2, task_pb2
 
@@ -65,7 +75,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One new task and the instance it was decided for."""
+    """One new task and the instance it was decided for; none where it is to wait for capacity."""
 
     task_id: str
     instance_id: str
@@ -86,6 +96,8 @@ class Decided:
     slots: tuple[Slot, ...]
     refused: tuple[refusals.Refusal, ...]
     answer: Callable[[tuple[tasks.Intent, ...], int], bytes] | None = None
+    reason: str = ""
+    """Why those of its tasks that wait for capacity do: their slots have no instance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,3 +165,5 @@ class Outcome:
     changed: tuple[instances.Instance, ...] = ()
     """Instances that were read again, and the membership revision up to which they are known."""
     seen: int = 0
+    waiting: Mapping[int, waiting_rows.Request] = field(default_factory=dict)
+    """What waits for capacity, by the number of its request."""

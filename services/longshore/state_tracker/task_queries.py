@@ -2,7 +2,7 @@
 
 from longshore.rpc import errors
 from longshore.state_tracker import instance_rows, scope
-from longshore.storage import definitions, pages, steps, tasks
+from longshore.storage import definitions, pages, steps, tasks, waiting
 from longshore.storage.database import Database
 from longshore.storage.dialect import Dialect
 from longshore.v1 import common_pb2, state_tracker_service_pb2, task_pb2
@@ -34,7 +34,7 @@ class TaskQueries:
                 f"tasks can have at most {MAX_DESCRIBED} items, {len(request.tasks)} were given."
             )
         ids = list(dict.fromkeys(self._scopes.task(text, cluster) for text in request.tasks))
-        found, hosts = await self._database.read(lambda dialect: _described(dialect, cluster, ids))
+        found, hosts, waits = await self._database.read(lambda dialect: _described(dialect, cluster, ids))
         bodies = await self._bodies.load(self._database, {key_of(halves) for halves in found.values()})
         place = self._scopes.place
         answer = state_tracker_service_pb2.DescribeTasksResponse()
@@ -50,6 +50,7 @@ class TaskQueries:
                     host=hosts.get(halves.intent.instance_id),
                     place=place,
                     tags=state_tracker_service_pb2.TASK_FIELD_TAGS in request.include,
+                    waits=waits.get(task_id),
                 )
             )
         return answer
@@ -106,7 +107,7 @@ def _listed(cluster: str, filters: tasks.Filters, after: str, limit: int) -> ste
 
 def _described(
     dialect: Dialect, cluster: str, ids: list[str]
-) -> steps.Step[tuple[dict[str, tasks.Halves], dict[str, task_view.Host]]]:
+) -> steps.Step[tuple[dict[str, tasks.Halves], dict[str, task_view.Host], dict[str, waiting.Place]]]:
     yield from scope.found(cluster)
     found = yield from tasks.by_ids(dialect, cluster, ids)
     instances = yield from instance_rows.by_ids(
@@ -118,4 +119,6 @@ def _described(
         )
         for instance_id, instance in instances.items()
     }
-    return found, hosts
+    unplaced = [halves.intent.task_id for halves in found.values() if halves.intent.waits]
+    waits = (yield from waiting.places(dialect, cluster, unplaced)) if unplaced else {}
+    return found, hosts, waits

@@ -15,7 +15,10 @@ from longshore.v1 import agent_service_pb2, common_pb2, record_pb2, task_pb2
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A row of `task_intents`. Times are microseconds by the database's clock; `ports` and `resources` are as the scheduler wrote them."""
+    """A row of `task_intents`. Times are microseconds by the database's clock; `ports` and `resources` are as the scheduler wrote them.
+
+    `instance_id` is empty while the task waits for capacity, and for good where it was stopped before it was placed.
+    """
 
     task_id: str
     cluster: str
@@ -38,6 +41,11 @@ class Intent:
     ports: str | None
     body: bytes
     resources: str | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for capacity."""
+        return not self.instance_id and self.desired_status == task_pb2.DESIRED_STATUS_RUNNING
 
     def record(self) -> record_pb2.TaskIntentRecord:
         """The body, parsed at each call."""

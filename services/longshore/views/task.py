@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from longshore.rpc import arns
-from longshore.storage import tasks
+from longshore.storage import tasks, waiting
 from longshore.v1 import (
     agent_service_pb2,
     common_pb2,
@@ -45,6 +45,7 @@ def render(
     host: Host | None,
     place: arns.Place,
     tags: bool = False,
+    waits: waiting.Place | None = None,
 ) -> task_pb2.Task:
     """The task's message. Without `definition` (deleted since) its containers are those that were observed."""
     intent, observation = halves.intent, halves.observation
@@ -73,6 +74,7 @@ def render(
             given=asked.container_resources,
         ),
         tags=asked.tags if tags else (),
+        waiting=visible.waiting_for(waits),
     )
     task.attachments.extend(
         attachments.render(intent.task_id, asked, seen, stopped=shown.last_status == task_pb2.TASK_STATUS_STOPPED)
@@ -122,6 +124,8 @@ def _add_stop(task: task_pb2.Task, shown: visible.State, observation: tasks.Obse
         task.stopped_reason = shown.stopped_reason
     started = observation.started_at if observation is not None else None
     stopped = observation.stopped_at if observation is not None else None
+    if shown.last_status == task_pb2.TASK_STATUS_STOPPED and observation is None:
+        stopped = shown.stopping_at  # before it was placed: its end and the cause of it are one
     moments = {"started_at": started, "stopping_at": shown.stopping_at, "stopped_at": stopped}
     for field, at_us in moments.items():
         if at_us is not None:

@@ -7,9 +7,11 @@ docs/design/task-lifecycle.md.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from longshore.storage import tasks
+from longshore.storage import tasks, waiting
 from longshore.v1 import event_pb2, task_pb2
+from longshore.views import times
 
+_PROVISIONING = task_pb2.TASK_STATUS_PROVISIONING
 _PENDING = task_pb2.TASK_STATUS_PENDING
 _RUNNING = task_pb2.TASK_STATUS_RUNNING
 _STOPPING = task_pb2.TASK_STATUS_STOPPING
@@ -33,10 +35,12 @@ def state(intent: tasks.Intent, observation: tasks.Observation | None) -> State:
     asked = intent.desired_status == task_pb2.DESIRED_STATUS_STOPPED
     observed = _PENDING if observation is None else observation.last_status
     ending = observation is not None and observation.stop_cause_at is not None
-    if observed == _STOPPED:
-        shown = _STOPPED
+    if observed == _STOPPED or (asked and not intent.instance_id):
+        shown = _STOPPED  # one that was stopped before it was placed has nothing that could still run
     elif asked or ending:
         shown = _STOPPING
+    elif not intent.instance_id:
+        shown = _PROVISIONING
     else:
         shown = _RUNNING if observed == _RUNNING else _PENDING
     code, reason, since = _cause(intent, observation)
@@ -56,8 +60,9 @@ def task_event(
     intent: tasks.Intent,
     observation: tasks.Observation | None,
     containers: Iterable[event_pb2.ContainerObservation] = (),
+    place: waiting.Place | None = None,
 ) -> event_pb2.TaskEvent:
-    """The event of one change: the state after it, and the containers that it moved."""
+    """The event of one change: the state after it, the containers that it moved, and its place where it waits for capacity."""
     shown = state(intent, observation)
     return event_pb2.TaskEvent(
         task_id=intent.task_id,
@@ -72,8 +77,24 @@ def task_event(
         stop_code=shown.stop_code,
         stopped_reason=shown.stopped_reason,
         containers=containers,
-        released=observation is not None and observation.released,
+        released=observation.released if observation is not None else shown.last_status == _STOPPED,
+        waiting=waiting_for(place),
     )
+
+
+def waiting_for(place: waiting.Place | None) -> task_pb2.TaskWaiting | None:
+    """What a task shows of its place in the queue for capacity."""
+    if place is None:
+        return None
+    shown = task_pb2.TaskWaiting(
+        since=times.timestamp(place.since),
+        deadline=times.timestamp(place.deadline),
+        priority=place.priority,
+        reason=place.reason,
+    )
+    if place.position:
+        shown.position, shown.queue_length = place.position, place.length
+    return shown
 
 
 def _cause(

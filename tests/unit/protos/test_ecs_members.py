@@ -168,6 +168,8 @@ def test_messages_that_ecs_does_not_have_are_ours_alone(ecs: model.ServiceModel)
         "PlacementVerdict",
         "PlacementMiss",
         "RunTasksFailure",
+        "TaskWaiting",
+        "WaitForCapacity",
     } | {message.name for method in methods() if is_ours(method) for message in (method.input_type, method.output_type)}
 
 

@@ -33,6 +33,10 @@ def container_override(**fields: Any) -> task_pb2.TaskOverride:
     return task_pb2.TaskOverride(container_overrides=[task_pb2.ContainerOverride(**fields)])
 
 
+def wait(**fields: int) -> scheduler_service_pb2.WaitForCapacity:
+    return scheduler_service_pb2.WaitForCapacity(**fields)
+
+
 def strategy(kind: str, field: str = "") -> task_pb2.PlacementStrategy:
     number = task_pb2.PlacementStrategyType.Value(f"PLACEMENT_STRATEGY_TYPE_{kind.upper()}")
     return task_pb2.PlacementStrategy(type=number, field=field)
@@ -44,6 +48,10 @@ def strategy(kind: str, field: str = "") -> task_pb2.PlacementStrategy:
         ({"task_definition": ""}, errors.ClientException, "TaskDefinition can not be blank"),
         ({"count": 0}, INVALID, "count is 0; it must be between 1 and 10"),
         ({"count": 11}, INVALID, "count is 11"),
+        ({"wait_for_capacity": wait(timeout_seconds=0)}, INVALID, "waitForCapacity.timeoutSeconds is 0"),
+        ({"wait_for_capacity": wait(timeout_seconds=604_801)}, INVALID, "waitForCapacity.timeoutSeconds is 604801"),
+        ({"wait_for_capacity": wait(priority=101)}, INVALID, "waitForCapacity.priority is 101"),
+        ({"wait_for_capacity": wait(priority=-1)}, INVALID, "waitForCapacity.priority is -1"),
         ({"client_token": "x" * 65}, INVALID, "clientToken"),
         ({"client_token": "a b"}, INVALID, "clientToken"),
         ({"group": "g" * 256}, INVALID, "group has 256 characters"),
