@@ -7,7 +7,7 @@ session ended.
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, Protocol
 
 import grpc.aio
@@ -160,20 +160,6 @@ def _first_pause_s(welcome: agent_service_pb2.Welcome) -> float:
     return min(max(_FIRST_PAUSE_S, part_s), _LONGEST_PAUSE_S)
 
 
-async def _cancellable(work: Coroutine[Any, Any, NoReturn]) -> NoReturn:
-    """Reader or writer of a stream. Cancelling the one takes the stream away from the other, which then fails of that: it was cancelled, too.
-
-    A failure would hide from the group that it is to end, and the agent would begin another session instead.
-    """
-    try:
-        await work
-    except errors.ServiceError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise asyncio.CancelledError from None
-        raise
-
-
 class _Round:
     """One session after its welcome."""
 
@@ -195,16 +181,26 @@ class _Round:
         self._unsaved: Sequence[agent_service_pb2.Assignment] = ()
         self._no_room = asyncio.Event()
 
-    async def run(self) -> None:
-        """Read and write until one of them fails."""
+    async def run(self) -> NoReturn:
+        """Read and write until one of them fails.
+
+        Not a TaskGroup: where one fails in the moment in which all are cancelled, a group raises the failure, and the agent, which was to end,
+        would begin another session.
+        """
+        works = {"reader": self._read(), "writer": self._write(), "assignments": self._apply_again()}
+        tasks = [asyncio.create_task(work, name=f"session {name}") for name, work in works.items()]
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(_cancellable(self._read()), name="session reader")
-                group.create_task(_cancellable(self._write()), name="session writer")
-                group.create_task(self._apply_again(), name="session assignments")
-        except BaseExceptionGroup as failures:
-            # Both may fail of the same broken stream; the first says why.
-            raise failures.exceptions[0] from None
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            ended = [task for task in tasks if task.done()]
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in ended:
+            # Several may fail of the same broken stream; the first says why.
+            if not task.cancelled():
+                task.result()
+        raise errors.Unavailable("the session's stream was cancelled")
 
     async def _read(self) -> NoReturn:
         while True:

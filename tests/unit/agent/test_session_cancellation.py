@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -52,8 +53,39 @@ class Torn:
         """Nothing is under way."""
 
 
-async def test_a_session_that_is_cancelled_ends_although_its_stream_fails_in_that_moment() -> None:
-    call = Torn()
+class Lost(Torn):
+    """A stream that is lost for itself, when a test says so."""
+
+    async def read(self) -> Any:
+        """A welcome, then the loss."""
+        if self._said:
+            return self._said.pop()
+        self.reading.set()
+        await self._lost.wait()
+        raise errors.Unavailable("nothing was heard")
+
+    def lose(self) -> None:
+        """Now."""
+        self._lost.set()
+
+
+async def test_a_session_that_is_cancelled_ends_although_its_stream_fails_of_that() -> None:
+    await ended(Torn(), lambda: None)
+
+
+async def test_a_session_that_is_cancelled_ends_although_its_stream_was_just_lost() -> None:
+    lost = Lost()
+    await ended(lost, lost.lose)
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3, 4, 5])
+async def test_however_far_the_loss_has_come(turns: int) -> None:
+    lost = Lost()
+    await ended(lost, lost.lose, turns)
+
+
+async def ended(call: Torn, before: Callable[[], None], turns: int = 0) -> None:
+    """Hold a session, let something happen to it, and have it ended in the same moment, or some turns of the loop later."""
     told = SimpleNamespace(reopen=lambda _: False, next=lambda _: None, due=False)
     host = SimpleNamespace(
         missed=False, orphans=(), revision=4, lineage=1, reports=told, observe=None, fresh_statistics=lambda: None
@@ -71,6 +103,9 @@ async def test_a_session_that_is_cancelled_ends_although_its_stream_fails_in_tha
     async with asyncio.timeout(BOUND_S):
         await call.reading.wait()
         await asyncio.sleep(0)  # its writer begins to write
+        before()
+        for _ in range(turns):
+            await asyncio.sleep(0)
         keeping.cancel()
         with pytest.raises(asyncio.CancelledError):
             await keeping
