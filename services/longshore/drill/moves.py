@@ -1,7 +1,8 @@
 """What may follow what in the events of a task and of its containers (docs/design/task-lifecycle.md): a table of the drills' own. Pure."""
 
 TASK = {
-    "": {"PENDING"},
+    "": {"PROVISIONING", "PENDING"},
+    "PROVISIONING": {"PROVISIONING", "PENDING", "STOPPED"},
     "PENDING": {"PENDING", "RUNNING", "STOPPING", "STOPPED"},
     "RUNNING": {"RUNNING", "STOPPING", "STOPPED"},
     "STOPPING": {"STOPPING", "STOPPED"},

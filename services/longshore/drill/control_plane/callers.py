@@ -26,6 +26,9 @@ MANY = 8
 """Tasks of a call of RunTasks, times what the plan says."""
 
 _PROBE_PAUSE_S = 0.1
+_PRIORITIES = 3
+"""Of what waits: a few, so that some overtake others."""
+
 _REASON = "the drill has seen enough of it"
 
 Made = Callable[[], Awaitable[Message]]
@@ -58,6 +61,7 @@ class Caller:
             plan.Operation.RUN: self._run,
             plan.Operation.RUN_ONCE: self._run_once,
             plan.Operation.RUN_MANY: self._run_many,
+            plan.Operation.WAIT: self._wait,
             plan.Operation.START: self._start,
             plan.Operation.STOP: self._stop,
             plan.Operation.RETIRE: self._retire,
@@ -134,6 +138,21 @@ class Caller:
             count=count,
             definition=one.family,
         )
+
+    async def _wait(self, one: plan.Planned) -> None:
+        request = _run_request(one.key, one.family, one.count)
+        request.wait_for_capacity.timeout_seconds = one.wait_s
+        request.wait_for_capacity.priority = int(one.draw * _PRIORITIES)
+        found = await self._placed(
+            "RunTask",
+            lambda: self._client.call(self._client.scheduler.RunTask, request),
+            key=one.key,
+            count=one.count,
+            definition=one.family,
+            waits=one.wait_s,
+        )
+        if one.looks and found:
+            await self._look(found)
 
     async def _start(self, one: plan.Planned) -> None:
         if not (instances := self._progress.instances):

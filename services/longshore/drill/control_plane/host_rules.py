@@ -68,6 +68,7 @@ def ends_are_explained(found: history.History) -> judgement.Breaches:
     """A task stops because somebody asked for it, its container ended, or its host was lost; never for anything else."""
     stops = {call.about["task"] for call in found.calls.values() if call.name == "StopTask"}
     ended = {news["task"] for news in found.containers if news["what"] == _ENDED and news["container"] == _MAIN}
+    waiting = {call.key for call in found.calls.values() if call.about.get("waits")}
     lost: set[str] = set()
     for event in found.log:
         if event[1] == "instance":
@@ -75,11 +76,12 @@ def ends_are_explained(found: history.History) -> judgement.Breaches:
                 lost.add(event[2])
             continue
         task_id, instance, code = event[2], event[4], event[7]
+        gave_up_waiting = not instance and event[10] in waiting
         explained = {
             task_pb2.TASK_STOP_CODE_UNSPECIFIED: True,
             task_pb2.TASK_STOP_CODE_USER_INITIATED: task_id in stops,
             task_pb2.TASK_STOP_CODE_ESSENTIAL_CONTAINER_EXITED: task_id in ended,
-            task_pb2.TASK_STOP_CODE_TASK_FAILED_TO_START: instance in lost,
+            task_pb2.TASK_STOP_CODE_TASK_FAILED_TO_START: instance in lost or gave_up_waiting,
             task_pb2.TASK_STOP_CODE_INFRASTRUCTURE_HEALTH: instance in lost,
         }.get(code, False)
         if not explained:

@@ -100,7 +100,7 @@ def counters_agree(found: history.History) -> judgement.Breaches:
             yield "cluster", f"{found.head.get(name)} {name} are counted when all have stopped"
     placed: dict[str, int] = {}
     for task in found.tasks.values():
-        if task.intent is not None:
+        if task.intent is not None and task.intent["instance_id"]:
             placed[task.intent["instance_id"]] = placed.get(task.intent["instance_id"], 0) + 1
     for instance, row in found.instances.items():
         counted = (row["placed"], row["running"], row["left_pending"])

@@ -33,11 +33,12 @@ def nothing_overcommitted(found: history.History) -> judgement.Breaches:
 
 
 def _placements(found: history.History) -> list[tuple[history.Task, history.Change, bool]]:
-    """By the order of the log: each task's first event and its release."""
+    """By the order of the log: the event with which each task got its instance, at once or after waiting for it, and its release."""
     moments = []
     for task in found.tasks.values():
-        if task.changes:
-            moments.append((task, task.changes[0], True))
+        placed = next((change for change in task.changes if change.instance), None)
+        if placed is not None:
+            moments.append((task, placed, True))
             released = next((change for change in task.changes if change.released), None)
             if released is not None:
                 moments.append((task, released, False))
@@ -55,6 +56,8 @@ def placed_where_it_may_be(found: history.History) -> judgement.Breaches:
             standing[subject] = (event[4], bool(event[5]))
             continue
         instance = event[4]
+        if not instance and subject not in first:
+            continue  # it waits for capacity, or was stopped before it had any
         if subject not in first:
             first[subject] = instance
             status, connected = standing.get(instance, (0, False))

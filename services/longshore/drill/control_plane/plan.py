@@ -177,6 +177,8 @@ class Operation(StrEnum):
     """RunTask without a token and without repetition: what is unknown stays unknown."""
     RUN_MANY = "run-many"
     """RunTasks, the bulk form."""
+    WAIT = "wait"
+    """RunTask that waits for capacity, so long and with such a priority as the plan says."""
     START = "start"
     """StartTask on an instance of its choice, which takes no token."""
     STOP = "stop"
@@ -191,6 +193,7 @@ _WEIGHTS = {
     Operation.RUN: 50,
     Operation.RUN_ONCE: 10,
     Operation.RUN_MANY: 3,
+    Operation.WAIT: 10,
     Operation.START: 8,
     Operation.STOP: 20,
     Operation.RETIRE: 2,
@@ -210,6 +213,8 @@ class Planned:
     count: int
     draw: float
     hold_s: float
+    wait_s: int
+    """For how long its tasks wait for capacity, where they do."""
     looks: bool
     """Whether it looks at once for what it was told."""
 
@@ -227,6 +232,7 @@ def calls(seed: int, caller: int, mean_pause_s: float, families: Sequence[str]) 
             count=source.choice((1, 1, 1, 2, 3)),
             draw=source.random(),
             hold_s=source.uniform(0.5, 4.0),
+            wait_s=source.randint(2, 60),
             looks=source.random() < 0.3,
         )
         number += 1

@@ -399,6 +399,32 @@ def test_what_must_not_be_is_found(broken: Break, rule: str) -> None:
     assert rule in judged(records)
 
 
+def test_a_task_that_waits_for_capacity_takes_none_and_may_wait_in_vain() -> None:
+    records = copy.deepcopy(journals.sound())
+    records[-4:-4] = [
+        journals.call(9, "RunTask", 5.0, key="key-c", count=1, definition="small", waits=2),
+        journals.answer(9, 5.1, tasks=[THIRD], failures=[], unplaced=0),
+    ]
+    the(records, "intents")["rows"].append(
+        journals.intent(THIRD, instance_id="", desired_status=journals.UNWANTED, revision=2)
+    )
+    the(records, "described")["rows"].append(
+        {"task_id": THIRD, "version": 2, "status": journals.OVER, "desired": journals.UNWANTED}
+    )
+
+    def change(events: list[list[Any]]) -> None:
+        events.append(journals.task_event(12, THIRD, 1, 1, instance=""))
+        end = journals.task_event(
+            13, THIRD, 2, journals.OVER, desired=journals.UNWANTED, code=1, released=1, instance=""
+        )
+        events.append(end)
+
+    everywhere(records, change)
+    assert checks.judge(history.of(records)) == []
+    the(records, "call", number=9)["waits"] = 0
+    assert judged(records) == {"every end is explained"}
+
+
 def test_a_component_may_find_no_database_at_its_start() -> None:
     records = copy.deepcopy(journals.sound())
     said = "longshore state-tracker: the database cannot be used now: TimeoutError"
