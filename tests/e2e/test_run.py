@@ -8,12 +8,14 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
+from concurrent import futures
 from pathlib import Path
 
 import pytest
 
 from tests.e2e import calls, containers, stacks, waits
-from tests.engines import docker, image_registry
+from tests.engines import docker, image_registry, waiting
 from tests.integration.agent import registry
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -156,6 +158,45 @@ def test_what_does_not_fit_is_refused_with_numbers(stack: stacks.Stack) -> None:
     (failure,) = answer["failures"]
     assert failure["reason"] == "RESOURCE:CPU"
     assert failure["detail"].startswith("needs 131072 CPU units, ")
+
+
+def test_what_waits_for_capacity_runs_where_another_ends(stack: stacks.Stack, free_port: Callable[[], int]) -> None:
+    """One host port, three who want it: two wait for the first, and the one with the priority goes before the one that came before it."""
+    port = free_port()
+
+    def holder(*words: str) -> str:
+        mapping = {"containerPort": 80, "hostPort": port}
+        container = {"name": "main", "image": "busybox", "memory": 16, "stopTimeout": 1, "portMappings": [mapping]}
+        return json.dumps([container | {"command": words}])
+
+    first = stack.command("run", "-", "--family", "queue-1", stdin=holder("sleep", "600"))
+    (held,) = re.findall(r"Placed +([0-9a-f]{32})", first.stdout)
+    second = stack.command(
+        "run", "-", "--family", "queue-2", "--wait-for-capacity", "--detach", stdin=holder("sleep", "600")
+    )
+    (queued,) = re.findall(
+        rf"Waiting +([0-9a-f]{{32}}) for capacity, needs ports that are taken: {port}", second.stdout
+    )
+    described = stack.command("task", "describe", queued).stdout
+    assert re.search(rf"PROVISIONING.*position 1 of 1: needs ports that are taken: {port}", described, re.DOTALL)
+    assert calls.task(stack, queued)["lastStatus"] == "PROVISIONING"
+    with futures.ThreadPoolExecutor() as threads:
+        words = ("run", "-", "--family", "queue-3", "--wait-for-capacity=5m", "--priority", "1", "--wait")
+        third = threads.submit(stack.command, *words, stdin=holder("echo", "said"))
+        waiting.until(
+            lambda: bool(calls.run_json(stack, "task", "list", "--family", "queue-3")["taskArns"]),
+            within_s=60,
+            what="the third task waits",
+        )
+        stack.command("stop", held)
+        waits.until_stopped(stack, [held])
+        done = third.result(timeout=60)
+    assert done.stdout == "said\n"
+    told = list(dict.fromkeys(line.split()[0] for line in done.stderr.splitlines() if not line.startswith(" ")))
+    assert told == ["Registered", "Waiting", "Placed", "Running", "Stopped"]
+    waits.until_running(stack, [queued])
+    stack.command("stop", queued)
+    waits.until_stopped(stack, [queued])
 
 
 def test_ten_tasks_of_one_call_all_end(stack: stacks.Stack) -> None:

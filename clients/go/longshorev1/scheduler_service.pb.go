@@ -1727,7 +1727,9 @@ type Leader struct {
 	// Fencing epoch: grows by one with every takeover. Written by the scheduler. Never zero.
 	Epoch *int64 `protobuf:"varint,4,opt,name=epoch,proto3,oneof" json:"epoch,omitempty"`
 	// Whether the lease has run out by the database's clock. Written by the scheduler. Always set.
-	Expired       *bool `protobuf:"varint,5,opt,name=expired,proto3,oneof" json:"expired,omitempty"`
+	Expired *bool `protobuf:"varint,5,opt,name=expired,proto3,oneof" json:"expired,omitempty"`
+	// Tasks of the cluster that wait for capacity. Written by the scheduler. Always set.
+	WaitingTasks  *int64 `protobuf:"varint,6,opt,name=waiting_tasks,json=waitingTasks,proto3,oneof" json:"waiting_tasks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1795,6 +1797,13 @@ func (x *Leader) GetExpired() bool {
 		return *x.Expired
 	}
 	return false
+}
+
+func (x *Leader) GetWaitingTasks() int64 {
+	if x != nil && x.WaitingTasks != nil {
+		return *x.WaitingTasks
+	}
+	return 0
 }
 
 var File_longshore_v1_scheduler_service_proto protoreflect.FileDescriptor
@@ -1971,13 +1980,14 @@ const file_longshore_v1_scheduler_service_proto_rawDesc = "" +
 	"\x16DescribeLeadersRequest\x12\x1a\n" +
 	"\bclusters\x18\x01 \x03(\tR\bclusters\"I\n" +
 	"\x17DescribeLeadersResponse\x12.\n" +
-	"\aleaders\x18\x01 \x03(\v2\x14.longshore.v1.LeaderR\aleaders\"\xd6\x01\n" +
+	"\aleaders\x18\x01 \x03(\v2\x14.longshore.v1.LeaderR\aleaders\"\x92\x02\n" +
 	"\x06Leader\x12\x1d\n" +
 	"\acluster\x18\x01 \x01(\tH\x00R\acluster\x88\x01\x01\x12\x1b\n" +
 	"\x06holder\x18\x02 \x01(\tH\x01R\x06holder\x88\x01\x01\x12\x1d\n" +
 	"\aaddress\x18\x03 \x01(\tH\x02R\aaddress\x88\x01\x01\x12\x19\n" +
 	"\x05epoch\x18\x04 \x01(\x03H\x03R\x05epoch\x88\x01\x01\x12\x1d\n" +
-	"\aexpired\x18\x05 \x01(\bH\x04R\aexpired\x88\x01\x01B\n" +
+	"\aexpired\x18\x05 \x01(\bH\x04R\aexpired\x88\x01\x01\x12(\n" +
+	"\rwaiting_tasks\x18\x06 \x01(\x03H\x05R\fwaitingTasks\x88\x01\x01B\n" +
 	"\n" +
 	"\b_clusterB\t\n" +
 	"\a_holderB\n" +
@@ -1985,7 +1995,8 @@ const file_longshore_v1_scheduler_service_proto_rawDesc = "" +
 	"\b_addressB\b\n" +
 	"\x06_epochB\n" +
 	"\n" +
-	"\b_expired2\xea\t\n" +
+	"\b_expiredB\x10\n" +
+	"\x0e_waiting_tasks2\xea\t\n" +
 	"\x10SchedulerService\x12\xa5\x01\n" +
 	"\aRunTask\x12\x1c.longshore.v1.RunTaskRequest\x1a\x1d.longshore.v1.RunTaskResponse\"]\x98\xe1\x18\x02\xaa\xe1\x18\x18ClusterNotFoundException\xaa\xe1\x18\x0fClientException\xaa\xe1\x18\x11ConflictException\xaa\xe1\x18\x11ResourceExhausted\x12\xac\x01\n" +
 	"\bRunTasks\x12\x1d.longshore.v1.RunTasksRequest\x1a\x1e.longshore.v1.RunTasksResponse\"a\x90\xe1\x18\x01\x98\xe1\x18\x02\xaa\xe1\x18\x18ClusterNotFoundException\xaa\xe1\x18\x0fClientException\xaa\xe1\x18\x11ConflictException\xaa\xe1\x18\x11ResourceExhausted\x12\x96\x01\n" +

@@ -1082,7 +1082,7 @@ func (x *Task) GetWaiting() *TaskWaiting {
 type TaskWaiting struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Tasks of the cluster that are ahead of it, and itself: 1 is the next. Written by the scheduler. Absent in the
-	// answer to RunTask and in events, where nobody has counted.
+	// answer to RunTask and in the event of its beginning, where nobody has counted.
 	Position *int32 `protobuf:"varint,1,opt,name=position,proto3,oneof" json:"position,omitempty"`
 	// Tasks of the cluster that wait. Written by the scheduler. Absent where position is.
 	QueueLength *int32 `protobuf:"varint,2,opt,name=queue_length,json=queueLength,proto3,oneof" json:"queue_length,omitempty"`

@@ -26,6 +26,10 @@ class Followed:
     last_status: "task_pb2.TaskStatus.ValueType" = task_pb2.TASK_STATUS_UNSPECIFIED
     stop_code: "task_pb2.TaskStopCode.ValueType" = task_pb2.TASK_STOP_CODE_UNSPECIFIED
     stopped_reason: str = ""
+    container_instance: str = ""
+    """Id of the instance that it was placed on; empty while it waits for capacity."""
+    waiting: task_pb2.TaskWaiting | None = None
+    """Where it stood in the queue for capacity when that was last told."""
     containers: dict[str, event_pb2.ContainerObservation] = field(default_factory=dict)
     came_to_run: bool = False
     """Whether it was RUNNING once, or one of its containers has ended, which is the same."""
@@ -38,6 +42,11 @@ class Followed:
     def ran(self) -> bool:
         """Whether it got to run, or still may: false once it has failed to start."""
         return self.stop_code != task_pb2.TASK_STOP_CODE_TASK_FAILED_TO_START
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for capacity, as far as is known."""
+        return not self.container_instance and not self.stopped
 
     @property
     def stopped(self) -> bool:
@@ -85,6 +94,8 @@ class Follower:
         known.last_status = change.last_status
         known.stop_code = change.stop_code
         known.stopped_reason = change.stopped_reason
+        known.container_instance = change.container_instance_id
+        known.waiting = change.waiting if change.HasField("waiting") else None
         known.containers |= {container.name: container for container in change.containers}
         known.came_to_run |= _came_to_run(change.last_status, change.containers)
         if not known.first_ended:
@@ -100,6 +111,8 @@ class Follower:
         known.last_status = task.last_status
         known.stop_code = task.stop_code
         known.stopped_reason = task.stopped_reason
+        known.container_instance = task.container_instance_arn.rpartition("/")[2]
+        known.waiting = task.waiting if task.HasField("waiting") else None
         known.containers |= {container.name: _observation(container) for container in task.containers}
         known.came_to_run |= task.HasField("started_at") or _came_to_run(task.last_status, task.containers)
         if not known.first_ended:

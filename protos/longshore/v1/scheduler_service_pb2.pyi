@@ -1085,6 +1085,7 @@ class Leader(_message.Message):
     ADDRESS_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     EXPIRED_FIELD_NUMBER: _builtins.int
+    WAITING_TASKS_FIELD_NUMBER: _builtins.int
     cluster: _builtins.str
     """Name of the cluster. Written by the scheduler. Never empty."""
     holder: _builtins.str
@@ -1095,6 +1096,8 @@ class Leader(_message.Message):
     """Fencing epoch: grows by one with every takeover. Written by the scheduler. Never zero."""
     expired: _builtins.bool
     """Whether the lease has run out by the database's clock. Written by the scheduler. Always set."""
+    waiting_tasks: _builtins.int
+    """Tasks of the cluster that wait for capacity. Written by the scheduler. Always set."""
     def __init__(
         self,
         *,
@@ -1103,10 +1106,11 @@ class Leader(_message.Message):
         address: _builtins.str | None = ...,
         epoch: _builtins.int | None = ...,
         expired: _builtins.bool | None = ...,
+        waiting_tasks: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_cluster", b"_cluster", "_epoch", b"_epoch", "_expired", b"_expired", "_holder", b"_holder", "address", b"address", "cluster", b"cluster", "epoch", b"epoch", "expired", b"expired", "holder", b"holder"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_cluster", b"_cluster", "_epoch", b"_epoch", "_expired", b"_expired", "_holder", b"_holder", "_waiting_tasks", b"_waiting_tasks", "address", b"address", "cluster", b"cluster", "epoch", b"epoch", "expired", b"expired", "holder", b"holder", "waiting_tasks", b"waiting_tasks"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_cluster", b"_cluster", "_epoch", b"_epoch", "_expired", b"_expired", "_holder", b"_holder", "address", b"address", "cluster", b"cluster", "epoch", b"epoch", "expired", b"expired", "holder", b"holder"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_address", b"_address", "_cluster", b"_cluster", "_epoch", b"_epoch", "_expired", b"_expired", "_holder", b"_holder", "_waiting_tasks", b"_waiting_tasks", "address", b"address", "cluster", b"cluster", "epoch", b"epoch", "expired", b"expired", "holder", b"holder", "waiting_tasks", b"waiting_tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__address: _TypeAlias = _typing.Literal["address"]  # noqa: Y015
     _WhichOneofArgType__address: _TypeAlias = _typing.Literal["_address", b"_address"]  # noqa: Y015
@@ -1118,6 +1122,8 @@ class Leader(_message.Message):
     _WhichOneofArgType__expired: _TypeAlias = _typing.Literal["_expired", b"_expired"]  # noqa: Y015
     _WhichOneofReturnType__holder: _TypeAlias = _typing.Literal["holder"]  # noqa: Y015
     _WhichOneofArgType__holder: _TypeAlias = _typing.Literal["_holder", b"_holder"]  # noqa: Y015
+    _WhichOneofReturnType__waiting_tasks: _TypeAlias = _typing.Literal["waiting_tasks"]  # noqa: Y015
+    _WhichOneofArgType__waiting_tasks: _TypeAlias = _typing.Literal["_waiting_tasks", b"_waiting_tasks"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__address) -> _WhichOneofReturnType__address | None: ...
     @_typing.overload
@@ -1128,5 +1134,7 @@ class Leader(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__expired) -> _WhichOneofReturnType__expired | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__holder) -> _WhichOneofReturnType__holder | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__waiting_tasks) -> _WhichOneofReturnType__waiting_tasks | None: ...
 
 Global___Leader: _TypeAlias = Leader  # noqa: Y015

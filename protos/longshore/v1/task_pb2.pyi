@@ -683,7 +683,7 @@ class TaskWaiting(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     position: _builtins.int
     """Tasks of the cluster that are ahead of it, and itself: 1 is the next. Written by the scheduler. Absent in the
-    answer to RunTask and in events, where nobody has counted.
+    answer to RunTask and in the event of its beginning, where nobody has counted.
     """
     queue_length: _builtins.int
     """Tasks of the cluster that wait. Written by the scheduler. Absent where position is."""

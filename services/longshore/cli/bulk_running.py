@@ -30,7 +30,10 @@ async def run(
     began = time.monotonic()
     answer = await client.call(client.scheduler.RunTasks, request)
     taken = time.monotonic() - began
-    narrator.say(narration.line("Placed", f"{len(answer.task_ids)} of {count} tasks in {taken:.2f} s"))
+    placed = len(answer.task_ids) - answer.waiting
+    narrator.say(narration.line("Placed", f"{placed} of {count} tasks in {taken:.2f} s"))
+    if answer.waiting:
+        narrator.say(narration.line("Waiting", f"{answer.waiting} of {count} tasks for capacity"))
     for failure in answer.failures:
         narrator.say(narration.line("Refused", _why(failure)))
     if narrator.as_json:

@@ -5,12 +5,16 @@ from collections.abc import Container, Sequence
 
 GLOBAL = ("--output", "-o", "--server")
 
+OPTIONAL_VALUES = {"--wait-for-capacity": "10m"}
+"""Options that may stand without a value, and what they mean then. A value is written behind an equals sign."""
+
 
 def hoisted(argv: Sequence[str], own_options: Container[str]) -> list[str]:
     """The arguments with global options moved to the front.
 
     What follows a command in `own_options` (a component's, which parses its own) stays as it is, and so does what follows `--`. A
-    value that reads like a global option must be written behind an equals sign: `--reason=--output`.
+    value that reads like a global option must be written behind an equals sign: `--reason=--output`. An option with an optional value
+    gets it where it has none.
     """
     front: list[str] = []
     rest: list[str] = []
@@ -23,7 +27,7 @@ def hoisted(argv: Sequence[str], own_options: Container[str]) -> list[str]:
         elif word.startswith(tuple(f"{option}=" for option in GLOBAL)) or _is_short_with_value(word):
             front.append(word)
         else:
-            rest.append(word)
+            rest.append(f"{word}={OPTIONAL_VALUES[word]}" if word in OPTIONAL_VALUES else word)
     return front + rest
 
 

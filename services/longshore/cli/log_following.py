@@ -43,10 +43,16 @@ class Following:
         self._began: dict[str, asyncio.Event] = {}
         self._endings: dict[str, Sequence[str]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._queued: set[str] = set()
+        self._never_placed: set[str] = set()
 
     @contextlib.asynccontextmanager
-    async def of(self, task_ids: Iterable[str]) -> AsyncIterator[None]:
-        """Read for the time of the block, and to the end of what was written where the block ends well."""
+    async def of(self, task_ids: Iterable[str], queued: Iterable[str] = ()) -> AsyncIterator[None]:
+        """Read for the time of the block, and to the end of what was written where the block ends well.
+
+        `queued` are those among them that wait for capacity: there is nothing to read of them before they run.
+        """
+        self._queued.update(queued)
         for task_id in task_ids:
             self._began[task_id] = asyncio.Event()
             self._tasks[task_id] = asyncio.create_task(self._read(task_id), name=f"logs {task_id}")
@@ -67,8 +73,10 @@ class Following:
         """The task runs, or is past that: its output may be printed."""
         self._began[task_id].set()
 
-    def stopped(self, task_id: str, lines: Sequence[str]) -> None:
-        """The task has stopped; the lines say so, after its last output."""
+    def stopped(self, task_id: str, lines: Sequence[str], *, placed: bool = True) -> None:
+        """The task has stopped; the lines say so, after its last output. `placed`: whether it ever was on an instance."""
+        if not placed:
+            self._never_placed.add(task_id)
         self._began[task_id].set()
         if self._tasks[task_id].done():
             self._tell(lines)
@@ -87,6 +95,10 @@ class Following:
 
     async def _print(self, task_id: str) -> None:
         name = self._name(task_id)
+        if task_id in self._queued:
+            await self._began[task_id].wait()
+        if task_id in self._never_placed:
+            return
         reading = self._client.logs(task_id, cluster=self._cluster, follow=True, on_lost=self._lost.say)
         async with contextlib.aclosing(reading) as outputs:
             async for found in outputs:

@@ -64,11 +64,17 @@ def logs(
         output.abandon()
 
 
+def duration(text: str, option: str) -> int:
+    """Seconds of a length of time. Pure."""
+    if not _DURATION.fullmatch(text):
+        raise typer.BadParameter(f"{text!r} is no length of time (90s, 10m, 1h30m)", param_hint=f"'{option}'")
+    return sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+
+
 def moment(text: str, now: datetime, option: str) -> datetime:
     """A time, or the time so long before now. Pure."""
     if _DURATION.fullmatch(text):
-        seconds = sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(text))
-        return now - timedelta(seconds=seconds)
+        return now - timedelta(seconds=duration(text, option))
     try:
         found = datetime.fromisoformat(text)
     except ValueError:

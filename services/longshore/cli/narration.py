@@ -32,11 +32,21 @@ def placed(task: task_pb2.Task, instance: container_instance_pb2.ContainerInstan
     return line("Placed", f"{task_id} on {f'{name} ({host})' if name else host}: it fits, {left} are left there")
 
 
+def waits(task_id: str, waiting: task_pb2.TaskWaiting) -> str:
+    """For what a task waits."""
+    place = f"position {waiting.position} of {waiting.queue_length}: " if waiting.position else ""
+    return line("Waiting", f"{task_id} for capacity, {place}{waiting.reason}")
+
+
 def changed(
     task: following.Followed, before: "task_pb2.TaskStatus.ValueType", seconds: float, *, host: str
 ) -> Iterator[str]:
     """What a change of a task's state reads like; nothing where its status stayed."""
-    if task.last_status == before:
+    if task.waiting is not None:
+        yield waits(task.task_id, task.waiting)
+        return
+    placed = before == task_pb2.TASK_STATUS_PROVISIONING and task.last_status == task_pb2.TASK_STATUS_PENDING
+    if task.last_status == before or placed:
         return
     after = f"{task.task_id} after {seconds:.2f} s"
     if task.last_status == task_pb2.TASK_STATUS_RUNNING:

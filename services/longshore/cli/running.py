@@ -6,7 +6,16 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from longshore.cli import arguments, bulk_running, connection, narration, overriding, task_definitions, telling
+from longshore.cli import (
+    arguments,
+    bulk_running,
+    connection,
+    narration,
+    overriding,
+    queueing,
+    task_definitions,
+    telling,
+)
 from longshore.client import client as clients
 from longshore.client import documents, running
 from longshore.v1 import scheduler_service_pb2, task_definition_pb2
@@ -65,11 +74,28 @@ def run(
     tag: arguments.Tags = None,
     client_token: Annotated[str, typer.Option(help="Repeating a run under one token places nothing twice.")] = "",
     family: Family = None,
+    wait_for_capacity: Annotated[
+        str,
+        typer.Option(
+            metavar="[=TIME]",
+            help="Let what finds no room wait for it, so long at most (90s, 10m, 1h30m; =10m where none is given), instead of refusing it.",
+        ),
+    ] = "",
+    priority: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=queueing.MAX_PRIORITY,
+            help="With --wait-for-capacity: each point counts for a minute of waiting.",
+        ),
+    ] = 0,
     *,
     wait: Wait = False,
     detach: Detach = False,
 ) -> None:
     """Run tasks wherever they fit, and follow them until they run."""
+    if priority and not wait_for_capacity:
+        raise typer.BadParameter("--priority goes with --wait-for-capacity")
     wish = overriding.Wish(container, pairs(env), command, overrides)
     wanted = Wanted(target, read(target, family), cluster, wish, started_by, group, tuple(tag or ()))
 
@@ -82,9 +108,11 @@ def run(
         narrator = telling.Narrator(as_json=connection.options(context).as_json, aside=wait)
         if count > bulk_running.MOST_TOLD:
             one = scheduler_service_pb2.RunTaskRequest()
+            queueing.put(one, wait_for_capacity, priority)
             await prepare(client, narrator, wanted, one)
             return await bulk_running.run(client, narrator, one, count=count, token=client_token, detach=detach)
         request = scheduler_service_pb2.RunTaskRequest(count=count)
+        queueing.put(request, wait_for_capacity, priority)
         if client_token:
             request.client_token = client_token
         definition = await prepare(client, narrator, wanted, request)

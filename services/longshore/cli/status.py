@@ -53,7 +53,7 @@ def _print(found: Clusters) -> None:
     """The tables of what there is."""
     if found.clusters:
         output.say("")
-        columns = ["CLUSTER", "INSTANCES", "CONNECTED", "RUNNING", "PENDING", "LEADER", "EPOCH"]
+        columns = ["CLUSTER", "INSTANCES", "CONNECTED", "RUNNING", "PENDING", "WAITING", "LEADER", "EPOCH"]
         # How long a log is says little to a person; a program that compares wants it.
         rows = [tuple(value for name, value in row.items() if name != "events") for row in found.clusters]
         output.print_table(columns, rows)
@@ -98,6 +98,7 @@ def _usable(probes: list[probing.Probe]) -> bool:
 
 async def _clusters(client: clients.Client, standings: Mapping[str, probing.Standing]) -> list[dict[str, object]]:
     leaders = await client.call(client.scheduler.DescribeLeaders, scheduler_service_pb2.DescribeLeadersRequest())
+    waits = {leader.cluster: leader.waiting_tasks for leader in leaders.leaders}
     by_cluster = {leader.cluster: leader for leader in leaders.leaders if not leader.expired}
     followed = {found.cluster: found for standing in standings.values() for found in standing.clusters}
     shown: list[dict[str, object]] = []
@@ -111,6 +112,7 @@ async def _clusters(client: clients.Client, standings: Mapping[str, probing.Stan
                 "connectedInstances": seen.connected_instances if seen else None,
                 "runningTasks": cluster.running_tasks_count,
                 "pendingTasks": cluster.pending_tasks_count,
+                "waitingTasks": waits.get(cluster.cluster_name, 0),
                 "leader": leader.address if leader else "",
                 "epoch": leader.epoch if leader else 0,
                 "events": seen.log_head if seen else None,

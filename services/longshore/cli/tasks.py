@@ -148,7 +148,7 @@ def _print(found: Sequence[task_pb2.Task], empty: str = "") -> None:
             task.started_by,
             output.when(task.created_at),
             exit_codes(task),
-            task.stopped_reason,
+            task.stopped_reason or _waits(task),
         )
         for task in found
     ]
@@ -176,6 +176,9 @@ def _print_one(task: task_pb2.Task, *, host: str) -> None:
             ("Stopped", output.when(task.stopped_at)),
             ("Stop code", arguments.spelled(task_pb2.TaskStopCode, task.stop_code)),
             ("Why", task.stopped_reason),
+            ("Waiting", _waits(task)),
+            ("Until", output.when(task.waiting.deadline)),
+            ("Priority", task.waiting.priority or ""),
             ("Tags", ", ".join(f"{tag.key}={tag.value}" for tag in task.tags)),
             ("Version", task.version),
         ]
@@ -194,6 +197,14 @@ def _print_one(task: task_pb2.Task, *, host: str) -> None:
     ]
     output.say("")
     output.print_table(CONTAINER_COLUMNS, rows)
+
+
+def _waits(task: task_pb2.Task) -> str:
+    """For what a task waits; empty where it does not."""
+    if not task.HasField("waiting"):
+        return ""
+    place = f"position {task.waiting.position} of {task.waiting.queue_length}" if task.waiting.position else "in line"
+    return f"{place}: {task.waiting.reason}"
 
 
 def _health(status: common_pb2.HealthStatus.ValueType) -> str:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from longshore.cli import endpoints, exits, log_following, log_output, narration, output, pull_lines
+from longshore.cli import endpoints, exits, log_following, log_output, narration, output, pull_lines, queueing
 from longshore.client import client as clients
 from longshore.client import following, waiting
 from longshore.rpc import errors
@@ -83,7 +83,10 @@ async def tell(client: clients.Client, narrator: Narrator, started: Started, *, 
     answer = started.answer
     instances = await _instances(client, started)
     for task in answer.tasks:
-        narrator.say(narration.placed(task, instances.get(task.container_instance_arn)))
+        if task.HasField("waiting"):
+            narrator.say(narration.waits(output.short(task.task_arn), task.waiting))
+        else:
+            narrator.say(narration.placed(task, instances.get(task.container_instance_arn)))
     for text in narration.refused(answer.failures):
         narrator.say(text)
     refused = exits.FAILED if answer.failures or not answer.tasks else 0
@@ -111,20 +114,29 @@ async def _follow(
         output.short(task.task_arn): endpoints.host_of(instances.get(task.container_instance_arn), here=here)
         for task in started.answer.tasks
     }
+    queued = queueing.waiting_ids(started.answer.tasks)
     printed = _printed(client, narrator, started) if wait else None
     try:
         async with contextlib.AsyncExitStack() as stack:
             if printed is not None:
-                await stack.enter_async_context(printed.of(ids))
-            await waiting.follow(
-                client,
-                follower,
-                cluster=started.cluster,
-                until=until,
-                cursor=started.answer.cursor,
-                on_change=_teller(narrator, started, hosts, printed),
-                on_lost=narrator.lost,
+                await stack.enter_async_context(printed.of(ids, queued))
+            on_change = _teller(narrator, started, hosts, printed)
+
+            async def follow(until: Callable[[following.Follower], bool]) -> None:
+                await waiting.follow(
+                    client,
+                    follower,
+                    cluster=started.cluster,
+                    until=until,
+                    cursor=started.answer.cursor,
+                    on_change=on_change,
+                    on_lost=narrator.lost,
+                )
+
+            await queueing.follow_to_places(
+                client, follower, queued, cluster=started.cluster, follow=follow, say=narrator.say, hosts=hosts
             )
+            await follow(until)
     except asyncio.CancelledError:  # Ctrl-C
         left = [task_id for task_id in ids if not follower.tasks[task_id].stopped]
         for text in narration.goes_on(left, started.cluster):
@@ -164,7 +176,7 @@ def _teller(
         pulls.tell(task)
         lines = list(narration.changed(task, before[task.task_id], seconds, host=hosts[task.task_id]))
         if printed is not None and task.stopped:
-            printed.stopped(task.task_id, lines)
+            printed.stopped(task.task_id, lines, placed=bool(task.container_instance))
         else:
             for text in lines:
                 narrator.say(text)
@@ -177,7 +189,7 @@ def _teller(
 
 async def _instances(client: clients.Client, started: Started) -> dict[str, container_instance_pb2.ContainerInstance]:
     """The instances that tasks were placed on, by ARN."""
-    arns = sorted({task.container_instance_arn for task in started.answer.tasks})
+    arns = sorted({task.container_instance_arn for task in started.answer.tasks if task.container_instance_arn})
     if not arns:
         return {}
     request = state_tracker_service_pb2.DescribeContainerInstancesRequest(

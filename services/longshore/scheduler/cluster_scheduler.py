@@ -168,6 +168,7 @@ class ClusterScheduler:
                 group.create_task(live.settler.run(), name="settle")
                 group.create_task(rounds.Rounds(self.fence, around, self._queue, live, waits).run(), name="place")
                 group.create_task(waits.run(), name="fill")
+                group.create_task(waits.tell(), name="tell of those who wait")
         except* jobs.Left:
             ended = standing.Change.RELEASED
         except* leadership.Deposed:

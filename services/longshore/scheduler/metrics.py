@@ -24,6 +24,28 @@ class Metrics:
     """What one scheduler measures, over all clusters that it leads."""
 
     queued: int = declared.gauge("longshore_scheduler_queue_depth", "Tasks that wait for placement.", unit="tasks")
+    waiting: dict[str, int] = declared.gauge(
+        "longshore_scheduler_waiting_tasks",
+        "Tasks of a led cluster that wait for capacity (docs/design/waiting.md).",
+        unit="tasks",
+        label="cluster",
+    )
+    oldest_waiting: dict[str, float] = declared.gauge(
+        "longshore_scheduler_oldest_waiting_timestamp_seconds",
+        "Since when the oldest of them waits, in seconds since 1970; not there while none does. Its age is time() less this.",
+        unit="seconds",
+        label="cluster",
+    )
+    filled: int = declared.counter(
+        "longshore_scheduler_waiting_placed_tasks_total",
+        "Tasks placed after they had waited for capacity.",
+        unit="tasks",
+    )
+    out_of_time: int = declared.counter(
+        "longshore_scheduler_waiting_expired_tasks_total",
+        "Tasks that waited for capacity until their deadline.",
+        unit="tasks",
+    )
     led: int = declared.gauge("longshore_scheduler_led_clusters", "Clusters that this process leads.", unit="clusters")
     standing_by: int = declared.gauge(
         "longshore_scheduler_standby_clusters",

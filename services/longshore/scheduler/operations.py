@@ -1,6 +1,7 @@
 """The scheduler's operations: who decides, here or elsewhere, and what is asked of it. No gRPC; the adapter is `servicer`."""
 
 import random
+from collections.abc import Sequence
 
 from longshore.events import cursor
 from longshore.rpc import arns, caller, errors
@@ -18,7 +19,7 @@ from longshore.scheduler import (
     task_tags,
     work,
 )
-from longshore.storage import definitions, steps, tasks
+from longshore.storage import definitions, steps, tasks, waiting
 from longshore.storage.database import Database
 from longshore.storage.dialect import Dialect
 from longshore.v1 import scheduler_service_pb2, task_pb2
@@ -170,7 +171,7 @@ class Operations:
         """Who leads which cluster."""
         place = self._place()
         names = tuple(arns.cluster(text, place=place).name for text in request.clusters)
-        leases = await self._database.read(lambda dialect: leadership.read_all(dialect, names))
+        leases, waits = await self._database.read(lambda dialect: _led(dialect, names))
         return scheduler_service_pb2.DescribeLeadersResponse(
             leaders=[
                 scheduler_service_pb2.Leader(
@@ -179,6 +180,7 @@ class Operations:
                     address=lease.address,
                     epoch=lease.epoch,
                     expired=lease.expired,
+                    waiting_tasks=waits.get(lease.cluster, 0),
                 )
                 for lease in leases
             ]
@@ -210,6 +212,12 @@ class Operations:
 
     def _place(self) -> arns.Place:
         return arns.Place(account=self._account, region=caller.current().region, any_region=self._any_region)
+
+
+def _led(dialect: Dialect, names: Sequence[str]) -> steps.Step[tuple[list[leadership.Lease], dict[str, int]]]:
+    """The leases of these clusters, or of all, and how many of their tasks wait for capacity."""
+    leases = yield from leadership.read_all(dialect, names)
+    return leases, (yield from waiting.counts(dialect, [lease.cluster for lease in leases]))
 
 
 def _read_task(dialect: Dialect, cluster: str, task_id: str) -> steps.Step[tuple[tasks.Halves, task_view.Host | None]]:

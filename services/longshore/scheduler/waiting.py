@@ -23,6 +23,7 @@ from longshore.scheduler import (
     publication,
     settling,
     view,
+    waiting_news,
     waiting_record,
     waiting_rows,
     waitlist,
@@ -76,6 +77,7 @@ class Waiting:
         self._added = asyncio.Event()
         self._soon = False
         self._clock = (loaded.now, self._time())
+        self._teller = waiting_news.Teller(means.database, means.fence, queue)
         self._load(loaded)
         means.live.gained = self.gained
         means.live.changed = self.changed
@@ -112,7 +114,7 @@ class Waiting:
             self._queue.changed(fact.instance_id for fact in facts)
             self._look_soon()
 
-    def committed(self, placements: Iterable[work.Decided], stops: Iterable[work.Stop], outcome: work.Outcome) -> None:
+    def committed(self, placements: Iterable[work.Decided], stops: Sequence[work.Stop], outcome: work.Outcome) -> None:
         """A placement commit has gone through: what begins to wait, what was stopped, and what went past the queue."""
         for stop in stops:
             if stop.task_id in outcome.known:
@@ -126,6 +128,8 @@ class Waiting:
                 self._clock = (request.since, self._time())
         self._queue.placed(past, self._time())
         self._look_soon()
+        if outcome.waiting or (stops and len(self._queue)):
+            self._teller.stir()
         self._added.set()  # there may be an earlier deadline now
 
     def look(self) -> None:
@@ -153,6 +157,31 @@ class Waiting:
                 await pauses.sleep()
             else:
                 pauses.reset()
+
+    async def tell(self) -> None:
+        """Tell of the first of the queue, and measure it, as it changes, for ever. Raises Deposed."""
+        measured, cluster = self._means.measured, self._means.fence.cluster
+        try:
+            while True:
+                self._measure()
+                await self._teller.wait()
+                told = await self._teller.tell()
+                if told is not None:
+                    await self._means.bus.publish(cluster, told.SerializeToString())
+                self._measure()
+                await asyncio.sleep(waiting_news.INTERVAL_S)
+        finally:
+            measured.waiting.pop(cluster, None)
+            measured.oldest_waiting.pop(cluster, None)
+
+    def _measure(self) -> None:
+        measured, cluster = self._means.measured, self._means.fence.cluster
+        measured.waiting[cluster] = len(self._queue)
+        oldest = min((entry.since for entry in self._queue.entries), default=None)
+        if oldest is None:
+            measured.oldest_waiting.pop(cluster, None)
+        else:
+            measured.oldest_waiting[cluster] = oldest / _MICROSECONDS
 
     async def _commit(self, picks: Sequence[waitlist.Pick[work.Wanted]], overdue: Sequence[filling.Overdue]) -> None:
         """One transaction; where it cannot be committed, each part by itself, until the one is found that cannot."""
@@ -232,6 +261,9 @@ class Waiting:
         await self._publish(batch, outcome)
         measured = self._means.measured
         measured.placed += len(outcome.filled)
+        measured.filled += len(outcome.filled)
+        measured.out_of_time += len(outcome.ended)
+        self._teller.stir()
         if outcome.behind:
             await self._catch_up()
         self._look_soon()
@@ -267,6 +299,8 @@ class Waiting:
     def _load(self, loaded: waiting_rows.Loaded) -> None:
         bodies = definitions.Bodies()
         known = {row.key: bodies.remember(row) for row in loaded.rows}
+        if loaded.requests:
+            self._teller.stir()
         for request in loaded.requests:
             try:
                 wanted = waiting_record.unpack(request.body, known)
@@ -294,6 +328,8 @@ class Waiting:
                 request=one_task(wanted),
                 body=wanted,
                 tasks=dict.fromkeys(request.tasks),
+                since=request.since,
+                priority=request.priority,
             )
         )
 

@@ -38,6 +38,8 @@ class Entry(Generic[T]):
     body: T
     tasks: dict[str, None]
     """Those that wait, in order."""
+    since: int = 0
+    priority: int = 0
     flying: set[str] = field(default_factory=set)
     """Those that were decided and are not committed yet."""
     overtaken: int = 0
@@ -201,8 +203,13 @@ class Waitlist(Generic[T]):
         return min((entry.deadline for entry in self.entries if entry.tasks), default=None)
 
     def reason(self, entry: Entry[T]) -> str:
-        """Why no instance takes the tasks of a request now, the nearest with its numbers."""
-        return why(self._base, entry.request)
+        """Why no instance takes the tasks of a request now, the nearest with its numbers; and what is kept for them."""
+        if entry is not self._head() or not self._keeper.rows:
+            return why(self._base, entry.request)
+        with self._keeper.lifted():
+            told = why(self._base, entry.request)
+        kept = len(self._keeper.rows)
+        return f"{told}; room is kept for it on {kept} instance{'s' if kept > 1 else ''} as tasks end there"
 
     # ------------------------------------------------------------------------------------------------- inside
 
@@ -343,5 +350,9 @@ def why(base: snapshot.Snapshot, request: placement.Request) -> str:
     """Why no instance takes a task, the nearest with its numbers; one sentence."""
     if not base.candidates:
         return "the cluster has no ACTIVE container instance"
-    refused = refusals.of_all(base, request)
-    return f"{refused[0].detail} (on {refused[0].instance})" if refused else "an instance has room by now"
+    rows, failing = refusals.nearest(base, request)
+    refusal = refusals.of_row(base, int(rows[0]), request)
+    if refusal is None:
+        return "an instance has room by now"
+    told = f"{refusal.detail}, on {refusal.instance}"
+    return told if len(rows) == 1 else f"{told}, the nearest of {len(rows)}: {refusals.counted(request, failing)}"

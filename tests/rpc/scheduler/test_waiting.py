@@ -7,8 +7,9 @@ from typing import TypeAlias
 
 import pytest
 
+from longshore.events import bus as buses
 from longshore.rpc import channels, errors
-from longshore.scheduler import app, config, waiting
+from longshore.scheduler import app, config, waiting, waiting_news
 from longshore.storage import waiting as queued
 from longshore.v1 import (
     agent_service_pb2,
@@ -55,6 +56,14 @@ async def placed(world: World, task_id: str) -> event_pb2.TaskEvent:
 
 async def stopped(world: World, task_id: str) -> event_pb2.TaskEvent:
     return await told(world, lambda task: task.task_id == task_id and task.last_status == task_pb2.TASK_STATUS_STOPPED)
+
+
+async def assigned(subscription: buses.Subscription) -> record_pb2.PublishedAssignment:
+    """The next assignment that is published."""
+    while True:
+        told = record_pb2.Publication.FromString(await subscription.next(PATIENCE_S) or b"")
+        for published in told.assignments:
+            return published
 
 
 async def waits(world: World) -> int:
@@ -108,9 +117,9 @@ async def test_it_is_placed_the_moment_something_frees_and_the_agent_is_told(sch
     async with world.bus.subscribe("web") as subscription:
         await world.release(here)
         event = await placed(world, later)
-        assert (event.container_instance_id, event.version) == (instance_id, 2)
-        publications = [record_pb2.Publication.FromString(await subscription.next(5) or b"") for _ in range(2)]
-    (published,) = publications[-1].assignments
+        assert event.container_instance_id == instance_id
+        assert event.placed
+        published = await assigned(subscription)
     assert (published.container_instance_id, published.revision) == (instance_id, 2)
     (assignment,) = agent_service_pb2.SessionResponse.FromString(published.payload).assignments
     (task,) = assignment.tasks
@@ -276,6 +285,26 @@ async def test_the_queue_outlives_its_scheduler(world: World) -> None:
         assert event.container_instance_id == instance_id
         reserved = await world.reserved()
         assert reserved[instance_id][0] <= 512
+
+
+async def test_those_in_front_are_told_as_they_move(
+    scheduler: Stub, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting_news, "INTERVAL_S", 0.05)
+    await world.add_instance(cpu=256)
+    (running,) = ids(await scheduler.RunTask(run_task()))
+    (first,) = ids(await scheduler.RunTask(run_task()))
+    (second,) = ids(await scheduler.RunTask(run_task(priority=1, timeout_s=60)))
+    event = await told(world, lambda task: task.task_id == first and task.waiting.position == 2)
+    assert event.waiting.queue_length == 2
+    assert event.last_status == task_pb2.TASK_STATUS_PROVISIONING
+    await world.release(running)
+    await placed(world, second)
+    event = await told(world, lambda task: task.task_id == first and task.waiting.position == 1)
+    assert event.waiting.queue_length == 1
+    assert event.waiting.reason.startswith("needs 256 CPU units, 0 of 256 free")
+    (leader,) = (await scheduler.DescribeLeaders(scheduler_service_pb2.DescribeLeadersRequest())).leaders
+    assert leader.waiting_tasks == 1
 
 
 async def test_nobody_need_ask_for_a_cluster_whose_tasks_wait(world: World) -> None:

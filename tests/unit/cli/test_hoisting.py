@@ -21,6 +21,9 @@ OWN = frozenset({"registry"})
         ("-o json registry --server x", "-o json registry --server x"),
         ("task describe registry --output json", "--output json task describe registry"),
         ("task list --output", "--output task list"),
+        ("run web --wait-for-capacity --wait", "run web --wait-for-capacity=10m --wait"),
+        ("run web --wait-for-capacity=90s", "run web --wait-for-capacity=90s"),
+        ("run web -- --wait-for-capacity", "run web -- --wait-for-capacity"),
     ],
 )
 def test_global_options_move_to_the_front_and_a_component_s_stay(typed: str, taken: str) -> None:

@@ -38,6 +38,18 @@ def test_a_change_that_leaves_the_status_says_nothing() -> None:
     assert changed(following.Followed(TASK, last_status=PENDING)) == []
 
 
+def test_waiting_says_for_what_and_its_end_needs_no_line_beside_the_placement() -> None:
+    place = task_pb2.TaskWaiting(position=3, queue_length=7, reason="needs 512 MiB memory, 384 of 2000 free, on b")
+    task = following.Followed(TASK, last_status=task_pb2.TASK_STATUS_PROVISIONING, waiting=place)
+    assert task.waits
+    assert changed(task) == [
+        f"Waiting    {TASK} for capacity, position 3 of 7: needs 512 MiB memory, 384 of 2000 free, on b"
+    ]
+    placed = following.Followed(TASK, last_status=PENDING, container_instance=HOST)
+    assert not placed.waits
+    assert list(narration.changed(placed, task_pb2.TASK_STATUS_PROVISIONING, 0.4, host="127.0.0.1")) == []
+
+
 def test_running_says_how_soon_and_the_url_of_each_port() -> None:
     binding = task_pb2.NetworkBinding(
         container_port=80, host_port=1, bind_ip="0.0.0.0", protocol=task_definition_pb2.TRANSPORT_PROTOCOL_TCP
