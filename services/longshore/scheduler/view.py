@@ -130,6 +130,34 @@ def read_on(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What all unsettled tasks of a cluster take together."""
+
+    tasks: int
+    cpu: int
+    memory: int
+
+
+def totals(cluster: str) -> steps.Step[Totals]:
+    """What the tables say."""
+    row = yield from steps.fetch_row(
+        "SELECT COUNT(*) AS tasks, CAST(COALESCE(SUM(cpu), 0) AS BIGINT) AS cpu,"
+        " CAST(COALESCE(SUM(memory), 0) AS BIGINT) AS memory"
+        " FROM task_intents WHERE cluster = $1 AND settled = 0 AND instance_id <> ''",
+        cluster,
+    )
+    if row is None:
+        raise AssertionError("an aggregate has a row")
+    return Totals(row["tasks"], row["cpu"], row["memory"])
+
+
+def totals_of(base: snapshot.Snapshot) -> Totals:
+    """What a snapshot says."""
+    held_by = [base.reserved(row) for row in range(len(base))]
+    return Totals(sum(base.tasks), sum(one.cpu for one in held_by), sum(one.memory for one in held_by))
+
+
 def build(loaded: Loaded) -> snapshot.Snapshot:
     """The snapshot of what was read."""
     base = snapshot.Snapshot()

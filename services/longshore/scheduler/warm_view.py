@@ -31,7 +31,7 @@ LONGEST_PAUSE_S = 1.0
 
 
 class Outdated(Exception):  # noqa: N818 - the name of the outcome
-    """What is to be given back is not in the tables any more: the view has to be read anew."""
+    """What is to be given back is not in the tables any more, or what is kept is not what they say: the view has to be read anew."""
 
 
 class WarmView:
@@ -63,9 +63,15 @@ class WarmView:
         await self._tail.catch_up()
 
     async def finish(self) -> view.Taken:
-        """Read the rest of what was heard, once `run` has ended. Raises Unavailable and Outdated."""
+        """Read the rest of what was heard, once `run` has ended and nobody else leads. Raises Unavailable and Outdated.
+
+        A log that tells the same thing twice would have it counted twice, and instances over-committed: so the sums are compared.
+        """
         while await self._read():
             pass
+        kept, stored = view.totals_of(self.snapshot), await self._database.read(lambda _: view.totals(self._cluster))
+        if kept != stored:
+            raise Outdated(f"cluster {self._cluster}: {kept} kept, {stored} in the tables")
         return view.Taken(self.snapshot, self._tail.position, tuple(self._released))
 
     async def _follow(self) -> None:

@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import json
+import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -92,7 +95,16 @@ async def test_no_call_of_a_client_that_repeats_fails(replicas: list[Replica], w
             await some_more(asked)
             await asyncio.gather(*(asyncio.to_thread(replica.restart) for replica in host))
         await some_more(asked)
+        schedulers = [replica for replica in replicas if replica.component == "scheduler"]
+        schedulers[0].server.kill()
+        await some_more(asked)
+        shown = await status(addresses)
         over.set()
+    states = {one["address"]: one["state"].partition(":")[0] for one in shown["components"]}
+    assert [states[one.address] for one in schedulers] == ["UNREACHABLE", "SERVING"]
+    (web,) = shown["clusters"]
+    assert web["leader"] == schedulers[1].address
+    assert web["epoch"] == await world.value("SELECT epoch FROM leases")
     stored = await world.value("SELECT COUNT(*) FROM task_intents")
     assert stored == len(set(asked.tasks)) == len(asked.tasks) > 0
     assert asked.described == len(asked.tasks)
@@ -111,6 +123,19 @@ async def ask(addresses: client_addresses.Addresses, asked: Asked, over: asyncio
             clusters = registry_service_pb2.DescribeClustersRequest(clusters=["web"])
             assert (await client.call(client.registry.DescribeClusters, clusters)).clusters
             asked.answers += 1
+
+
+async def status(addresses: client_addresses.Addresses) -> Any:
+    """What `longshore status` shows."""
+    told_by = {f"LONGSHORE_{component.upper()}": ",".join(getattr(addresses, component)) for component in COMPONENTS}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "longshore.cli", "--output", "json", "status"),
+        stdout=asyncio.subprocess.PIPE,
+        env=os.environ | told_by,
+    )
+    told, _ = await process.communicate()
+    assert process.returncode == 1  # something is away
+    return json.loads(told)
 
 
 async def some_more(asked: Asked) -> None:

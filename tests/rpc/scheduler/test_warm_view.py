@@ -134,6 +134,26 @@ async def test_a_release_that_the_last_leader_has_not_settled_is_the_next_ones_t
     assert got.snapshot.reserved(got.snapshot.rows[instance_id]).cpu == 256
 
 
+async def test_a_release_that_is_told_twice_is_not_given_back_twice(world: World) -> None:
+    """As trackers of older releases tell it, with an exit code that comes late."""
+    instance_id = await world.add_instance()
+    task_ids = [f"{number:032x}" for number in (1, 2)]
+    for task_id in task_ids:
+        await placed(world, task_id, instance_id)
+    async with standing_by(world) as (warm, task):
+        await world.release(task_ids[0])
+        await world.database.run(
+            lambda _: steps.execute("UPDATE task_intents SET settled = 1 WHERE task_id = $1", task_ids[0])
+        )
+        row = warm.snapshot.rows[instance_id]
+        async with asyncio.timeout(PATIENCE_S):
+            while warm.snapshot.reserved(row).cpu != 256:  # noqa: ASYNC110 - it tells nobody when it has read on
+                await asyncio.sleep(0.01)
+        await world.tell_again(task_ids[0])
+        with pytest.raises(warm_view.Outdated):
+            await taken(warm, task)
+
+
 async def test_a_view_whose_released_tasks_are_forgotten_meanwhile_is_read_anew(world: World) -> None:
     instance_id = await world.add_instance()
     task_id = "f" * 32
