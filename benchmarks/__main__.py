@@ -8,10 +8,23 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import catalogue, failover, figures, fleet, gateway, history, hosts, log_stream, placement, reconnection
+from benchmarks import (
+    catalogue,
+    failover,
+    figures,
+    fleet,
+    gateway,
+    history,
+    hosts,
+    log_stream,
+    memory_per_task,
+    placement,
+    reconnection,
+)
 
 BENCHMARKS: tuple[catalogue.Benchmark, ...] = (
     placement.BENCHMARK,
+    memory_per_task.BENCHMARK,
     fleet.BENCHMARK,
     failover.BENCHMARK,
     history.BENCHMARK,

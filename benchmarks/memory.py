@@ -91,8 +91,8 @@ def find(stack: stacks.Stack, module: str) -> int:
 
 
 def resident_mb(pid: int) -> float:
-    """Resident set of a process, in MB of a million bytes."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+    """Resident set of a process, 0 for this one, in MB of a million bytes."""
+    for line in Path(f"/proc/{pid or 'self'}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024 / 1e6
     raise LookupError(pid)

@@ -5,6 +5,7 @@ no task has to be remembered. Off the hot path: releases gather while the transa
 """
 
 import asyncio
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -88,7 +89,7 @@ class Settler:
         """Settle for ever. Raises Deposed and SettlingUnknown."""
         while True:
             await self._added.wait()
-            some = list(self._pending)[:SETTLED_AT_ONCE]
+            some = list(itertools.islice(self._pending, SETTLED_AT_ONCE))
             try:
                 gone = await self._database.run(lambda dialect, some=some: settle(dialect, self._fence, some))  # type: ignore[misc] # bound now
             except errors.CommitUnknown as error:

@@ -8,6 +8,7 @@ Numbers are numpy arrays, for what looks at all rows, and views of the same memo
 view costs a third of an array's. Whoever keeps sets of rows is told of instances (`Watcher`), and finds what else has changed in `marks`.
 """
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from longshore.query import evaluation
-from longshore.scheduler import instances, resources
+from longshore.scheduler import host_ports, instances, resources
 from longshore.scheduler import marks as marking
 from longshore.storage import held
 
@@ -24,7 +25,6 @@ Ints: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
 
 _FIRST_CAPACITY = 64
-_NO_ROWS: Mapping[int, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,7 @@ class Snapshot:
         self.marks = marking.Marks()
         self.changes = 0
         """Grows with every change; what was concluded from one state holds while it stays."""
-        # By port the rows that have it, and how often: dynamic ports are many and each in a few rows.
-        self._ports: dict[int, dict[int, int]] = {}
-        self._observed: dict[str, tuple[int, tuple[int, ...]]] = {}
+        self._ports = host_ports.HostPorts()
         self._used: dict[int, dict[str, resources.Used]] = {}
         self._look()
 
@@ -112,18 +110,14 @@ class Snapshot:
             {name: resources.Used(used.count, dict(used.ids)) for name, used in self._used.get(row, {}).items()},
         )
 
-    def ports_of(self, port: int) -> Mapping[int, int]:
-        """Rows in which a port is taken, by the instance itself, by a task or by a report, and how often."""
-        return self._ports.get(port, _NO_ROWS)
-
     def port_taken(self, row: int, port: int) -> bool:
         """Whether a task, a report or the instance itself has the port."""
-        return self.ports_of(port).get(row, 0) > 0
+        return self._ports.count(row, port) > 0
 
     def port_mask(self, port: int) -> Bools:
         """Per row, whether the port is taken."""
         mask = np.zeros(len(self.cpu), np.bool_)
-        mask[[row for row, count in self.ports_of(port).items() if count > 0]] = True
+        mask[self._ports.rows(port)] = True
         return mask
 
     def used(self, row: int) -> Mapping[str, resources.Used]:
@@ -191,21 +185,17 @@ class Snapshot:
 
     def observe(self, instance_id: str, task_id: str, ports: tuple[int, ...]) -> None:
         """Count the host ports that a task's agent reports, until `forget`: the more it has reported, the more are counted."""
-        row, known = self._observed.get(task_id, (self._row(instance_id), ()))
-        new = set(ports).difference(known)
+        row, new = self._ports.report(self._row(instance_id), task_id, ports)
         if new:
-            self._observed[task_id] = (row, (*known, *sorted(new)))
-            self._count_ports(row, new, 1)
+            self._mark_ports(row, new)
             self.changes += 1
 
     def forget(self, task_id: str) -> None:
         """A task's release is settled: what its agent had reported is free."""
-        found = self._observed.pop(task_id, None)
-        if found is None:
-            return
-        row, ports = found
-        self._count_ports(row, ports, -1)
-        self.changes += 1
+        row, ports = self._ports.forget(task_id)
+        if ports:
+            self._mark_ports(row, ports)
+            self.changes += 1
 
     def move(self, row: int, load: Load, sign: int) -> None:
         """Reserve in a row, or give back there with a sign of -1."""
@@ -226,7 +216,8 @@ class Snapshot:
             counts = self.held[row]
             tasks += counts.get(group, 0)
             if tasks:
-                counts[group] = tasks
+                # One text a group, however many rows of the database have brought it.
+                counts[sys.intern(group)] = tasks
             else:
                 del counts[group]
             if group in marks.groups:
@@ -236,13 +227,13 @@ class Snapshot:
                 rows.add(row)
 
     def _count_ports(self, row: int, ports: Iterable[int], sign: int) -> None:
+        change = self._ports.take if sign > 0 else self._ports.give_back
         for port in ports:
-            taken = self._ports.setdefault(port, {})
-            taken[row] = taken.get(row, 0) + sign
-            if not taken[row]:
-                del taken[row]
-                if not taken:
-                    del self._ports[port]
+            change(row, port)
+        self._mark_ports(row, ports)
+
+    def _mark_ports(self, row: int, ports: Iterable[int]) -> None:
+        for port in ports:
             for rows in self.marks.ports.get(port, ()):
                 rows.add(row)
 

@@ -65,7 +65,7 @@ def shown(base: snapshot.Snapshot) -> dict[str, object]:
             bool(base.connected[row]),
             [bool(rows >> row & 1) for rows in fitting],
             [int(of_row[row]) for of_row in levels] if base.facts[row] is not None else None,
-            {port: base.ports_of(port)[row] for port in (22, 80, 443) if row in base.ports_of(port)},
+            [base.port_taken(row, port) for port in (22, 80, 443)],
             dict(base.held[row]),
         )
         for name, row in sorted(base.rows.items())

@@ -13,6 +13,8 @@ from tests.unit.scheduler.shapes import cluster, instance, request
 GPU_1 = (resources.Share("main", "GPU", 1),)
 THREE = (resources.Share("a", "GPU", 2), resources.Share("b", "GPU", 1))
 
+TASK = f"{7:032x}"
+
 
 def wanted(*shares: resources.Share, count: int = 1) -> placement.Request:
     totals = {share.name: sum(one.count for one in shares if one.name == share.name) for share in shares}
@@ -92,14 +94,14 @@ def test_an_instance_that_has_changed_must_still_offer_what_was_given(
 
 def test_reported_ports_count_until_the_release_is_settled() -> None:
     base = cluster(instance("a"))
-    base.observe("a", "t", (50_000,))
-    base.observe("a", "t", (50_000, 50_001))
+    base.observe("a", TASK, (50_000,))
+    base.observe("a", TASK, (50_000, 50_001))
     static = request(ports=(50_001,))
     assert place(base, static)[0].refused[0].reason == refusals.PORTS
-    base.forget("t")
-    base.forget("t")
+    base.forget(TASK)
+    base.forget(TASK)
     assert place(base, static)[0].instances == ("a",)
-    assert not base.ports_of(50_000)
+    assert not base.port_taken(0, 50_000)
 
 
 def test_the_instance_says_what_it_offers() -> None:
