@@ -20,11 +20,13 @@ from benchmarks import (
     memory_per_task,
     placement,
     reconnection,
+    waiting_queue,
 )
 
 BENCHMARKS: tuple[catalogue.Benchmark, ...] = (
     placement.BENCHMARK,
     memory_per_task.BENCHMARK,
+    waiting_queue.BENCHMARK,
     fleet.BENCHMARK,
     failover.BENCHMARK,
     history.BENCHMARK,

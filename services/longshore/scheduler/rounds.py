@@ -99,7 +99,9 @@ class Rounds:
             for asking in placing:
                 asking.taken = clock()
             async with self._live.lock:
-                self._waits.look()  # what has become free belongs to those who wait, before anybody else is decided
+                await (
+                    self._waits.go_first()
+                )  # what has become free belongs to those who wait, before anybody else is decided
                 current = await self._decider.decide(placing)
             if current.placements or stopping:
                 await self._commit(current, stopping)

@@ -133,12 +133,21 @@ class Waiting:
         self._added.set()  # there may be an earlier deadline now
 
     def look(self) -> None:
-        """Decide for what fits now. To be called before anything else is decided; cheap where nothing has changed."""
+        """Decide for what fits now; cheap where nothing has changed. Where much fits, the rest follows soon."""
         if not len(self._queue):
             return
         self._picks += self._queue.look(self._time())
         if self._picks:
             self._added.set()
+        if self._queue.unfinished:
+            self._look_soon()
+
+    async def go_first(self) -> None:
+        """Decide for all that fits now: to be awaited before anything else is decided. Gives the event loop back now and then."""
+        self.look()
+        while self._queue.unfinished:
+            await asyncio.sleep(0)
+            self.look()
 
     # ------------------------------------------------------------------------------------------------- the loop
 

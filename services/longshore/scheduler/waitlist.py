@@ -23,6 +23,9 @@ Order: TypeAlias = tuple[int, str]
 ONE_BY_ONE = 16
 """Tasks of one request that are placed by themselves before the rest is worked out in bulk: what frees is mostly room for a few."""
 
+AT_ONCE = 200
+"""Tasks after which a look ends for now: some milliseconds."""
+
 ALL_ROWS = 256
 """Changed rows from which on every group is looked at again, without asking which of them could help."""
 
@@ -71,12 +74,15 @@ class _Group(Generic[T]):
     hints: list[int] | None = None
     """The changed rows that one of them may fit on; None: any row."""
     suitable: snapshot.Bools | None = None
+    some: bool = False
+    """Whether any row is suitable."""
 
 
 class Waitlist(Generic[T]):
     """The queue over one snapshot."""
 
-    def __init__(self, base: snapshot.Snapshot, random: random_module.Random) -> None:
+    def __init__(self, base: snapshot.Snapshot, random: random_module.Random, *, at_once: int = AT_ONCE) -> None:
+        self._at_once = at_once
         self._base = base
         self._placing = placement.Placement(base, random)
         self._candidates = candidates.of(base)
@@ -86,6 +92,9 @@ class Waitlist(Generic[T]):
         self._groups: dict[shapes.Shape, _Group[T]] = {}
         self._dirty: set[int] = set()
         self._needs: tuple[list[_Group[T]], snapshot.Ints, snapshot.Ints] | None = None
+        self._dynamic = 0
+        """Groups that ask for tasks."""
+        self.unfinished = False
         self.looks = 0
         """Requests that were tried: what a release costs."""
 
@@ -141,32 +150,38 @@ class Waitlist(Generic[T]):
         if not self._entries:
             return
         rows = [self._base.rows[instance_id] for instance_id in instance_ids]
-        if any(group.shape.dynamic for group in self._groups.values()):
+        if self._stirs:
             self._dirty.update(rows)
         self._overtake(self._head(), rows, now_s)
 
     # ------------------------------------------------------------------------------------------------- decisions
 
     def look(self, now_s: float) -> list[Pick[T]]:
-        """Place what fits, in the order of the queue; cheap where nothing has changed for the better."""
+        """Place what fits, in the order of the queue; cheap where nothing has changed for the better.
+
+        Ends once `at_once` tasks are placed or a few more, with `unfinished` set: whoever asks has to look again before anything else is decided.
+        """
         picks: list[Pick[T]] = []
         self._keep(now_s)
-        while True:
+        self.unfinished = False
+        while not self.unfinished:
             self._wake()
             picks += self._pass(now_s)
+            self.unfinished = len(picks) >= self._at_once
             if not self._dirty:
-                return picks
+                break
+        return picks
 
     def _pass(self, now_s: float) -> list[Pick[T]]:
-        """Go through the groups that are open, once."""
+        """Go through the groups that are open, once; up to where what was placed may have opened one that is ahead."""
         picks: list[Pick[T]] = []
         ahead = [(group.order[0], id(group), group) for group in self._groups.values() if not group.blocked]
         heapq.heapify(ahead)
-        while ahead:
+        while ahead and len(picks) < self._at_once:
             order, _, group = heapq.heappop(ahead)
             entry, head = self._entries[order[1]], self._head()
             took = self._try(entry, group, is_head=entry is head)
-            if entry.tasks:
+            if entry.tasks and not (took and self._stirs):
                 group.blocked, group.hints = True, []
             elif group.order:
                 heapq.heappush(ahead, (group.order[0], id(group), group))
@@ -177,6 +192,8 @@ class Waitlist(Generic[T]):
                 self._overtake(head, [self._base.rows[pick.instance_id] for pick in took], now_s)
             self._keep(now_s)
             self._stir(took)
+            if self._dirty:
+                break
         return picks
 
     def settle(self, picks: Iterable[Pick[T]]) -> None:
@@ -218,6 +235,7 @@ class Waitlist(Generic[T]):
         group = self._groups.get(entry.request.shape)
         if group is None:
             group = self._groups[entry.request.shape] = _Group(entry.request.shape)
+            self._dynamic += bool(group.shape.dynamic)
             self._needs = None
         place = bisect.bisect_left(group.order, entry.order)
         if place == len(group.order) or group.order[place] != entry.order:
@@ -239,6 +257,7 @@ class Waitlist(Generic[T]):
             del group.order[place]
         if not group.order:
             del self._groups[group.shape]
+            self._dynamic -= bool(group.shape.dynamic)
             self._needs = None
 
     def _try(self, entry: Entry[T], group: _Group[T], *, is_head: bool) -> list[Pick[T]]:
@@ -265,7 +284,7 @@ class Waitlist(Generic[T]):
                 del entry.tasks[task_id]
                 entry.flying.add(task_id)
                 took.append(Pick(entry, task_id, instance_id, dealt))
-            if len(decision.instances) < count:
+            if len(decision.instances) < count or self._stirs:
                 break
         if not entry.tasks:
             self._delist(entry)
@@ -304,25 +323,35 @@ class Waitlist(Generic[T]):
         fitting = np.flatnonzero((cpu <= self._base.cpu_at[row]) & (memory <= self._base.memory_at[row]))
         return [groups[index] for index in fitting.tolist()]
 
+    @property
+    def _stirs(self) -> bool:
+        """Whether a placement may open a group; then tasks are placed one by one."""
+        return self._dynamic > 0
+
     def _stir(self, took: Sequence[Pick[T]]) -> None:
         """What was placed may be what others wait for, where they ask for tasks: a group beside which they want to be."""
-        if any(group.shape.dynamic for group in self._groups.values()):
+        if self._stirs:
             self._dirty.update(self._base.rows[pick.instance_id] for pick in took)
 
     def _suitable(self, group: _Group[T], entry: Entry[T]) -> snapshot.Bools:
         if group.suitable is None or len(group.suitable) != len(self._base.open):
             group.suitable = keeping.suitable(self._base, entry.request)
+            group.some = bool(group.suitable.any())
         return group.suitable
 
     def _head(self) -> Entry[T] | None:
         """The first request that some instance would take were it empty."""
-        firsts = (
-            (group.order[0], group)
-            for group in self._groups.values()
-            if group.order and self._suitable(group, self._entries[group.order[0][1]]).any()
-        )
-        first = min(firsts, key=lambda one: one[0], default=None)
-        return None if first is None else self._entries[first[0][1]]
+        rows = len(self._base.open)
+        first: Order | None = None
+        for group in self._groups.values():
+            order = group.order[0]
+            if first is not None and order > first:
+                continue
+            if group.suitable is None or len(group.suitable) != rows:
+                self._suitable(group, self._entries[order[1]])
+            if group.some:
+                first = order
+        return None if first is None else self._entries[first[1]]
 
     def _overtake(self, head: Entry[T] | None, rows: Sequence[int], now_s: float) -> None:
         """Tasks went past the head to these rows: those count on which it could have run."""

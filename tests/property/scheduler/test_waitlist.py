@@ -24,7 +24,7 @@ class Queue(RuleBasedStateMachine):
         self.source = random.Random(0)
         self.base = snapshot.Snapshot()
         self.truth = snapshot.Snapshot()
-        self.queue: waitlist.Waitlist[None] = waitlist.Waitlist(self.base, random.Random(1))
+        self.queue: waitlist.Waitlist[None] = waitlist.Waitlist(self.base, random.Random(1), at_once=2)
         self.waiting: dict[str, Entry] = {}
         self.running: list[tuple[str, snapshot.Load]] = []
         self.flying: list[Pick] = []
@@ -123,6 +123,8 @@ class Queue(RuleBasedStateMachine):
     def look(self) -> None:
         calm = not self.queue.kept
         picks = self.queue.look(self.now_s)
+        while self.queue.unfinished:
+            picks += self.queue.look(self.now_s)
         calm = calm and not self.queue.kept
         for pick in picks:
             row, entry = self.truth.rows[pick.instance_id], pick.entry
