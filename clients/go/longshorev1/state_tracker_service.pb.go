@@ -3667,7 +3667,7 @@ const file_longshore_v1_state_tracker_service_proto_rawDesc = "" +
 	"2CONTAINER_INSTANCE_FIELD_CONTAINER_INSTANCE_HEALTH\x10\x02*<\n" +
 	"\tTaskField\x12\x1a\n" +
 	"\x16TASK_FIELD_UNSPECIFIED\x10\x00\x12\x13\n" +
-	"\x0fTASK_FIELD_TAGS\x10\x012\xa5\x1c\n" +
+	"\x0fTASK_FIELD_TAGS\x10\x012\xdf\x1c\n" +
 	"\x13StateTrackerService\x12\xdd\x01\n" +
 	"\x19RegisterContainerInstance\x12..longshore.v1.RegisterContainerInstanceRequest\x1a/.longshore.v1.RegisterContainerInstanceResponse\"_\xaa\xe1\x18\x18ClusterNotFoundException\xaa\xe1\x18\x0fClientException\xaa\xe1\x18\x0fUnauthenticated\xaa\xe1\x18\x19ResourceNotFoundException\x12\xa0\x01\n" +
 	"\x1bDeregisterContainerInstance\x120.longshore.v1.DeregisterContainerInstanceRequest\x1a1.longshore.v1.DeregisterContainerInstanceResponse\"\x1c\xaa\xe1\x18\x18ClusterNotFoundException\x12\xa1\x01\n" +
@@ -3688,9 +3688,9 @@ const file_longshore_v1_state_tracker_service_proto_rawDesc = "" +
 	"OutOfRange0\x01\x12\xa1\x01\n" +
 	"\bReadLogs\x12\x1d.longshore.v1.ReadLogsRequest\x1a\x1e.longshore.v1.ReadLogsResponse\"T\x90\xe1\x18\x01\x98\xe1\x18\x01\xaa\xe1\x18\x18ClusterNotFoundException\xaa\xe1\x18\x19ResourceNotFoundException\xaa\xe1\x18\x0fClientException0\x01\x12\x8a\x01\n" +
 	"\x11GetTaskStatistics\x12&.longshore.v1.GetTaskStatisticsRequest\x1a'.longshore.v1.GetTaskStatisticsResponse\"$\x90\xe1\x18\x01\x98\xe1\x18\x01\xaa\xe1\x18\x18ClusterNotFoundException\x12w\n" +
-	"\x14DescribeStateTracker\x12).longshore.v1.DescribeStateTrackerRequest\x1a*.longshore.v1.DescribeStateTrackerResponse\"\b\x90\xe1\x18\x01\x98\xe1\x18\x01\x12\xaa\x01\n" +
-	"\x14TagContainerInstance\x12).longshore.v1.TagContainerInstanceRequest\x1a*.longshore.v1.TagContainerInstanceResponse\";\x90\xe1\x18\x01\xaa\xe1\x18\x18ClusterNotFoundException\xaa\xe1\x18\x17TargetNotFoundException\x12\xb0\x01\n" +
-	"\x16UntagContainerInstance\x12+.longshore.v1.UntagContainerInstanceRequest\x1a,.longshore.v1.UntagContainerInstanceResponse\";\x90\xe1\x18\x01\xaa\xe1\x18\x18ClusterNotFoundException\xaa\xe1\x18\x17TargetNotFoundException\x12\xc2\x01\n" +
+	"\x14DescribeStateTracker\x12).longshore.v1.DescribeStateTrackerRequest\x1a*.longshore.v1.DescribeStateTrackerResponse\"\b\x90\xe1\x18\x01\x98\xe1\x18\x01\x12\xc7\x01\n" +
+	"\x14TagContainerInstance\x12).longshore.v1.TagContainerInstanceRequest\x1a*.longshore.v1.TagContainerInstanceResponse\"X\x90\xe1\x18\x01\xaa\xe1\x18\x18ClusterNotFoundException\xaa\xe1\x18\x19ResourceNotFoundException\xaa\xe1\x18\x17TargetNotFoundException\x12\xcd\x01\n" +
+	"\x16UntagContainerInstance\x12+.longshore.v1.UntagContainerInstanceRequest\x1a,.longshore.v1.UntagContainerInstanceResponse\"X\x90\xe1\x18\x01\xaa\xe1\x18\x18ClusterNotFoundException\xaa\xe1\x18\x19ResourceNotFoundException\xaa\xe1\x18\x17TargetNotFoundException\x12\xc2\x01\n" +
 	"\x1cListTagsForContainerInstance\x121.longshore.v1.ListTagsForContainerInstanceRequest\x1a2.longshore.v1.ListTagsForContainerInstanceResponse\";\x90\xe1\x18\x01\xaa\xe1\x18\x18ClusterNotFoundException\xaa\xe1\x18\x17TargetNotFoundExceptionB\xcf\x01\n" +
 	"\x0fio.longshore.v1B\x18StateTrackerServiceProtoP\x01ZIgithub.com/longshore-project/longshore/clients/go/longshorev1;longshorev1\xaa\x02\fLongshore.V1\xba\x02\vLongshoreV1\xca\x02\fLongshore\\V1\xe2\x02\x18Longshore\\V1\\GPBMetadata\xea\x02\rLongshore::V1b\x06proto3"
 
